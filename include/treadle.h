@@ -1,0 +1,322 @@
+/*
+ * treadle.h - run transformer language models from plain C.
+ *
+ *     tdl_error err = {0};
+ *     tdl_model *model = NULL;
+ *     tdl_session *session = NULL;
+ *     if (tdl_model_open(&(tdl_model_desc){.size = sizeof(tdl_model_desc), .path = "model.gguf"}, &model, &err) == TDL_OK &&
+ *         tdl_session_create(model, &(tdl_session_desc){.size = sizeof(tdl_session_desc)}, &session, &err) == TDL_OK &&
+ *         tdl_session_push_text(session, "Once upon a time", 16, NULL, &err) == TDL_OK) {
+ *         int32_t token;
+ *         tdl_status status;
+ *         while ((status = tdl_session_next(session, &token, &err)) >= 0 && status != TDL_DONE) {
+ *             tdl_text text = tdl_session_take_text(session);
+ *             fwrite(text.ptr, 1, text.size, stdout);
+ *         }
+ *     }
+ *     if (err.code) fprintf(stderr, "%s\n", err.message);
+ *     tdl_session_destroy(session);
+ *     tdl_model_close(model);
+ *
+ * Rules that hold everywhere:
+ *   - Description structs begin with `size`, set by the caller to sizeof the struct; a field that is zero means its default.
+ *   - Functions that can fail return a tdl_status: negative is an error, and `err` (caller-owned, may be NULL) then says
+ *     what, where, which value and what was expected. A failed call changes nothing it does not say it changes.
+ *   - open/close own a file or a device, create/destroy an object. close and destroy accept NULL.
+ *   - A pointer argument is borrowed for the call unless its comment says otherwise; `out` arguments are set on success only.
+ *   - Text is UTF-8 with an explicit size in bytes and need not end in NUL; paths and names are NUL-terminated.
+ *   - A tdl_model, tdl_tokenizer and tdl_device may be used from several threads; a batch and its sessions from one at a time.
+ *
+ * What it does not do: it never aborts or exits, reads no environment variable, keeps no global state, prints nothing,
+ * starts no thread but those of a device, and downloads nothing.
+ */
+#ifndef TREADLE_H
+#define TREADLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TDL_VERSION_MAJOR 0
+#define TDL_VERSION_MINOR 1
+#define TDL_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define TDL_API __attribute__((visibility("default")))
+#else
+#define TDL_API
+#endif
+
+/* ---- status and error ---------------------------------------------------------------------------------------------- */
+
+typedef enum tdl_status {
+    TDL_OK = 0,
+    TDL_DONE = 1,    /* the sequence has ended; nothing more will come without new input */
+    TDL_PENDING = 2, /* work is under way or was done, but there is no result yet: call again */
+
+    TDL_ERROR_ARGUMENT = -1,     /* the caller passed a value that is out of range or contradicts another */
+    TDL_ERROR_MEMORY = -2,       /* an allocation failed */
+    TDL_ERROR_IO = -3,           /* a file cannot be opened, read or written */
+    TDL_ERROR_FORMAT = -4,       /* a file's contents are damaged or contradict themselves */
+    TDL_ERROR_UNSUPPORTED = -5,  /* well-formed, but treadle has no such architecture, type or feature */
+    TDL_ERROR_LIMIT = -6,        /* beyond a named limit, or the caller's buffer is too small */
+    TDL_ERROR_CONTEXT_FULL = -7, /* the sequence does not fit the context: rewind, or create a longer session */
+    TDL_ERROR_CANCELLED = -8,    /* the caller's progress function asked to stop */
+    TDL_ERROR_DEVICE = -9,       /* a device refused or failed */
+    TDL_ERROR_DEVICE_LOST = -10, /* a device is gone; sessions can be rebuilt on another from their tokens */
+} tdl_status;
+
+typedef struct tdl_error {
+    tdl_status code;
+    char message[508]; /* NUL-terminated; empty where code is not an error */
+} tdl_error;
+
+/* The status's name in lower case: "ok", "context_full". Static text. */
+TDL_API const char *tdl_status_name(tdl_status status);
+
+/* "0.1.0". Static text. */
+TDL_API const char *tdl_version(void);
+
+/* ---- memory -------------------------------------------------------------------------------------------------------- */
+
+/* Every allocation of the library's own goes through one of these. `alloc` returns memory of `size` bytes aligned to
+ * `align` (a power of two), or NULL; `free` takes NULL. Both may be called from any thread. */
+typedef struct tdl_allocator {
+    void *(*alloc)(void *user, size_t size, size_t align);
+    void (*free)(void *user, void *ptr);
+    void *user;
+} tdl_allocator;
+
+/* Borrowed text; not NUL-terminated. */
+typedef struct tdl_text {
+    const char *ptr;
+    size_t size; /* bytes */
+} tdl_text;
+
+/* ---- device -------------------------------------------------------------------------------------------------------- */
+
+typedef struct tdl_device tdl_device;
+
+typedef struct tdl_device_desc {
+    size_t size;
+    const char *name;    /* "cpu"; default "cpu" */
+    int32_t n_threads;   /* CPU threads, at most 256; default: one per core this process may use */
+    const char *isa_max; /* CPU: use at most "plain", "avx2", "avx512" or "neon"; default: the best there is */
+    const tdl_allocator *allocator; /* borrowed until close; default: the C library's */
+} tdl_device_desc;
+
+/* Errors: ARGUMENT (unknown name or isa, threads out of range), MEMORY, DEVICE. */
+TDL_API tdl_status tdl_device_open(const tdl_device_desc *desc, tdl_device **out, tdl_error *err);
+/* Models on this device must be closed before. */
+TDL_API void tdl_device_close(tdl_device *device);
+/* What the device is, for people: "cpu: avx512, 2 threads". Borrowed from the device. */
+TDL_API const char *tdl_device_summary(const tdl_device *device);
+
+/* ---- model --------------------------------------------------------------------------------------------------------- */
+
+typedef struct tdl_model tdl_model;
+typedef struct tdl_tokenizer tdl_tokenizer;
+
+typedef enum tdl_precision {
+    TDL_PRECISION_AUTO = 0, /* what is fastest within the published bounds: activations may be rounded */
+    TDL_PRECISION_F32 = 1,  /* F32 activations and cache, weights dequantized */
+} tdl_precision;
+
+/* Random access to a model file that is not on a disk. Reads exactly `size` bytes at `offset`, or fails. */
+typedef struct tdl_reader {
+    tdl_status (*read)(void *user, uint64_t offset, void *dst, size_t size);
+    void *user;
+    uint64_t size; /* bytes in the file */
+} tdl_reader;
+
+/* One of path, bytes and reader says where the model is. */
+typedef struct tdl_model_desc {
+    size_t size;
+    const char *path;  /* a GGUF file, the first part of a split one, a .safetensors file beside its config.json,
+                                 or a Hugging Face directory */
+    const void *bytes; /* a GGUF file in memory; borrowed until close */
+    size_t bytes_size;
+    const tdl_reader *reader; /* a GGUF file behind callbacks; used during open only */
+    tdl_device *device;       /* borrowed until close; default: a CPU device of the model's own */
+    tdl_precision precision;
+    bool (*progress)(void *user, double fraction); /* called during open; returning false cancels it */
+    void *progress_user;
+    const tdl_allocator *allocator; /* borrowed until close */
+} tdl_model_desc;
+
+/* Opens a model, checks it and prepares its weights for the device.
+ * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT, CANCELLED, DEVICE. */
+TDL_API tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error *err);
+/* Sessions and batches of this model must be destroyed before. */
+TDL_API void tdl_model_close(tdl_model *model);
+
+typedef struct tdl_model_info {
+    size_t size;
+    const char *name;   /* as the file says; "" where it does not. Borrowed from the model, like arch and dtype */
+    const char *arch;   /* the row of the architecture table: "llama" */
+    const char *dtype;  /* the commonest type among the matrices: "Q8_0" */
+    const char *device; /* tdl_device_summary of the model's device */
+    uint64_t n_params;
+    uint64_t weights_size; /* bytes of all tensors in the file */
+    int32_t n_vocab, n_ctx_train, n_embd, n_layers, n_heads, n_kv_heads, head_dim, n_ff;
+} tdl_model_info;
+
+TDL_API void tdl_model_get_info(const tdl_model *model, tdl_model_info *info);
+
+/* Borrowed from the model; NULL where the file carries no tokenizer. */
+TDL_API const tdl_tokenizer *tdl_model_tokenizer(const tdl_model *model);
+
+/* ---- tokenizer ----------------------------------------------------------------------------------------------------- */
+
+/* Opens only the tokenizer of a model (GGUF, tokenizer.json or a directory): no weights needed. desc->device,
+ * precision and progress are not used. Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT. */
+TDL_API tdl_status tdl_tokenizer_open(const tdl_model_desc *desc, tdl_tokenizer **out, tdl_error *err);
+TDL_API void tdl_tokenizer_close(tdl_tokenizer *tokenizer);
+
+typedef enum tdl_bos {
+    TDL_BOS_DEFAULT = 0, /* as the model says, for the end-of-sequence token too */
+    TDL_BOS_NEVER = 1,
+    TDL_BOS_ALWAYS = 2,
+} tdl_bos;
+
+typedef struct tdl_encode_desc {
+    size_t size;
+    tdl_bos bos;
+    bool parse_special; /* text such as "<|im_end|>" becomes the special token it names; default: it is plain text */
+} tdl_encode_desc;
+
+/* Text to ids. `*n_ids` is set to how many there are, also where `ids_max` is too small (error LIMIT; with ids NULL and
+ * ids_max 0 too). Invalid UTF-8 is encoded byte by byte where the scheme can, else as unknown tokens. desc may be NULL.
+ * Errors: ARGUMENT, MEMORY, LIMIT. */
+TDL_API tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const char *text, size_t text_size,
+                                        const tdl_encode_desc *desc, int32_t *ids, size_t ids_max, size_t *n_ids,
+                                        tdl_error *err);
+
+typedef struct tdl_decode_desc {
+    size_t size;
+    bool skip_special; /* special tokens give no text; default: their own text */
+} tdl_decode_desc;
+
+/* Ids to text, sized like encode. The bytes may be invalid UTF-8 where the ids are. Errors: ARGUMENT (id), LIMIT. */
+TDL_API tdl_status tdl_tokenizer_decode(const tdl_tokenizer *tokenizer, const int32_t *ids, size_t n_ids,
+                                        const tdl_decode_desc *desc, char *text, size_t text_max, size_t *text_size,
+                                        tdl_error *err);
+
+TDL_API int32_t tdl_tokenizer_n_vocab(const tdl_tokenizer *tokenizer);
+/* -1 where the model has none. */
+TDL_API int32_t tdl_tokenizer_bos(const tdl_tokenizer *tokenizer);
+TDL_API int32_t tdl_tokenizer_eos(const tdl_tokenizer *tokenizer);
+/* Whether `id` ends a generation (end of sequence, end of turn, end of message). */
+TDL_API bool tdl_tokenizer_is_end(const tdl_tokenizer *tokenizer, int32_t id);
+/* The id of the special or ordinary token spelled exactly so, or -1. */
+TDL_API int32_t tdl_tokenizer_find(const tdl_tokenizer *tokenizer, const char *text, size_t text_size);
+/* The token's own text; empty for an id out of range. Borrowed from the tokenizer. */
+TDL_API tdl_text tdl_tokenizer_token(const tdl_tokenizer *tokenizer, int32_t id);
+
+/* ---- session ------------------------------------------------------------------------------------------------------- */
+
+typedef struct tdl_batch tdl_batch;
+typedef struct tdl_session tdl_session;
+
+/* The order: penalties, top_k, top_p and min_p on the softmax at temperature 1, then temperature, then the draw. */
+typedef struct tdl_sampler_desc {
+    float temperature;        /* default 0: greedy, the first of the largest logits */
+    int32_t top_k;            /* keep the k most probable; default: all */
+    float top_p;              /* keep the smallest set with at least this probability; default 1: all */
+    float min_p;              /* keep those with at least min_p times the largest probability; default 0 */
+    float repetition_penalty; /* divides positive and multiplies negative logits of recent tokens; default 1 */
+    float presence_penalty;   /* subtracted once from each recent token's logit */
+    float frequency_penalty;  /* subtracted as often as the token occurred */
+    int32_t penalty_last_n;   /* how many recent tokens the penalties see; default 64; -1: all */
+    uint64_t seed;            /* the same seed, prompt and model give the same text */
+} tdl_sampler_desc;
+
+typedef struct tdl_session_desc {
+    size_t size;
+    tdl_batch *batch;  /* borrowed until destroy; default: a batch of the session's own */
+    int32_t n_ctx;     /* positions; default: the model's, or the batch's */
+    int32_t n_batch;   /* tokens computed in one step at most (own batch only); default 512 */
+    int32_t n_predict; /* DONE after so many new tokens since the last push; default: no limit */
+    tdl_sampler_desc sampler;
+    const char *const *stops; /* [n_stops] stop strings, copied: DONE when one appears; it is not part of the text */
+    size_t n_stops;
+    bool ignore_eos; /* go on past end-of-generation tokens */
+} tdl_session_desc;
+
+/* One sequence's timeline: tokens, their cache, a sampler. Errors: ARGUMENT, MEMORY, LIMIT, DEVICE. */
+TDL_API tdl_status tdl_session_create(tdl_model *model, const tdl_session_desc *desc, tdl_session **out,
+                                      tdl_error *err);
+TDL_API void tdl_session_destroy(tdl_session *session);
+
+/* Appends tokens to the timeline; they are computed by the next steps. Nothing is appended on an error.
+ * Errors: ARGUMENT (an id out of range), CONTEXT_FULL, MEMORY. */
+TDL_API tdl_status tdl_session_push(tdl_session *session, const int32_t *ids, size_t n_ids, tdl_error *err);
+/* Encodes text and pushes it. desc may be NULL. The beginning-of-sequence token is added only to an empty timeline. */
+TDL_API tdl_status tdl_session_push_text(tdl_session *session, const char *text, size_t text_size,
+                                         const tdl_encode_desc *desc, tdl_error *err);
+
+/* Makes the timeline equal `ids`: keeps the common prefix's cache, drops the rest, appends what is new. At least the
+ * last token is computed again, so that logits follow. Errors as tdl_session_push. */
+TDL_API tdl_status tdl_session_sync(tdl_session *session, const int32_t *ids, size_t n_ids, tdl_error *err);
+
+/* Shortens the timeline to its first n_tokens. Errors: ARGUMENT (longer than it is). */
+TDL_API tdl_status tdl_session_rewind(tdl_session *session, size_t n_tokens, tdl_error *err);
+
+/* Advances by at most one step. OK: `*token` was sampled and appended to the timeline. PENDING: a chunk of the prompt
+ * was computed, or a batch that the session shares has to step first. DONE: the sequence ended, by an
+ * end-of-generation token (appended), a stop string or n_predict. Errors: ARGUMENT (nothing pushed), CONTEXT_FULL
+ * (the message has both numbers; the timeline stays valid), DEVICE, DEVICE_LOST. */
+TDL_API tdl_status tdl_session_next(tdl_session *session, int32_t *token, tdl_error *err);
+
+/* The text that became certain since the last call: whole UTF-8 characters, nothing that may still turn out to be part of
+ * a stop string; after DONE all of the rest. Borrowed until the next call on the session. */
+TDL_API tdl_text tdl_session_take_text(tdl_session *session);
+
+/* The timeline. Borrowed until the next call on the session. */
+TDL_API const int32_t *tdl_session_tokens(const tdl_session *session, size_t *n_tokens);
+
+/* Positions the session can hold. */
+TDL_API int32_t tdl_session_n_ctx(const tdl_session *session);
+
+/* The logits after the last computed token: [n_vocab], borrowed until the next call; NULL before the first step. */
+TDL_API const float *tdl_session_logits(const tdl_session *session);
+
+/* Pushes and computes `ids` now and writes the logits of each of them: logits [n_ids, n_vocab] (out). Samples nothing.
+ * Only for a session with a batch of its own. Errors as push and next. */
+TDL_API tdl_status tdl_session_eval(tdl_session *session, const int32_t *ids, size_t n_ids, float *logits,
+                                    tdl_error *err);
+
+/* ---- batch --------------------------------------------------------------------------------------------------------- */
+
+typedef struct tdl_batch_desc {
+    size_t size;
+    int32_t n_sessions_max; /* default 1 */
+    int32_t n_tokens_max;   /* tokens computed in one step, over all sessions; default 512 */
+    int64_t
+        n_cache_tokens; /* positions the cache holds, over all sessions; default n_sessions_max times the model's n_ctx */
+} tdl_batch_desc;
+
+/* Sessions that advance together. Errors: ARGUMENT, MEMORY, LIMIT, DEVICE. */
+TDL_API tdl_status tdl_batch_create(tdl_model *model, const tdl_batch_desc *desc, tdl_batch **out, tdl_error *err);
+/* Its sessions must be destroyed before. */
+TDL_API void tdl_batch_destroy(tdl_batch *batch);
+/* One step for every session that has something to compute. OK: done; ask each with tdl_session_next. DONE: no session
+ * had work. Errors: DEVICE, DEVICE_LOST. */
+TDL_API tdl_status tdl_batch_step(tdl_batch *batch, tdl_error *err);
+
+/* ---- experimental: may change in any release ------------------------------------------------------------------------ */
+
+#ifdef TDL_EXPERIMENTAL
+/* What a step runs, one line per op. `*text` is NUL-terminated, owned by the caller, freed with tdl_text_free. */
+TDL_API tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, char **text, tdl_error *err);
+TDL_API void tdl_text_free(tdl_model *model, char *text);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,58 @@
+// backend.h - what a kind of device must do: memory, a queue, running a plan. No maths, no model.
+//
+// Everything is asynchronous: submit begins a step, poll says whether it has ended, read fills its destination by the time
+// poll returns OK. A CPU may do the work inside submit. Every access to a buffer is checked against its size.
+// A device's struct begins with tdl_device, a buffer's with tdl_buffer, a program's with tdl_program.
+#ifndef TDL_BACKEND_H
+#define TDL_BACKEND_H
+
+#include "backend/plan.h"
+#include "base/error.h"
+
+typedef struct tdl_buffer tdl_buffer;
+typedef struct tdl_program tdl_program;
+
+typedef struct tdl_backend {
+    const char *name;
+    tdl_backend_id id;
+    tdl_status (*open)(const tdl_device_desc *desc, tdl_device **out, tdl_error *err);
+    void (*close)(tdl_device *device);
+
+    // Zeroed memory. Errors: MEMORY, DEVICE.
+    tdl_status (*buffer_create)(tdl_device *device, size_t size, tdl_buffer **out, tdl_error *err);
+    // A buffer over memory of the caller's, which must outlive it and stays as it is; NULL where the device cannot.
+    tdl_status (*buffer_borrow)(tdl_device *device, const void *memory, size_t size, tdl_buffer **out, tdl_error *err);
+    void (*buffer_destroy)(tdl_buffer *buffer);
+    tdl_status (*write)(tdl_buffer *buffer, size_t offset, const void *src, size_t size, tdl_error *err);
+    tdl_status (*read)(tdl_buffer *buffer, size_t offset, void *dst, size_t size, tdl_error *err);
+    // Makes a weight's prepared layout in a buffer of tdl_layout_size bytes, with the device's own threads.
+    tdl_status (*prepare)(tdl_buffer *buffer, tdl_layout layout, const tdl_tensor *weight, tdl_error *err);
+
+    // buffers [plan->n_buffers], borrowed like the plan until the program is destroyed.
+    tdl_status (*compile)(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
+                          tdl_error *err);
+    void (*program_destroy)(tdl_program *program);
+    tdl_status (*submit)(tdl_program *program, const tdl_step_counts *counts, tdl_error *err);
+    tdl_status (*poll)(tdl_program *program, tdl_error *err); // OK: nothing under way; PENDING
+} tdl_backend;
+
+struct tdl_device {
+    const tdl_backend *backend;
+    const tdl_allocator *mem;
+    uint32_t features; // tdl_feature bits that its kernels may need
+    char summary[96];
+};
+
+struct tdl_buffer {
+    tdl_device *device;
+    size_t size; // bytes
+};
+
+struct tdl_program {
+    tdl_device *device;
+    const tdl_plan *plan;
+};
+
+extern const tdl_backend tdl_backend_cpu;
+
+#endif

@@ -1,0 +1,10 @@
+// cpu_features.h - which instruction sets of ours this CPU and its system have.
+#ifndef TDL_BACKEND_CPU_FEATURES_H
+#define TDL_BACKEND_CPU_FEATURES_H
+
+#include <stdint.h>
+
+// tdl_feature bits (ops/kernel.h). A wider set implies the narrower ones: where AVX512 is set, AVX2 is set.
+uint32_t tdl_cpu_features(void);
+
+#endif

@@ -1,0 +1,133 @@
+// cpu_queue.c - runs a plan on the CPU: one hand-off to the pool a step, then every thread walks the op list.
+//
+// Each op divides into units; threads take runs of units from the op's counter as they get free, and meet at a barrier only
+// before an op that needs what others wrote (the plan says where). A unit's result does not depend on who computes it, so
+// the bits do not depend on the number of threads.
+#include "backend/cpu/cpu_device.h"
+#include "base/checked.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+typedef struct cpu_op {
+    tdl_call call; // shapes of the current step
+    const tdl_kernel *kernel;
+    void (*reference)(const tdl_call *call);
+    bool barrier;
+    int64_t n_units, chunk; // of the current step
+    atomic_llong next;
+} cpu_op;
+
+// Which tensors' first dimension changes with the step.
+typedef struct cpu_dim {
+    int64_t *size;
+    tdl_rows rows;
+    int32_t add;
+} cpu_dim;
+
+typedef struct cpu_program {
+    tdl_program program;
+    cpu_op *ops;   // [n_ops]
+    cpu_dim *dims; // [n_dims]
+    int32_t n_ops, n_dims;
+    size_t scratch_size; // a thread, a multiple of 64
+    uint8_t *scratch;    // [n_threads, scratch_size]
+} cpu_program;
+
+enum { CHUNKS_PER_THREAD = 8 };
+
+static void run_ops(void *arg, int32_t index);
+static void bind_tensor(cpu_program *p, tdl_tensor *t, int32_t id, tdl_buffer *const *buffers);
+
+tdl_status tdl_cpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
+                           tdl_error *err) {
+    for (int32_t i = 0; i < plan->n_buffers; i++)
+        if (!buffers[i] || buffers[i]->size < plan->buffer_sizes[i])
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "cpu: buffer %d has %zu bytes, the plan needs %zu", i,
+                            buffers[i] ? buffers[i]->size : 0, plan->buffer_sizes[i]);
+    const tdl_allocator *mem = device->mem;
+    int32_t n_threads = tdl_pool_n_threads(((tdl_cpu_device *)device)->pool);
+    cpu_program *p = tdl_alloc(mem, 1, sizeof *p);
+    if (!p) goto no_memory;
+    p->program = (tdl_program){.device = device, .plan = plan};
+    p->ops = tdl_alloc(mem, (size_t)plan->n_ops, sizeof *p->ops);
+    p->dims = tdl_alloc(mem, (size_t)plan->n_ops * (TDL_OP_IN_MAX + TDL_OP_OUT_MAX), sizeof *p->dims);
+    if (!p->ops || !p->dims) goto no_memory;
+    p->n_ops = plan->n_ops;
+    for (int32_t i = 0; i < plan->n_ops; i++) {
+        const tdl_plan_op *from = &plan->ops[i];
+        cpu_op *op = &p->ops[i];
+        op->kernel = from->kernel;
+        op->reference = tdl_op_get(from->op)->reference;
+        op->barrier = from->barrier;
+        op->call = (tdl_call){.attrs = from->attrs, .n_in = from->n_in, .n_out = from->n_out};
+        if (from->kernel) op->call.layout = from->kernel->layout;
+        for (int32_t j = 0; j < from->n_in; j++) bind_tensor(p, &op->call.in[j], from->in[j], buffers);
+        for (int32_t j = 0; j < from->n_out; j++) bind_tensor(p, &op->call.out[j], from->out[j], buffers);
+        size_t scratch = from->kernel && from->kernel->scratch_size ? from->kernel->scratch_size(&op->call) : 0;
+        if (scratch > p->scratch_size) p->scratch_size = scratch;
+    }
+    if (!tdl_align_size(p->scratch_size, 64, &p->scratch_size)) goto no_memory;
+    p->scratch = tdl_alloc(mem, (size_t)n_threads, p->scratch_size);
+    if (!p->scratch) goto no_memory;
+    *out = &p->program;
+    return TDL_OK;
+no_memory:
+    if (p) tdl_cpu_program_destroy(&p->program);
+    return tdl_fail(err, TDL_ERROR_MEMORY, "cpu: no memory for a program of %d ops", plan->n_ops);
+}
+
+void tdl_cpu_program_destroy(tdl_program *program) {
+    if (!program) return;
+    cpu_program *p = (cpu_program *)program;
+    const tdl_allocator *mem = program->device->mem;
+    tdl_free(mem, p->ops);
+    tdl_free(mem, p->dims);
+    tdl_free(mem, p->scratch);
+    tdl_free(mem, p);
+}
+
+tdl_status tdl_cpu_submit(tdl_program *program, const tdl_step_counts *counts, tdl_error *err) {
+    cpu_program *p = (cpu_program *)program;
+    for (int i = TDL_ROWS_TOKENS; i < TDL_ROWS_COUNT; i++)
+        if (counts->n[i] < 0 || counts->n[i] > program->plan->max.n[i])
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "cpu: a step of %d rows of kind %d, the plan has at most %d",
+                            counts->n[i], i, program->plan->max.n[i]);
+    tdl_cpu_device *device = (tdl_cpu_device *)program->device;
+    int32_t n_threads = tdl_pool_n_threads(device->pool);
+    pthread_mutex_lock(&device->busy);
+    for (int32_t i = 0; i < p->n_dims; i++) *p->dims[i].size = counts->n[p->dims[i].rows] + p->dims[i].add;
+    for (int32_t i = 0; i < p->n_ops; i++) {
+        cpu_op *op = &p->ops[i];
+        op->n_units = op->kernel ? op->kernel->units(&op->call) : 1;
+        op->chunk = tdl_max_i64(1, n_threads == 1 ? op->n_units : op->n_units / (n_threads * CHUNKS_PER_THREAD));
+        atomic_store_explicit(&op->next, 0, memory_order_relaxed);
+    }
+    tdl_pool_run(device->pool, run_ops, p);
+    pthread_mutex_unlock(&device->busy);
+    return TDL_OK;
+}
+
+static void run_ops(void *arg, int32_t index) {
+    cpu_program *p = arg;
+    tdl_pool *pool = ((tdl_cpu_device *)p->program.device)->pool;
+    uint8_t *scratch = p->scratch + (size_t)index * p->scratch_size;
+    for (int32_t i = 0; i < p->n_ops; i++) {
+        cpu_op *op = &p->ops[i];
+        if (op->barrier) tdl_pool_barrier(pool);
+        int64_t first;
+        while ((first = atomic_fetch_add_explicit(&op->next, op->chunk, memory_order_relaxed)) < op->n_units) {
+            if (op->kernel) op->kernel->run(&op->call, first, tdl_min_i64(op->chunk, op->n_units - first), scratch);
+            else op->reference(&op->call);
+        }
+    }
+}
+
+// Points a call's tensor at its value's memory and remembers the dimension that changes with the step.
+static void bind_tensor(cpu_program *p, tdl_tensor *t, int32_t id, tdl_buffer *const *buffers) {
+    const tdl_value *value = &p->program.plan->values[id];
+    *t = value->tensor;
+    t->data = ((tdl_cpu_buffer *)buffers[value->buffer])->data + value->offset;
+    if (value->rows != TDL_ROWS_FIXED)
+        p->dims[p->n_dims++] = (cpu_dim){.size = &t->shape[0], .rows = value->rows, .add = value->rows_add};
+}

@@ -1,0 +1,37 @@
+// file.h - files: map, read, write to a temporary name and rename.
+//
+// Only regular files are opened: a directory, a FIFO or a device is an error that says so.
+#ifndef TDL_BASE_FILE_H
+#define TDL_BASE_FILE_H
+
+#include "alloc.h"
+
+// A file's bytes, mapped read-only where the system can, read otherwise.
+typedef struct tdl_file_map {
+    const tdl_allocator *mem;
+    const uint8_t *data; // [size]
+    size_t size;
+    bool mapped;
+} tdl_file_map;
+
+tdl_status tdl_file_map_open(const tdl_allocator *mem, const char *path, tdl_file_map *out, tdl_error *err);
+void tdl_file_map_close(tdl_file_map *map);
+// Says that the bytes will not be needed again soon; a later read brings them back. No-op where nothing is mapped.
+void tdl_file_map_release(const tdl_file_map *map, const void *ptr, size_t size);
+
+bool tdl_path_is_dir(const char *path);
+bool tdl_path_exists(const char *path);
+// "dir/name"; NULL where memory ran out. Freed with tdl_free.
+char *tdl_path_join(const tdl_allocator *mem, const char *dir, const char *name);
+// The directory part of path ("." where it has none).
+char *tdl_path_dir(const tdl_allocator *mem, const char *path);
+
+// Writes a file piece by piece under a temporary name; commit syncs it and renames it to `path`, abort removes it.
+typedef struct tdl_file_writer tdl_file_writer;
+tdl_status tdl_file_writer_open(const tdl_allocator *mem, const char *path, tdl_file_writer **out, tdl_error *err);
+tdl_status tdl_file_writer_write(tdl_file_writer *writer, const void *data, size_t size, tdl_error *err);
+uint64_t tdl_file_writer_offset(const tdl_file_writer *writer);
+tdl_status tdl_file_writer_commit(tdl_file_writer *writer, tdl_error *err); // frees the writer, on failure too
+void tdl_file_writer_abort(tdl_file_writer *writer);                        // frees the writer; accepts NULL
+
+#endif

@@ -1,0 +1,186 @@
+// console.c - see console.h. The process-wide state here is the program's, not the library's.
+#include "cli/console.h"
+
+#include "cli/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { READ_SIZE = 1 << 16 };
+static const size_t file_size_max = (size_t)1 << 30; // of a prompt or a text to measure
+
+static volatile sig_atomic_t interrupted;
+static int stdout_errno; // of the first write that failed
+static bool progress_shown;
+static double progress_due; // not shown again before
+
+static void on_interrupt(int number);
+static void arm_interrupt(void);
+
+// Standard streams that are closed are opened on /dev/null in the wrong direction, so that no file of ours takes their
+// numbers and using them still fails.
+void cli_console_init(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) _exit(CLI_FAILURE);
+    signal(SIGPIPE, SIG_IGN);
+    arm_interrupt();
+}
+
+bool cli_write(const void *data, size_t size) {
+    if (stdout_errno == 0 && size && fwrite(data, 1, size, stdout) != size) stdout_errno = errno ? errno : EIO;
+    return stdout_errno == 0;
+}
+
+void cli_printf(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (stdout_errno == 0 && vprintf(format, args) < 0) stdout_errno = errno ? errno : EIO;
+    va_end(args);
+}
+
+bool cli_flush(void) {
+    if (stdout_errno == 0 && fflush(stdout) != 0) stdout_errno = errno ? errno : EIO;
+    return stdout_errno == 0;
+}
+
+void cli_print_json(json_t *root) {
+    char *text = root ? json_dumps(root, JSON_REAL_PRECISION(9)) : NULL;
+    if (!text) {
+        cli_error("no memory for JSON");
+        exit(CLI_FAILURE);
+    }
+    cli_printf("%s\n", text);
+    free(text);
+    json_decref(root);
+}
+
+bool cli_stdout_is_terminal(void) { return isatty(STDOUT_FILENO); }
+
+int cli_finish(int code) {
+    cli_progress_end();
+    if (cli_flush()) return code;
+    if (stdout_errno != EPIPE) cli_error("stdout: %s", strerror(stdout_errno));
+    return CLI_FAILURE;
+}
+
+void cli_error(const char *format, ...) {
+    cli_progress_end();
+    va_list args;
+    va_start(args, format);
+    fputs("treadle: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+int cli_fail(const tdl_error *err) {
+    if (err->code == TDL_ERROR_CANCELLED) return CLI_INTERRUPTED;
+    cli_error("%s", err->message);
+    return CLI_FAILURE;
+}
+
+void cli_note(const char *format, ...) {
+    cli_progress_end();
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+}
+
+void cli_progress(const char *format, ...) {
+    double now = cli_seconds();
+    if (now < progress_due || !isatty(STDERR_FILENO)) return;
+    progress_due = now + 0.1;
+    va_list args;
+    va_start(args, format);
+    fputs("\r\033[K", stderr);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fflush(stderr);
+    progress_shown = true;
+}
+
+void cli_progress_end(void) {
+    if (progress_shown) fputs("\r\033[K", stderr);
+    progress_shown = false;
+}
+
+bool cli_stdin_is_terminal(void) { return isatty(STDIN_FILENO); }
+
+bool cli_interrupted(void) { return interrupted; }
+
+void cli_interrupt_clear(void) {
+    interrupted = 0;
+    arm_interrupt();
+}
+
+double cli_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void *cli_realloc(void *ptr, size_t n, size_t size) {
+    void *grown = reallocarray(ptr, n, size);
+    if (grown || n == 0) return grown;
+    cli_error("no memory for %zu bytes", n * size);
+    exit(CLI_FAILURE);
+}
+
+bool cli_read_file(const char *path, cli_buffer *out) {
+    bool is_stdin = strcmp(path, "-") == 0;
+    const char *name = is_stdin ? "stdin" : path;
+    FILE *file = is_stdin ? stdin : fopen(path, "rb");
+    *out = (cli_buffer){0};
+    char *chunk = cli_realloc(NULL, READ_SIZE, 1);
+    bool ok = file != NULL;
+    if (!ok) cli_error("%s: %s", name, strerror(errno));
+    for (size_t n = 1; ok && n > 0;) {
+        n = fread(chunk, 1, READ_SIZE, file);
+        ok = !ferror(file) && out->size + n <= file_size_max;
+        if (ok) cli_buffer_append(out, chunk, n);
+        else if (cli_interrupted()) cli_error("%s: interrupted", name);
+        else if (ferror(file)) cli_error("%s: %s", name, strerror(errno));
+        else cli_error("%s: more than %zu bytes", name, file_size_max);
+    }
+    if (file && !is_stdin) fclose(file);
+    free(chunk);
+    if (!ok) cli_buffer_deinit(out);
+    return ok;
+}
+
+void cli_buffer_append(cli_buffer *buffer, const char *data, size_t size) {
+    size_t needed = buffer->size + size + 1;
+    if (needed > buffer->size_max) {
+        buffer->size_max = needed > 2 * buffer->size_max ? needed : 2 * buffer->size_max;
+        buffer->data = cli_realloc(buffer->data, buffer->size_max, 1);
+    }
+    if (size) memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+    buffer->data[buffer->size] = '\0';
+}
+
+void cli_buffer_deinit(cli_buffer *buffer) {
+    free(buffer->data);
+    *buffer = (cli_buffer){0};
+}
+
+// No SA_RESTART: a read that waits for a message ends. SA_RESETHAND: the next Ctrl-C has the system's effect.
+static void arm_interrupt(void) {
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static void on_interrupt(int number) {
+    (void)number;
+    interrupted = 1;
+}

@@ -1,0 +1,49 @@
+// console.h - what a command shares with the world: stdout and stderr, Ctrl-C, the clock, files, memory.
+//
+// Results go to stdout, everything else to stderr. Writes to stdout may fail (a full disk, a closed pipe): the first
+// failure is kept, later writes do nothing, and cli_finish turns it into the exit code. The first Ctrl-C sets a flag; a
+// second one, before the flag is taken back, ends the process.
+#ifndef TDL_CLI_CONSOLE_H
+#define TDL_CLI_CONSOLE_H
+
+#include "treadle.h"
+
+void cli_console_init(void);
+
+// stdout
+bool cli_write(const void *data, size_t size); // false once a write has failed
+void cli_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool cli_flush(void);
+struct json_t;
+void cli_print_json(struct json_t *root); // on one line; takes the reference. NULL: memory ran out; ends the process
+bool cli_stdout_is_terminal(void);
+// Flushes. Returns `code`, or CLI_FAILURE where a write failed (said on stderr, but for a closed pipe).
+int cli_finish(int code);
+
+// stderr
+void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2))); // "treadle: ...\n"
+int cli_fail(const tdl_error *err); // prints the message and returns the exit code
+void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2))); // as it is
+// One line that is written over, on a terminal only, ten times a second at most. cli_progress_end wipes it; so do errors and notes.
+void cli_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_progress_end(void);
+
+bool cli_stdin_is_terminal(void);
+bool cli_interrupted(void);
+void cli_interrupt_clear(void);
+double cli_seconds(void); // monotonic
+
+// Memory, or the end of the process with a message: a command has nothing better to do.
+void *cli_realloc(void *ptr, size_t n, size_t size);
+
+typedef struct cli_buffer {
+    char *data; // [size] and a NUL, owned; NULL while nothing was appended
+    size_t size, size_max;
+} cli_buffer;
+
+// All of a file; "-" is stdin. false: said on stderr.
+bool cli_read_file(const char *path, cli_buffer *out);
+void cli_buffer_append(cli_buffer *buffer, const char *data, size_t size);
+void cli_buffer_deinit(cli_buffer *buffer);
+
+#endif

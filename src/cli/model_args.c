@@ -1,0 +1,72 @@
+// model_args.c - see model_args.h.
+#include "cli/model_args.h"
+
+#include "cli/console.h"
+
+enum { DEFAULT_N_CTX = 4096 }; // models trained for 128k positions would ask for gigabytes of cache
+
+static bool show_loading(void *user, double fraction);
+
+cli_option_group cli_model_group(cli_model_args *args) {
+    return (cli_option_group){
+        .title = "Model",
+        .options = {
+            {"m", "model", CLI_TEXT, "MODEL", &args->path, 0, 0, "the model; the first argument is the same"},
+            {"t", "threads", CLI_I32, "N", &args->n_threads, 1, 256, "CPU threads (default: one per core)"},
+            {NULL, "device", CLI_TEXT, "NAME", &args->device, 0, 0, "where to compute (default: cpu)"},
+            {NULL, "isa", CLI_TEXT, "NAME", &args->isa, 0, 0,
+             "use at most plain, avx2, avx512 or neon instructions (default: the best there is)"},
+            {NULL, "precision", CLI_CHOICE, CLI_PRECISION_NAMES, &args->precision, 0, 0,
+             "f32: nothing is rounded below 32 bits; auto, the default: activations may be"},
+        }};
+}
+
+int cli_model_open(const cli_model_args *args, cli_opened *out) {
+    *out = (cli_opened){.info = {.size = sizeof out->info}};
+    tdl_error err = {0};
+    const tdl_device_desc device = {
+        .size = sizeof device, .name = args->device, .n_threads = args->n_threads, .isa_max = args->isa};
+    double start = cli_seconds();
+    if (tdl_device_open(&device, &out->device, &err)) return cli_fail(&err);
+    int percent = -1;
+    const tdl_model_desc model = {.size = sizeof model,
+                                  .path = args->path,
+                                  .device = out->device,
+                                  .precision = (tdl_precision)args->precision,
+                                  .progress = show_loading,
+                                  .progress_user = &percent};
+    tdl_status status = tdl_model_open(&model, &out->model, &err);
+    cli_progress_end();
+    if (status) return cli_fail(&err);
+    out->load_s = cli_seconds() - start;
+    out->tokenizer = tdl_model_tokenizer(out->model);
+    tdl_model_get_info(out->model, &out->info);
+    return CLI_GO;
+}
+
+void cli_model_close(cli_opened *opened) {
+    tdl_model_close(opened->model);
+    tdl_device_close(opened->device);
+}
+
+// A model that adds the token adds it to an empty text too; what may come after it is an end-of-sequence token.
+bool cli_wants_bos(const tdl_tokenizer *tokenizer) {
+    int32_t ids[2];
+    size_t n = 0;
+    return tokenizer && tdl_tokenizer_encode(tokenizer, "", 0, NULL, ids, 2, &n, NULL) == TDL_OK && n > 0 &&
+           ids[0] == tdl_tokenizer_bos(tokenizer);
+}
+
+int32_t cli_default_n_ctx(const tdl_model_info *info, size_t n_needed) {
+    int32_t n = n_needed > DEFAULT_N_CTX ? (n_needed > INT32_MAX ? INT32_MAX : (int32_t)n_needed) : DEFAULT_N_CTX;
+    return info->n_ctx_train > 0 && n > info->n_ctx_train ? info->n_ctx_train : n;
+}
+
+static bool show_loading(void *user, double fraction) {
+    int *percent = user;
+    if ((int)(100.0 * fraction) > *percent) {
+        *percent = (int)(100.0 * fraction);
+        cli_progress("loading %d%%", *percent);
+    }
+    return !cli_interrupted();
+}

@@ -1,0 +1,37 @@
+// model_args.h - the flags that say which model runs where, and opening it.
+#ifndef TDL_CLI_MODEL_ARGS_H
+#define TDL_CLI_MODEL_ARGS_H
+
+#include "cli/options.h"
+#include "treadle.h"
+
+typedef struct cli_model_args {
+    const char *path;
+    int32_t n_threads;        // 0: one per core
+    const char *device, *isa; // NULL: the library's default
+    int32_t precision;        // tdl_precision
+} cli_model_args;
+
+// The group's options point into *args.
+cli_option_group cli_model_group(cli_model_args *args);
+#define CLI_PRECISION_NAMES "auto|f32" // in tdl_precision's order
+
+typedef struct cli_opened {
+    tdl_device *device;
+    tdl_model *model;
+    const tdl_tokenizer *tokenizer; // NULL where the model has none
+    tdl_model_info info;
+    double load_s;
+} cli_opened;
+
+// CLI_GO, or the exit code after a message. Closed by cli_model_close, which takes zeros too.
+int cli_model_open(const cli_model_args *args, cli_opened *out);
+void cli_model_close(cli_opened *opened);
+
+// Whether the model's own texts begin with a beginning-of-sequence token.
+bool cli_wants_bos(const tdl_tokenizer *tokenizer);
+
+// The context to ask for where the user did not: the model's, but no more than 4096 or what the task needs.
+int32_t cli_default_n_ctx(const tdl_model_info *info, size_t n_needed);
+
+#endif

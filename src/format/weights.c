@@ -1,0 +1,73 @@
+// weights.c - chooses the reader of a format, and answers questions about what it read.
+#include "format/weights.h"
+
+#include "base/error.h"
+#include "format/gguf_open.h"
+#include "format/hf_dir.h"
+#include "format/weights_build.h"
+
+#include <string.h>
+
+static bool has_suffix(const char *text, const char *suffix);
+
+tdl_status tdl_weights_open(const tdl_weights_desc *desc, tdl_weights **out, tdl_error *err) {
+    int n_sources = (desc->path != NULL) + (desc->bytes != NULL) + (desc->reader != NULL);
+    if (n_sources != 1)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: %d of path, bytes and reader are set, expected one",
+                        n_sources);
+    if (desc->path && (tdl_path_is_dir(desc->path) || has_suffix(desc->path, ".safetensors")))
+        return tdl_hf_dir_open(desc, out, err);
+    return tdl_gguf_open(desc, out, err);
+}
+
+tdl_weights_kind tdl_weights_get_kind(const tdl_weights *weights) { return weights->kind; }
+
+size_t tdl_weights_n_tensors(const tdl_weights *weights) { return weights->tensors.n; }
+
+const tdl_weights_tensor *tdl_weights_at(const tdl_weights *weights, size_t i) {
+    return tdl_vec_at(&weights->tensors, const tdl_weights_tensor, i);
+}
+
+const tdl_weights_tensor *tdl_weights_find(const tdl_weights *weights, const char *name) {
+    int32_t i;
+    return tdl_map_get(&weights->index, tdl_text_cstr(name), &i) ? tdl_weights_at(weights, (size_t)i) : NULL;
+}
+
+size_t tdl_weights_n_meta(const tdl_weights *weights) { return weights->meta.entries.n; }
+
+tdl_meta tdl_weights_meta_at(const tdl_weights *weights, size_t i, tdl_text *key) {
+    const tdl_meta_entry *entry = tdl_vec_at(&weights->meta.entries, const tdl_meta_entry, i);
+    *key = entry->key;
+    return entry->value;
+}
+
+tdl_meta tdl_weights_meta(const tdl_weights *weights, const char *key) {
+    const tdl_meta *value = tdl_meta_table_find(&weights->meta, key);
+    return value ? *value : (tdl_meta){.type = TDL_META_NONE};
+}
+
+tdl_text tdl_weights_tokenizer_json(const tdl_weights *weights) {
+    return tdl_text_of((const char *)weights->tokenizer_json.data, weights->tokenizer_json.size);
+}
+
+tdl_text tdl_weights_tokenizer_config(const tdl_weights *weights) {
+    return tdl_text_of((const char *)weights->tokenizer_config.data, weights->tokenizer_config.size);
+}
+
+void tdl_weights_release(const tdl_weights *weights, const tdl_tensor *tensor) {
+    uintptr_t first = (uintptr_t)tensor->data;
+    for (size_t i = 0; i < weights->files.n; i++) {
+        const tdl_file_map *map = tdl_vec_at(&weights->files, const tdl_file_map, i);
+        uintptr_t start = (uintptr_t)map->data;
+        if (first < start || first - start >= map->size) continue;
+        tdl_file_map_release(map, tensor->data, tdl_tensor_size(tensor));
+        return;
+    }
+}
+
+uint64_t tdl_weights_size(const tdl_weights *weights) { return weights->size; }
+
+static bool has_suffix(const char *text, const char *suffix) {
+    size_t size = strlen(text), suffix_size = strlen(suffix);
+    return size >= suffix_size && strcmp(text + size - suffix_size, suffix) == 0;
+}

@@ -1,0 +1,77 @@
+// weights.h - a model file as named tensors and metadata, whatever its format.
+//
+// GGUF (single or split), safetensors (single or an index of shards) and a Hugging Face directory all open into a
+// tdl_weights. Tensor names and keys are the file's own; model/ knows what they mean. For a directory, config.json's
+// (and generation_config.json's) values become metadata under dotted keys: "hidden_size", "rope_parameters.rope_theta",
+// "generation.eos_token_id"; arrays of numbers, booleans or strings are arrays, other arrays are taken apart ("k.0.a"),
+// null is absent. "__metadata__" of the (first) safetensors file is under "safetensors.".
+#ifndef TDL_FORMAT_WEIGHTS_H
+#define TDL_FORMAT_WEIGHTS_H
+
+#include "base/file.h"
+#include "base/str.h"
+#include "tensor/tensor.h"
+
+typedef enum tdl_meta_type {
+    TDL_META_NONE = 0, // absent
+    TDL_META_BOOL,
+    TDL_META_INT,  // any integer type of the file that fits int64
+    TDL_META_UINT, // an unsigned integer above INT64_MAX
+    TDL_META_FLOAT,
+    TDL_META_STRING,
+    TDL_META_ARRAY,
+} tdl_meta_type;
+
+// One metadata value. Everything is borrowed from the tdl_weights.
+typedef struct tdl_meta {
+    tdl_meta_type type;
+    tdl_meta_type element; // of an array
+    bool boolean;
+    int64_t integer;
+    uint64_t uinteger;
+    double number;
+    tdl_text string;
+    size_t n;          // elements of an array
+    const void *array; // int64_t, uint64_t, double, bool or tdl_text [n], as `element` says
+    int32_t gguf_type; // the file's own type number, kept for writing back; -1 from JSON
+    int32_t gguf_element;
+} tdl_meta;
+
+typedef struct tdl_weights_tensor {
+    const char *name;  // NUL-terminated
+    tdl_tensor tensor; // data is in the mapped file, or in memory of the weights' own
+} tdl_weights_tensor;
+
+typedef enum tdl_weights_kind { TDL_WEIGHTS_GGUF, TDL_WEIGHTS_HF } tdl_weights_kind;
+
+typedef struct tdl_weights tdl_weights;
+
+typedef struct tdl_weights_desc {
+    const tdl_allocator *mem; // not NULL
+    const char *path;         // one of path, bytes, reader, as in tdl_model_desc
+    const void *bytes;
+    size_t bytes_size;
+    const tdl_reader *reader;
+    bool metadata_only; // a file without tensors, or whose tensors are not wanted, is fine
+} tdl_weights_desc;
+
+tdl_status tdl_weights_open(const tdl_weights_desc *desc, tdl_weights **out, tdl_error *err);
+void tdl_weights_close(tdl_weights *weights);
+
+tdl_weights_kind tdl_weights_get_kind(const tdl_weights *weights);
+size_t tdl_weights_n_tensors(const tdl_weights *weights);
+const tdl_weights_tensor *tdl_weights_at(const tdl_weights *weights, size_t i);
+const tdl_weights_tensor *tdl_weights_find(const tdl_weights *weights, const char *name); // NULL where absent
+size_t tdl_weights_n_meta(const tdl_weights *weights);
+tdl_meta tdl_weights_meta_at(const tdl_weights *weights, size_t i, tdl_text *key);
+tdl_meta tdl_weights_meta(const tdl_weights *weights, const char *key); // type NONE where absent
+// tokenizer.json of a directory, borrowed; size 0 where there is none (or the kind is GGUF).
+tdl_text tdl_weights_tokenizer_json(const tdl_weights *weights);
+// tokenizer_config.json likewise.
+tdl_text tdl_weights_tokenizer_config(const tdl_weights *weights);
+// Lets go of a tensor's file pages: it has been copied elsewhere. A later read is still right.
+void tdl_weights_release(const tdl_weights *weights, const tdl_tensor *tensor);
+// Bytes of all tensors.
+uint64_t tdl_weights_size(const tdl_weights *weights);
+
+#endif

@@ -1,0 +1,73 @@
+// exec.c - one step of a plan: write the step's inputs into the step buffer, submit, poll, read. See exec.h.
+//
+// The loop over the ops is the backend's (cpu_queue.c walks it with threads, a GPU backend encodes it); this file knows the
+// plan's inputs and outputs and nothing of how they are computed.
+#include "graph/exec.h"
+
+#include "base/checked.h"
+
+#include <string.h>
+
+struct tdl_exec {
+    tdl_device *device;
+    const tdl_plan *plan;
+    tdl_buffer **buffers; // [plan->n_buffers]; ARENA and STEP owned, the rest borrowed
+    tdl_program *program;
+};
+
+tdl_status tdl_exec_create(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *bound, tdl_exec **out,
+                           tdl_error *err) {
+    const tdl_backend *backend = device->backend;
+    tdl_status status = TDL_OK;
+    tdl_exec *exec = tdl_alloc(device->mem, 1, sizeof *exec);
+    if (!exec) return tdl_fail(err, TDL_ERROR_MEMORY, "exec: no memory");
+    exec->device = device;
+    exec->plan = plan;
+    exec->buffers = tdl_alloc(device->mem, (size_t)plan->n_buffers, sizeof *exec->buffers);
+    if (!exec->buffers) status = tdl_fail(err, TDL_ERROR_MEMORY, "exec: no memory for %d buffers", plan->n_buffers);
+    for (int32_t i = 0; i < TDL_BUFFER_BOUND && status == TDL_OK; i++)
+        status = backend->buffer_create(device, plan->buffer_sizes[i], &exec->buffers[i], err);
+    for (int32_t i = TDL_BUFFER_BOUND; i < plan->n_buffers && status == TDL_OK; i++) exec->buffers[i] = bound[i];
+    if (status == TDL_OK) status = backend->compile(device, plan, exec->buffers, &exec->program, err);
+    if (status != TDL_OK) {
+        tdl_exec_destroy(exec);
+        return status;
+    }
+    *out = exec;
+    return TDL_OK;
+}
+
+void tdl_exec_destroy(tdl_exec *exec) {
+    if (!exec) return;
+    const tdl_backend *backend = exec->device->backend;
+    backend->program_destroy(exec->program);
+    for (int32_t i = 0; i < TDL_BUFFER_BOUND && exec->buffers; i++) backend->buffer_destroy(exec->buffers[i]);
+    tdl_free(exec->device->mem, exec->buffers);
+    tdl_free(exec->device->mem, exec);
+}
+
+tdl_status tdl_exec_step(tdl_exec *exec, const tdl_step *step, tdl_error *err) {
+    const tdl_plan *plan = exec->plan;
+    for (int i = 0; i < TDL_STEP_INPUT_COUNT; i++) {
+        if (plan->step_values[i] < 0) continue;
+        const tdl_value *value = &plan->values[plan->step_values[i]];
+        int64_t rows = step->counts.n[value->rows] + value->rows_add;
+        if (rows > value->tensor.shape[0])
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "exec: %lld rows of '%s', the plan has at most %lld",
+                            (long long)rows, value->name, (long long)value->tensor.shape[0]);
+        tdl_status status = exec->device->backend->write(exec->buffers[TDL_BUFFER_STEP], value->offset, step->inputs[i],
+                                                         (size_t)(rows * value->tensor.strides[0]), err);
+        if (status != TDL_OK) return status;
+    }
+    return exec->device->backend->submit(exec->program, &step->counts, err);
+}
+
+tdl_status tdl_exec_poll(tdl_exec *exec, tdl_error *err) { return exec->device->backend->poll(exec->program, err); }
+
+tdl_status tdl_exec_read(tdl_exec *exec, int32_t id, size_t offset, size_t size, void *dst, tdl_error *err) {
+    const tdl_value *value = &exec->plan->values[id];
+    if (!tdl_range_ok(offset, size, tdl_tensor_size(&value->tensor)))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "exec: read of %zu bytes at %zu of '%s', it has %zu", size, offset,
+                        value->name, tdl_tensor_size(&value->tensor));
+    return exec->device->backend->read(exec->buffers[value->buffer], value->offset + offset, dst, size, err);
+}

@@ -1,0 +1,28 @@
+// exec.h - a plan bound to a device: step inputs in, one submit, outputs out.
+//
+//     tdl_exec_step(exec, &step, err);                 // begins
+//     while ((status = tdl_exec_poll(exec, err)) == TDL_PENDING) ...;
+//     tdl_exec_read(exec, plan->output, 0, n_bytes, logits, err);
+#ifndef TDL_GRAPH_EXEC_H
+#define TDL_GRAPH_EXEC_H
+
+#include "backend/backend.h"
+
+typedef struct tdl_exec tdl_exec;
+
+// One step's inputs; each array is as long as its counts say (tdl_step_input). Borrowed for the call.
+typedef struct tdl_step {
+    tdl_step_counts counts;
+    const int32_t *inputs[TDL_STEP_INPUT_COUNT];
+} tdl_step;
+
+// bound [plan->n_buffers]: from TDL_BUFFER_BOUND on, the weights' and states' buffers, borrowed until destroy like the plan.
+tdl_status tdl_exec_create(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *bound, tdl_exec **out,
+                           tdl_error *err);
+void tdl_exec_destroy(tdl_exec *exec);
+tdl_status tdl_exec_step(tdl_exec *exec, const tdl_step *step, tdl_error *err);
+tdl_status tdl_exec_poll(tdl_exec *exec, tdl_error *err);
+// Bytes [offset, offset + size) of a value, after poll returned OK. Errors: ARGUMENT, DEVICE.
+tdl_status tdl_exec_read(tdl_exec *exec, int32_t value, size_t offset, size_t size, void *dst, tdl_error *err);
+
+#endif

@@ -1,0 +1,139 @@
+// graph.c - builds a graph: values, ops with inferred shapes, views. See graph.h.
+#include "graph/graph.h"
+
+#include "base/checked.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static int32_t add_value(tdl_graph *g, const char *name, const tdl_value *from);
+static void call_of(const tdl_graph *g, const tdl_plan_op *op, tdl_call *call);
+
+void tdl_graph_init(tdl_graph *g, const tdl_allocator *mem) {
+    *g = (tdl_graph){.mem = mem, .output = -1};
+    tdl_arena_init(&g->arena, mem);
+    g->values = tdl_vec_make(mem, sizeof(tdl_value));
+    g->ops = tdl_vec_make(mem, sizeof(tdl_plan_op));
+    for (int i = 0; i < TDL_STEP_INPUT_COUNT; i++) g->step_values[i] = -1;
+}
+
+void tdl_graph_deinit(tdl_graph *g) {
+    tdl_vec_deinit(&g->values);
+    tdl_vec_deinit(&g->ops);
+    tdl_arena_deinit(&g->arena);
+}
+
+int32_t tdl_graph_weight(tdl_graph *g, const char *name, int32_t weight, const tdl_tensor *tensor) {
+    for (int32_t i = 0; i < (int32_t)g->values.n; i++) // one value a weight, however often it is used (tied embeddings)
+        if (tdl_graph_value(g, i)->kind == TDL_VALUE_WEIGHT && tdl_graph_value(g, i)->weight == weight) return i;
+    tdl_value value = {.kind = TDL_VALUE_WEIGHT, .tensor = *tensor, .base = -1, .weight = weight, .buffer = -1};
+    return add_value(g, name, &value);
+}
+
+int32_t tdl_graph_state(tdl_graph *g, const char *name, int32_t state, const tdl_tensor *tensor) {
+    tdl_value value = {.kind = TDL_VALUE_STATE, .tensor = *tensor, .base = -1, .weight = state, .buffer = -1};
+    return add_value(g, name, &value);
+}
+
+int32_t tdl_graph_step(tdl_graph *g, tdl_step_input input, tdl_rows rows, int64_t rows_max, int32_t rows_add,
+                       int64_t cols) {
+    static const char *const names[TDL_STEP_INPUT_COUNT] = {"ids",       "positions", "seqs",
+                                                            "seq_start", "pages",     "outputs"};
+    if (g->error.code) return -1;
+    if (g->step_values[input] >= 0) return g->step_values[input];
+    tdl_value value = {
+        .kind = TDL_VALUE_STEP, .rows = rows, .rows_add = rows_add, .base = -1, .weight = input, .buffer = -1};
+    int64_t shape[2] = {rows_max + rows_add, cols};
+    if (tdl_tensor_make(TDL_DTYPE_I32, cols ? 2 : 1, shape, NULL, &value.tensor, &g->error) != TDL_OK) return -1;
+    return g->step_values[input] = add_value(g, names[input], &value);
+}
+
+int32_t tdl_graph_op(tdl_graph *g, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
+                     const int32_t *in) {
+    if (g->error.code) return -1;
+    const tdl_op_info *info = tdl_op_get(op);
+    assert(n_in >= info->n_in_min && n_in <= info->n_in_max);
+    tdl_plan_op made = {.op = op, .n_in = n_in, .n_out = info->n_out};
+    if (attrs) made.attrs = *attrs;
+    memcpy(made.in, in, (size_t)n_in * sizeof *in);
+    tdl_call call;
+    call_of(g, &made, &call);
+    tdl_error why = {0};
+    if (info->infer(&call, &why) != TDL_OK) {
+        tdl_fail(&g->error, why.code, "graph: %s '%s': %s", info->name, name, why.message);
+        return -1;
+    }
+    const tdl_value *rows_from = tdl_graph_value(g, in[info->rows_from]);
+    tdl_rows rows = rows_from->rows;
+    for (int32_t i = 0; i < info->n_out; i++) {
+        tdl_value value = {.kind = TDL_VALUE_TEMP, .tensor = call.out[i], .rows = rows, .base = -1, .buffer = -1};
+        made.out[i] = add_value(g, name, &value);
+    }
+    if (g->error.code || !tdl_vec_push(&g->ops, &made, 1)) {
+        tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for %zu ops", g->ops.n + 1);
+        return -1;
+    }
+    return made.out[0];
+}
+
+void tdl_graph_kv_append(tdl_graph *g, const int32_t in[5], int32_t k_cache, int32_t v_cache) {
+    if (g->error.code) return;
+    tdl_plan_op made = {.op = TDL_OP_KV_APPEND, .n_in = 5, .n_out = 2, .out = {k_cache, v_cache}};
+    memcpy(made.in, in, 5 * sizeof *in);
+    tdl_call call;
+    call_of(g, &made, &call);
+    for (int i = 0; i < 2; i++) call.out[i] = tdl_graph_value(g, made.out[i])->tensor;
+    if (tdl_op_get(TDL_OP_KV_APPEND)->infer(&call, &g->error) != TDL_OK) return;
+    if (!tdl_vec_push(&g->ops, &made, 1))
+        tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for %zu ops", g->ops.n + 1);
+}
+
+int32_t tdl_graph_view(tdl_graph *g, const char *name, int32_t id, int64_t first, int32_t n_dims,
+                       const int64_t *shape) {
+    if (g->error.code) return -1;
+    const tdl_value *base = tdl_graph_value(g, id);
+    const tdl_tensor *t = &base->tensor;
+    int64_t element = t->strides[t->n_dims - 1], row = t->shape[t->n_dims - 1];
+    for (int32_t i = t->n_dims - 2; i > 0; i--) {
+        assert(t->strides[i] == row * element); // a row's elements lie side by side
+        row *= t->shape[i];
+    }
+    assert(tdl_dtype_get(t->dtype)->block_n == 1 && t->n_dims >= 2 && first < row);
+    tdl_value value = *base;
+    value.base = id;
+    value.base_offset = (size_t)(first * element);
+    value.tensor.n_dims = n_dims + 1;
+    int64_t stride = element;
+    for (int32_t i = n_dims; i > 0; i--) {
+        value.tensor.shape[i] = shape[i - 1];
+        value.tensor.strides[i] = stride;
+        stride *= shape[i - 1];
+    }
+    value.tensor.strides[0] = t->strides[0];
+    return add_value(g, name, &value);
+}
+
+void tdl_graph_output(tdl_graph *g, int32_t value) { g->output = value; }
+
+int32_t tdl_graph_root(const tdl_graph *g, int32_t id) {
+    while (tdl_graph_value(g, id)->base >= 0) id = tdl_graph_value(g, id)->base;
+    return id;
+}
+
+static int32_t add_value(tdl_graph *g, const char *name, const tdl_value *from) {
+    if (g->error.code) return -1;
+    tdl_value value = *from;
+    value.name = tdl_arena_strndup(&g->arena, name, strlen(name));
+    if (!value.name || !tdl_vec_push(&g->values, &value, 1)) {
+        tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for %zu values", g->values.n + 1);
+        return -1;
+    }
+    return (int32_t)g->values.n - 1;
+}
+
+// The op as a call over its inputs' shapes at the maximum.
+static void call_of(const tdl_graph *g, const tdl_plan_op *op, tdl_call *call) {
+    *call = (tdl_call){.attrs = op->attrs, .n_in = op->n_in, .n_out = op->n_out};
+    for (int32_t i = 0; i < op->n_in; i++) call->in[i] = tdl_graph_value(g, op->in[i])->tensor;
+}

@@ -1,0 +1,57 @@
+// graph.h - a graph is a list of ops over integer value ids; passes turn it into a plan.
+//
+//     tdl_graph g;
+//     tdl_graph_init(&g, mem);
+//     int32_t ids = tdl_graph_step(&g, TDL_STEP_IDS, TDL_ROWS_TOKENS, 512, 0, 0);
+//     int32_t table = tdl_graph_weight(&g, "token_embd.weight", 0, &tensor);
+//     int32_t x = tdl_graph_op(&g, "embd", TDL_OP_EMBED, NULL, 2, (int32_t[]){table, ids});
+//     ...
+//     tdl_status status = tdl_plan_create(&g, &(tdl_plan_desc){...}, &plan, err);
+//
+// The builder's error sticks: after a failed call every further one returns -1, and tdl_plan_create reports the first.
+// It does not know what a model is, nor allocate any tensor's memory.
+#ifndef TDL_GRAPH_H
+#define TDL_GRAPH_H
+
+#include "backend/backend.h"
+
+typedef struct tdl_graph {
+    const tdl_allocator *mem;
+    tdl_arena arena; // names
+    tdl_vec values;  // tdl_value
+    tdl_vec ops;     // tdl_plan_op, kernel and barrier not set yet
+    int32_t output;
+    int32_t step_values[TDL_STEP_INPUT_COUNT];
+    tdl_error error; // the first
+} tdl_graph;
+
+void tdl_graph_init(tdl_graph *g, const tdl_allocator *mem);
+void tdl_graph_deinit(tdl_graph *g);
+
+// Each returns a value id, or -1. Names are copied.
+// `weight` is the caller's number for the tensor, found again in tdl_value.weight.
+int32_t tdl_graph_weight(tdl_graph *g, const char *name, int32_t weight, const tdl_tensor *tensor);
+int32_t tdl_graph_state(tdl_graph *g, const char *name, int32_t state, const tdl_tensor *tensor);
+// An input of the step, I32 [rows_max + rows_add] or, where cols is not 0, [rows_max, cols].
+int32_t tdl_graph_step(tdl_graph *g, tdl_step_input input, tdl_rows rows, int64_t rows_max, int32_t rows_add,
+                       int64_t cols);
+// The op's first output. KV_APPEND's outputs are its caches: outs must be given; other ops make theirs.
+int32_t tdl_graph_op(tdl_graph *g, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
+                     const int32_t *in);
+void tdl_graph_kv_append(tdl_graph *g, const int32_t in[5], int32_t k_cache, int32_t v_cache);
+// A view of elements [first, first + count) of each row of a value, seen as [rows, shape...]; count is shape's product.
+int32_t tdl_graph_view(tdl_graph *g, const char *name, int32_t value, int64_t first, int32_t n_dims,
+                       const int64_t *shape);
+void tdl_graph_output(tdl_graph *g, int32_t value);
+
+static inline tdl_value *tdl_graph_value(const tdl_graph *g, int32_t id) {
+    return tdl_vec_at(&g->values, tdl_value, id);
+}
+static inline tdl_plan_op *tdl_graph_op_at(const tdl_graph *g, int32_t i) {
+    return tdl_vec_at(&g->ops, tdl_plan_op, i);
+}
+
+// The value that owns a view's memory.
+int32_t tdl_graph_root(const tdl_graph *g, int32_t id);
+
+#endif

@@ -1,0 +1,67 @@
+// lower.c - chooses a kernel for every op, and gives each kernel its inputs the way it wants them.
+//
+// Where a matmul's kernel wants int8 activations, a quantize op makes them, once for all matmuls that read the same value.
+// Where it wants its weight in a prepared layout, the weight gets a second value in that layout; the first stays for whoever
+// else reads the rows (a tied embedding), or is dropped as unused.
+#include "graph/plan_make.h"
+
+#include <string.h>
+
+static void add_op(tdl_vec *ops, const tdl_plan_op *op, tdl_graph *g);
+static int32_t quantized(tdl_graph *g, tdl_vec *ops, const tdl_plan_desc *desc, int32_t x);
+static int32_t prepared(tdl_graph *g, int32_t weight, tdl_layout layout);
+static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op);
+
+void tdl_graph_lower(tdl_graph *g, const tdl_plan_desc *desc) {
+    tdl_vec ops = tdl_vec_make(g->mem, sizeof(tdl_plan_op));
+    for (int32_t i = 0; i < (int32_t)g->ops.n && !g->error.code; i++) {
+        tdl_plan_op op = *tdl_graph_op_at(g, i);
+        op.kernel = find_kernel(g, desc, &op);
+        if (op.kernel && op.kernel->x == TDL_DTYPE_A8) op.in[0] = quantized(g, &ops, desc, op.in[0]);
+        if (op.kernel && op.kernel->layout != TDL_LAYOUT_ROWS) op.in[1] = prepared(g, op.in[1], op.kernel->layout);
+        if (!g->error.code) add_op(&ops, &op, g);
+    }
+    tdl_vec_deinit(&g->ops);
+    g->ops = ops;
+}
+
+// The A8 form of value x: made by an op already there, or by one added now.
+static int32_t quantized(tdl_graph *g, tdl_vec *ops, const tdl_plan_desc *desc, int32_t x) {
+    for (size_t i = ops->n; i-- > 0;) {
+        const tdl_plan_op *op = tdl_vec_at(ops, tdl_plan_op, i);
+        if (op->op == TDL_OP_QUANTIZE && op->in[0] == x) return op->out[0];
+    }
+    // tdl_graph_op appends to the graph's own list, which is being replaced: take it back from there.
+    size_t n_before = g->ops.n;
+    int32_t made = tdl_graph_op(g, tdl_graph_value(g, x)->name, TDL_OP_QUANTIZE, NULL, 1, &x);
+    if (made < 0) return -1;
+    tdl_plan_op op = *tdl_graph_op_at(g, (int32_t)n_before);
+    g->ops.n = n_before;
+    op.kernel = find_kernel(g, desc, &op);
+    add_op(ops, &op, g);
+    return made;
+}
+
+static int32_t prepared(tdl_graph *g, int32_t weight, tdl_layout layout) {
+    tdl_value value = *tdl_graph_value(g, weight);
+    for (int32_t i = 0; i < (int32_t)g->values.n; i++) {
+        const tdl_value *other = tdl_graph_value(g, i);
+        if (other->kind == TDL_VALUE_WEIGHT && other->weight == value.weight && other->layout == layout) return i;
+    }
+    value.layout = layout;
+    if (tdl_vec_push(&g->values, &value, 1)) return (int32_t)g->values.n - 1;
+    tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for %zu values", g->values.n + 1);
+    return -1;
+}
+
+static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op) {
+    tdl_call call = {.attrs = op->attrs, .n_in = op->n_in, .n_out = op->n_out};
+    for (int32_t i = 0; i < op->n_in; i++) call.in[i] = tdl_graph_value(g, op->in[i])->tensor;
+    for (int32_t i = 0; i < op->n_out; i++) call.out[i] = tdl_graph_value(g, op->out[i])->tensor;
+    bool may_round = desc->precision != TDL_PRECISION_F32;
+    return tdl_kernel_find(op->op, desc->device->backend->id, desc->device->features, may_round, &call);
+}
+
+static void add_op(tdl_vec *ops, const tdl_plan_op *op, tdl_graph *g) {
+    if (!tdl_vec_push(ops, op, 1)) tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for %zu ops", ops->n + 1);
+}

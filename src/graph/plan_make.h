@@ -1,0 +1,29 @@
+// plan_make.h - graph to plan: fuse, choose kernels, place every value, find the barriers, print.
+#ifndef TDL_GRAPH_PLAN_MAKE_H
+#define TDL_GRAPH_PLAN_MAKE_H
+
+#include "base/str.h"
+#include "graph/graph.h"
+
+typedef struct tdl_plan_desc {
+    const tdl_device *device; // whose kernels are chosen; borrowed for the call
+    tdl_precision precision;
+    tdl_step_counts max;
+    bool keep_values; // no value's memory is used again: tests look at every intermediate
+} tdl_plan_desc;
+
+// The graph is used up: passes rewrite it. Errors: MEMORY, LIMIT, and whatever the graph's builder met.
+tdl_status tdl_plan_create(tdl_graph *g, const tdl_plan_desc *desc, tdl_plan **out, tdl_error *err);
+void tdl_plan_destroy(tdl_plan *plan);
+
+// One line an op, after a line about the plan; appended to text.
+tdl_status tdl_plan_print(const tdl_plan *plan, tdl_str *text, tdl_error *err);
+
+// The passes, in order. Each sets g->error on failure.
+void tdl_graph_fuse(tdl_graph *g);                             // fuse.c: pairs of ops into the op that does both
+void tdl_graph_lower(tdl_graph *g, const tdl_plan_desc *desc); // lower.c: kernels, layouts, quantize ops
+tdl_status tdl_plan_place(tdl_plan *plan, bool keep_values, const tdl_allocator *mem,
+                          tdl_error *err); // place.c: memory
+void tdl_plan_sync(tdl_plan *plan);        // sync.c: barriers
+
+#endif

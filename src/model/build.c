@@ -1,0 +1,160 @@
+// build.c - the graph of a model: what the paper's figure shows, block by block, steered by the architecture's columns.
+//
+//     x = embed(ids) [+ embed(positions)]
+//     each layer:  x = x + out(attention(norm(x)));  x = x + ffn(norm(x))
+//     logits = output(norm(x[outputs]))
+#include "model/model_impl.h"
+
+#include <math.h>
+#include <stdio.h>
+
+typedef struct builder {
+    tdl_graph *g;
+    const tdl_model *model;
+    const tdl_model_limits *limits;
+    int32_t layer;
+    int32_t positions, seqs, seq_start, pages, rope_table; // values
+} builder;
+
+static int32_t step_inputs(builder *b);
+static int32_t attention_block(const builder *b, int32_t x);
+static int32_t ffn_block(const builder *b, int32_t x);
+static int32_t norm(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias);
+static int32_t linear(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias);
+static int32_t op(const builder *b, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
+                  const int32_t *in);
+static int32_t param(const builder *b, tdl_role role, int32_t layer);
+
+void tdl_model_build(const tdl_model *model, const tdl_model_limits *limits, tdl_graph *g) {
+    builder b = {.g = g, .model = model, .limits = limits, .layer = TDL_NO_LAYER};
+    const tdl_arch *arch = model->arch;
+    int32_t ids = step_inputs(&b);
+    int32_t x = op(&b, "embd", TDL_OP_EMBED, NULL, 2, (int32_t[]){param(&b, TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER), ids});
+    if (arch->position == TDL_POSITION_LEARNED) {
+        int32_t pos = op(&b, "pos_embd", TDL_OP_EMBED, NULL, 2,
+                         (int32_t[]){param(&b, TDL_ROLE_POS_EMBD, TDL_NO_LAYER), b.positions});
+        x = op(&b, "inp", TDL_OP_ADD, NULL, 2, (int32_t[]){x, pos});
+    } else {
+        tdl_attrs attrs = {.scale = model->params.rope_scale == 1 ? 0 : model->params.rope_scale};
+        int32_t freqs = param(&b, TDL_ROLE_ROPE_INV_FREQ, TDL_NO_LAYER);
+        b.rope_table = op(&b, "rope_table", TDL_OP_ROPE_TABLE, &attrs, 2, (int32_t[]){b.positions, freqs});
+    }
+    for (b.layer = 0; b.layer < model->config.n_layers; b.layer++) {
+        int32_t attn = attention_block(&b, norm(&b, "attn_norm", x, TDL_ROLE_ATTN_NORM, TDL_ROLE_ATTN_NORM_B));
+        x = op(&b, "attn_resid", TDL_OP_ADD, NULL, 2, (int32_t[]){x, attn});
+        int32_t ffn = ffn_block(&b, norm(&b, "ffn_norm", x, TDL_ROLE_FFN_NORM, TDL_ROLE_FFN_NORM_B));
+        x = op(&b, "ffn_resid", TDL_OP_ADD, NULL, 2, (int32_t[]){x, ffn});
+    }
+    b.layer = TDL_NO_LAYER;
+    int32_t outputs = tdl_graph_step(g, TDL_STEP_OUTPUTS, TDL_ROWS_OUTPUTS, limits->n_outputs, 0, 0);
+    x = op(&b, "last", TDL_OP_TAKE_ROWS, NULL, 2, (int32_t[]){x, outputs});
+    x = norm(&b, "output_norm", x, TDL_ROLE_OUTPUT_NORM, TDL_ROLE_OUTPUT_NORM_B);
+    bool untied = tdl_param_get(&model->params, TDL_ROLE_OUTPUT, TDL_NO_LAYER) != NULL;
+    int32_t output = param(&b, untied ? TDL_ROLE_OUTPUT : TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER);
+    tdl_graph_output(g, op(&b, "logits", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, output}));
+}
+
+static int32_t step_inputs(builder *b) {
+    const tdl_model_limits *m = b->limits;
+    b->positions = tdl_graph_step(b->g, TDL_STEP_POSITIONS, TDL_ROWS_TOKENS, m->n_tokens, 0, 0);
+    b->seqs = tdl_graph_step(b->g, TDL_STEP_SEQS, TDL_ROWS_TOKENS, m->n_tokens, 0, 0);
+    b->seq_start = tdl_graph_step(b->g, TDL_STEP_SEQ_START, TDL_ROWS_SEQS, m->n_seqs, 1, 0);
+    b->pages = tdl_graph_step(b->g, TDL_STEP_PAGES, TDL_ROWS_SEQS, m->n_seqs, 0, m->n_seq_pages);
+    return tdl_graph_step(b->g, TDL_STEP_IDS, TDL_ROWS_TOKENS, m->n_tokens, 0, 0);
+}
+
+// Columns of a projection as [T, heads, head_dim].
+static int32_t heads_of(const builder *b, const char *name, int32_t value, int64_t first, int32_t n_heads) {
+    char full[48];
+    snprintf(full, sizeof full, "%d.%s", b->layer, name);
+    return tdl_graph_view(b->g, full, value, first, 2, (int64_t[]){n_heads, b->model->config.head_dim});
+}
+
+// What some families do to q and k before they meet: a norm over each head, a rotation by position.
+static int32_t place_heads(const builder *b, const char *name, const char *rope_name, int32_t x, tdl_role head_norm) {
+    const tdl_arch *arch = b->model->arch;
+    tdl_attrs rms = {.eps = b->model->config.norm_eps}, rope = {.rope_pairs = b->model->config.rope.pairs};
+    if (arch->qk_norm) x = op(b, name, TDL_OP_RMS_NORM, &rms, 2, (int32_t[]){x, param(b, head_norm, b->layer)});
+    if (arch->position == TDL_POSITION_ROPE) x = op(b, rope_name, TDL_OP_ROPE, &rope, 2, (int32_t[]){x, b->rope_table});
+    return x;
+}
+
+// The keys and values of this layer, appended to the cache. Sets the caches' values.
+static void append_kv(const builder *b, int32_t k, int32_t v, int32_t *k_cache, int32_t *v_cache) {
+    tdl_kv_desc kv = tdl_model_kv_desc(b->model, b->limits->n_pages);
+    tdl_tensor keys, values;
+    if (b->g->error.code || tdl_kv_tensors(&kv, &keys, &values, &b->g->error) != TDL_OK) return;
+    char name[48];
+    snprintf(name, sizeof name, "%d.k_cache", b->layer);
+    *k_cache = tdl_graph_state(b->g, name, 2 * b->layer, &keys);
+    snprintf(name, sizeof name, "%d.v_cache", b->layer);
+    *v_cache = tdl_graph_state(b->g, name, 2 * b->layer + 1, &values);
+    tdl_graph_kv_append(b->g, (int32_t[]){k, v, b->positions, b->seqs, b->pages}, *k_cache, *v_cache);
+}
+
+static int32_t attention_block(const builder *b, int32_t x) {
+    const tdl_config *c = &b->model->config;
+    int64_t q_size = (int64_t)c->n_heads * c->head_dim, k_size = (int64_t)c->n_kv_heads * c->head_dim;
+    bool fused = b->model->arch->qkv_fused; // one projection, three ranges of its columns
+    int32_t qkv = fused ? linear(b, "qkv", x, TDL_ROLE_ATTN_QKV, TDL_ROLE_ATTN_QKV_B) : -1;
+    int32_t q = fused ? qkv : linear(b, "q", x, TDL_ROLE_ATTN_Q, TDL_ROLE_ATTN_Q_B);
+    int32_t k = fused ? qkv : linear(b, "k", x, TDL_ROLE_ATTN_K, TDL_ROLE_ATTN_K_B);
+    int32_t v = fused ? qkv : linear(b, "v", x, TDL_ROLE_ATTN_V, TDL_ROLE_ATTN_V_B);
+    q = heads_of(b, "q", q, 0, c->n_heads);
+    k = heads_of(b, "k", k, fused ? q_size : 0, c->n_kv_heads);
+    v = heads_of(b, "v", v, fused ? q_size + k_size : 0, c->n_kv_heads);
+    q = place_heads(b, "q", "q_rope", q, TDL_ROLE_ATTN_Q_NORM);
+    k = place_heads(b, "k", "k_rope", k, TDL_ROLE_ATTN_K_NORM);
+    int32_t k_cache = -1, v_cache = -1;
+    append_kv(b, k, v, &k_cache, &v_cache);
+    tdl_attrs attrs = {.scale = (float)(1 / sqrt(c->head_dim)), .window = c->windows[b->layer]};
+    int32_t y = op(b, "attn", TDL_OP_ATTENTION, &attrs, 6,
+                   (int32_t[]){q, k_cache, v_cache, b->positions, b->seq_start, b->pages});
+    char name[48];
+    snprintf(name, sizeof name, "%d.attn", b->layer);
+    y = tdl_graph_view(b->g, name, y, 0, 1, &q_size); // heads side by side
+    return linear(b, "attn_out", y, TDL_ROLE_ATTN_OUT, TDL_ROLE_ATTN_OUT_B);
+}
+
+static int32_t ffn_block(const builder *b, int32_t x) {
+    tdl_attrs attrs = {.act = b->model->config.act};
+    int32_t h;
+    if (b->model->arch->ffn == TDL_FFN_GLU) {
+        int32_t gate = linear(b, "ffn_gate", x, TDL_ROLE_FFN_GATE, TDL_ROLE_FFN_GATE_B);
+        int32_t up = linear(b, "ffn_up", x, TDL_ROLE_FFN_UP, TDL_ROLE_FFN_UP_B);
+        h = op(b, "ffn_act", TDL_OP_GLU, &attrs, 2, (int32_t[]){gate, up});
+    } else {
+        h = op(b, "ffn_act", TDL_OP_ACT, &attrs, 1,
+               (int32_t[]){linear(b, "ffn_up", x, TDL_ROLE_FFN_UP, TDL_ROLE_FFN_UP_B)});
+    }
+    return linear(b, "ffn_out", h, TDL_ROLE_FFN_DOWN, TDL_ROLE_FFN_DOWN_B);
+}
+
+static int32_t norm(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias) {
+    tdl_attrs attrs = {.eps = b->model->config.norm_eps};
+    int32_t in[3] = {x, param(b, w, b->layer), -1};
+    if (b->model->arch->norm == TDL_NORM_RMS) return op(b, name, TDL_OP_RMS_NORM, &attrs, 2, in);
+    in[2] = param(b, bias, b->layer);
+    return op(b, name, TDL_OP_LAYER_NORM, &attrs, 3, in);
+}
+
+static int32_t linear(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias) {
+    int32_t in[3] = {x, param(b, w, b->layer), -1};
+    bool biased = tdl_param_get(&b->model->params, bias, b->layer) != NULL;
+    if (biased) in[2] = param(b, bias, b->layer);
+    return op(b, name, TDL_OP_MATMUL, NULL, biased ? 3 : 2, in);
+}
+
+// The op under "<layer>.<name>", or just the name outside the layers.
+static int32_t op(const builder *b, const char *name, tdl_op kind, const tdl_attrs *attrs, int32_t n_in,
+                  const int32_t *in) {
+    char full[48];
+    if (b->layer < 0) snprintf(full, sizeof full, "%s", name);
+    else snprintf(full, sizeof full, "%d.%s", b->layer, name);
+    return tdl_graph_op(b->g, full, kind, attrs, n_in, in);
+}
+
+static int32_t param(const builder *b, tdl_role role, int32_t layer) {
+    const tdl_param *p = tdl_param_get(&b->model->params, role, layer);
+    return tdl_graph_weight(b->g, p->name, tdl_param_index(role, layer), &p->tensor);
+}

@@ -1,0 +1,46 @@
+// config.h - one checkpoint's numbers, read from GGUF keys or a config.json, validated.
+#ifndef TDL_MODEL_CONFIG_H
+#define TDL_MODEL_CONFIG_H
+
+#include "format/weights.h"
+#include "model/arch.h"
+
+// How RoPE's frequencies are stretched to contexts longer than trained.
+typedef enum tdl_rope_scaling {
+    TDL_ROPE_PLAIN = 0,
+    TDL_ROPE_LINEAR, // positions divided by factor (Chen et al. 2023)
+    TDL_ROPE_LLAMA3, // low frequencies divided by factor, high ones kept, smooth between (Llama 3.1)
+    TDL_ROPE_YARN,   // by wavelength against the original context, and a scale on cos and sin (Peng et al. 2023)
+} tdl_rope_scaling;
+
+typedef struct tdl_rope_config {
+    tdl_rope_scaling scaling;
+    int32_t n_rot; // elements of a head that rotate; even
+    bool pairs;    // adjacent elements form a pair; otherwise element i with i + n_rot / 2
+    double theta;  // base of the frequencies
+    double factor;
+    double low_freq_factor, high_freq_factor; // llama3
+    double beta_fast, beta_slow;              // yarn
+    double attn_factor;                       // yarn: scale on cos and sin; 0: 0.1 ln(factor) + 1
+    bool truncate;                            // yarn: whole numbers for the ramp's ends
+    int32_t n_ctx_orig;                       // context before scaling
+} tdl_rope_config;
+
+typedef struct tdl_config {
+    int32_t n_vocab, n_ctx, n_embd, n_layers, n_heads, n_kv_heads, head_dim, n_ff;
+    float norm_eps;
+    tdl_act act;
+    bool tied; // the output matrix is the embedding table, as the config says; the tensors decide
+    tdl_rope_config rope;
+    int32_t windows[TDL_LAYERS_MAX]; // [n_layers] sliding window of each layer; 0: none
+} tdl_config;
+
+// n_vocab stays 0 where the file does not say: the embedding table's rows then count.
+// Errors: FORMAT (missing, out of range, contradicting), UNSUPPORTED (architecture, activation, RoPE scaling).
+tdl_status tdl_config_read(const tdl_weights *weights, const tdl_arch **arch, tdl_config *config, tdl_error *err);
+
+// The RoPE frequencies: inv_freq [n_rot / 2] (out), and the factor on cos and sin.
+// divisors [n_rot / 2]: the file's own, one a frequency (rope_freqs.weight of GGUF files); NULL: none.
+void tdl_rope_frequencies(const tdl_rope_config *rope, const float *divisors, float *inv_freq, float *scale);
+
+#endif

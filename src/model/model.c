@@ -1,0 +1,204 @@
+// model.c - opens a model: file, row, config, tensors, tokenizer, device, and the weights as the device wants them.
+#include "model/model_impl.h"
+
+#include "base/checked.h"
+#include "model/tokenizer_load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static tdl_status open_file(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
+static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
+static void describe(tdl_model *m);
+static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
+static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, tdl_error *err);
+
+tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
+    if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc and out must not be NULL");
+    if (desc->size != sizeof *desc)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc size is %zu, expected %zu", desc->size, sizeof *desc);
+    if (desc->precision != TDL_PRECISION_AUTO && desc->precision != TDL_PRECISION_F32)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: precision is %d, expected 0 (auto) or 1 (f32)",
+                        (int)desc->precision);
+    const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
+    tdl_model *m = tdl_alloc(mem, 1, sizeof *m);
+    if (!m) return tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory");
+    m->mem = mem;
+    m->precision = desc->precision;
+    if (pthread_mutex_init(&m->binding, NULL) != 0) {
+        tdl_free(mem, m);
+        return tdl_fail(err, TDL_ERROR_MEMORY, "model: cannot make a mutex");
+    }
+    tdl_status status = open_file(m, desc, err);
+    if (status == TDL_OK) status = open_device(m, desc, err);
+    if (status == TDL_OK) status = prepare(m, desc, err);
+    if (status != TDL_OK) {
+        tdl_model_close(m);
+        return status;
+    }
+    *out = m;
+    return TDL_OK;
+}
+
+void tdl_model_close(tdl_model *m) {
+    if (!m) return;
+    for (int32_t i = 0; i < m->params.n && m->buffers; i++)
+        for (int j = 0; j < TDL_LAYOUT_COUNT; j++) m->device->backend->buffer_destroy(m->buffers[i][j]);
+    tdl_free(m->mem, m->buffers);
+    if (m->owns_device) tdl_device_close(m->device);
+    tdl_tokenizer_close(m->tokenizer);
+    if (m->params.mem) tdl_params_deinit(&m->params);
+    tdl_weights_close(m->weights);
+    pthread_mutex_destroy(&m->binding);
+    tdl_free(m->mem, m);
+}
+
+static tdl_status open_file(tdl_model *m, const tdl_model_desc *desc, tdl_error *err) {
+    tdl_weights_desc from = {.mem = m->mem,
+                             .path = desc->path,
+                             .bytes = desc->bytes,
+                             .bytes_size = desc->bytes_size,
+                             .reader = desc->reader};
+    tdl_status status = tdl_weights_open(&from, &m->weights, err);
+    if (status == TDL_OK) status = tdl_config_read(m->weights, &m->arch, &m->config, err);
+    if (status == TDL_OK) status = tdl_params_load(&m->params, m->weights, m->arch, &m->config, m->mem, err);
+    if (status == TDL_OK) status = tdl_tokenizer_load(m->weights, m->mem, &m->tokenizer, err);
+    if (status == TDL_OK) describe(m);
+    return status;
+}
+
+static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err) {
+    m->device = desc->device;
+    if (!m->device) {
+        tdl_device_desc cpu = {.size = sizeof cpu, .allocator = desc->allocator};
+        tdl_status status = tdl_device_open(&cpu, &m->device, err);
+        if (status != TDL_OK) return status;
+        m->owns_device = true;
+    }
+    m->buffers = tdl_alloc(m->mem, (size_t)m->params.n, sizeof *m->buffers);
+    return m->buffers ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for %d weights", m->params.n);
+}
+
+// Counts, the commonest type among the matrices, the name. A model of F32 matrices keeps an F32 cache.
+static void describe(tdl_model *m) {
+    int64_t elements[TDL_DTYPE_COUNT] = {0};
+    for (int32_t i = 0; i < m->params.n; i++) {
+        const tdl_param *p = &m->params.list[i];
+        if (!p->name || i % TDL_ROLE_COUNT == TDL_ROLE_ROPE_INV_FREQ || i % TDL_ROLE_COUNT == TDL_ROLE_ROPE_DIVISORS)
+            continue;
+        m->n_params += (uint64_t)tdl_tensor_n_elements(&p->tensor);
+        if (p->tensor.n_dims == 2) elements[p->tensor.dtype] += tdl_tensor_n_elements(&p->tensor);
+    }
+    for (int t = 0; t < TDL_DTYPE_COUNT; t++)
+        if (elements[t] > elements[m->dtype]) m->dtype = (tdl_dtype)t;
+    bool exact = m->precision == TDL_PRECISION_F32 || m->dtype == TDL_DTYPE_F32;
+    m->kv_dtype = exact ? TDL_DTYPE_F32 : TDL_DTYPE_F16;
+    tdl_meta name = tdl_weights_meta(m->weights, "general.name");
+    if (name.type == TDL_META_STRING)
+        snprintf(m->name, sizeof m->name, "%.*s",
+                 (int)tdl_min_i64((int64_t)name.string.size, (int64_t)sizeof m->name - 1), name.string.ptr);
+}
+
+// Makes every weight ready in the layout a plan of the usual size wants, so that no later step waits for it.
+static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err) {
+    tdl_model_limits usual = {.n_tokens = 512, .n_seqs = 1, .n_outputs = 1, .n_pages = 1, .n_seq_pages = 1};
+    tdl_plan *plan = NULL;
+    tdl_status status = tdl_model_plan(m, &usual, &plan, err);
+    uint64_t total = 0, done = 0;
+    for (int32_t i = TDL_BUFFER_BOUND; status == TDL_OK && i < plan->n_buffers; i++) total += plan->buffer_sizes[i];
+    for (int32_t i = TDL_BUFFER_BOUND; status == TDL_OK && i < plan->n_buffers; i++) {
+        const tdl_value *value = &plan->values[plan->buffer_value[i]];
+        if (value->kind == TDL_VALUE_WEIGHT) status = bind_weight(m, value->weight, value->layout, err);
+        done += plan->buffer_sizes[i];
+        if (status == TDL_OK && desc->progress && !desc->progress(desc->progress_user, (double)done / (double)total))
+            status = tdl_fail(err, TDL_ERROR_CANCELLED, "model: open was cancelled");
+    }
+    tdl_plan_destroy(plan);
+    return status;
+}
+
+tdl_kv_desc tdl_model_kv_desc(const tdl_model *m, int32_t n_pages) {
+    return (tdl_kv_desc){.dtype = m->kv_dtype,
+                         .n_layers = m->config.n_layers,
+                         .n_kv_heads = m->config.n_kv_heads,
+                         .head_dim = m->config.head_dim,
+                         .n_pages = n_pages};
+}
+
+tdl_status tdl_model_plan(const tdl_model *m, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err) {
+    tdl_graph g;
+    tdl_graph_init(&g, m->mem);
+    tdl_model_build(m, limits, &g);
+    tdl_plan_desc desc = {.device = m->device, .precision = m->precision, .keep_values = limits->keep_values};
+    desc.max.n[TDL_ROWS_TOKENS] = limits->n_tokens;
+    desc.max.n[TDL_ROWS_SEQS] = limits->n_seqs;
+    desc.max.n[TDL_ROWS_OUTPUTS] = limits->n_outputs;
+    tdl_status status = tdl_plan_create(&g, &desc, out, err);
+    tdl_graph_deinit(&g);
+    return status;
+}
+
+tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_exec **out,
+                          tdl_error *err) {
+    tdl_buffer **bound = tdl_alloc(m->mem, (size_t)plan->n_buffers, sizeof *bound);
+    if (!bound) return tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for %d buffers", plan->n_buffers);
+    tdl_status status = TDL_OK;
+    pthread_mutex_lock(&m->binding);
+    for (int32_t i = TDL_BUFFER_BOUND; i < plan->n_buffers && status == TDL_OK; i++) {
+        const tdl_value *value = &plan->values[plan->buffer_value[i]];
+        if (value->kind == TDL_VALUE_WEIGHT) {
+            status = bind_weight(m, value->weight, value->layout, err);
+            bound[i] = m->buffers[value->weight][value->layout];
+        } else {
+            bound[i] = tdl_kv_cache_buffer(cache, value->weight);
+        }
+    }
+    pthread_mutex_unlock(&m->binding);
+    if (status == TDL_OK) status = tdl_exec_create(m->device, plan, bound, out, err);
+    tdl_free(m->mem, bound);
+    return status;
+}
+
+// A weight's buffer in this layout, made where it is not there yet: borrowed from the file where the device can, else
+// copied or prepared. The file's pages of what was copied are let go.
+static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, tdl_error *err) {
+    tdl_buffer **buffer = &m->buffers[weight][layout];
+    const tdl_param *param = &m->params.list[weight];
+    const tdl_backend *backend = m->device->backend;
+    size_t size = tdl_tensor_size(&param->tensor);
+    if (*buffer) return TDL_OK;
+    if (layout == TDL_LAYOUT_ROWS && backend->buffer_borrow)
+        return backend->buffer_borrow(m->device, param->tensor.data, size, buffer, err);
+    tdl_status status = backend->buffer_create(
+        m->device, layout == TDL_LAYOUT_ROWS ? size : tdl_layout_size(layout, &param->tensor), buffer, err);
+    if (status == TDL_OK)
+        status = layout == TDL_LAYOUT_ROWS ? backend->write(*buffer, 0, param->tensor.data, size, err)
+                                           : backend->prepare(*buffer, layout, &param->tensor, err);
+    if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &param->tensor);
+    return status;
+}
+
+void tdl_model_get_info(const tdl_model *m, tdl_model_info *info) {
+    if (!info || info->size < sizeof info->size) return;
+    size_t size = info->size < sizeof *info ? info->size : sizeof *info;
+    tdl_model_info all = {
+        .size = info->size,
+        .name = m->name,
+        .arch = m->arch->name,
+        .dtype = tdl_dtype_get(m->dtype)->name,
+        .device = tdl_device_summary(m->device),
+        .n_params = m->n_params,
+        .weights_size = tdl_weights_size(m->weights),
+        .n_vocab = m->config.n_vocab,
+        .n_ctx_train = m->config.n_ctx,
+        .n_embd = m->config.n_embd,
+        .n_layers = m->config.n_layers,
+        .n_heads = m->config.n_heads,
+        .n_kv_heads = m->config.n_kv_heads,
+        .head_dim = m->config.head_dim,
+        .n_ff = m->config.n_ff,
+    };
+    memcpy(info, &all, size);
+}
+
+const tdl_tokenizer *tdl_model_tokenizer(const tdl_model *m) { return m->tokenizer; }

@@ -1,0 +1,205 @@
+// params.c - finds every tensor a model of this row and config must or may have. See params.h and roles.def.
+#include "model/params.h"
+
+#include "base/checked.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct role_info {
+    char rows[2], cols[2]; // letters of roles.def
+    const char *names[TDL_NAMING_COUNT];
+} role_info;
+
+static const role_info roles[TDL_ROLE_COUNT] = {
+#define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {#rows, #cols, {gguf, llama, gpt2}},
+#include "model/roles.def"
+#undef TDL_ROLE
+};
+
+typedef enum need { ABSENT, OPTIONAL, REQUIRED } need;
+
+typedef struct loader {
+    tdl_params *params;
+    const tdl_weights *weights;
+    const tdl_arch *arch;
+    tdl_config *config;
+    bool gguf;
+    tdl_error *err;
+} loader;
+
+static need role_need(const loader *l, tdl_role role);
+static tdl_status load_role(const loader *l, tdl_role role, int32_t layer);
+static tdl_status make_inv_freq(const loader *l);
+
+tdl_status tdl_params_load(tdl_params *params, const tdl_weights *weights, const tdl_arch *arch, tdl_config *config,
+                           const tdl_allocator *mem, tdl_error *err) {
+    *params = (tdl_params){.mem = mem, .n = tdl_param_index(0, config->n_layers), .rope_scale = 1};
+    tdl_arena_init(&params->names, mem);
+    params->list = tdl_alloc(mem, (size_t)params->n, sizeof *params->list);
+    if (!params->list) return tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for %d tensors", params->n);
+    loader l = {params, weights, arch, config, tdl_weights_get_kind(weights) == TDL_WEIGHTS_GGUF, err};
+    for (int32_t layer = TDL_NO_LAYER; layer < config->n_layers; layer++)
+        for (tdl_role role = 0; role < TDL_ROLE_COUNT; role++) {
+            bool per_layer = role >= TDL_ROLE_ATTN_NORM;
+            tdl_status status = per_layer == (layer >= 0) ? load_role(&l, role, layer) : TDL_OK;
+            if (status != TDL_OK) return status;
+        }
+    return arch->position == TDL_POSITION_ROPE ? make_inv_freq(&l) : TDL_OK;
+}
+
+void tdl_params_deinit(tdl_params *params) {
+    for (int32_t i = 0; i < params->n && params->list; i++) tdl_free(params->mem, params->list[i].owned);
+    tdl_free(params->mem, params->list);
+    tdl_arena_deinit(&params->names);
+}
+
+static need role_need(const loader *l, tdl_role role) {
+    const tdl_arch *arch = l->arch;
+    need layer_norm = arch->norm == TDL_NORM_LAYER ? REQUIRED : ABSENT;
+    need glu = arch->ffn == TDL_FFN_GLU ? REQUIRED : ABSENT;
+    switch (role) {
+    case TDL_ROLE_POS_EMBD: return arch->position == TDL_POSITION_LEARNED ? REQUIRED : ABSENT;
+    case TDL_ROLE_OUTPUT: return l->config->tied ? OPTIONAL : REQUIRED;
+    case TDL_ROLE_ROPE_DIVISORS: return arch->position == TDL_POSITION_ROPE ? OPTIONAL : ABSENT;
+    case TDL_ROLE_ROPE_INV_FREQ: return ABSENT; // not read
+    case TDL_ROLE_OUTPUT_NORM_B:
+    case TDL_ROLE_ATTN_NORM_B:
+    case TDL_ROLE_FFN_NORM_B: return layer_norm;
+    case TDL_ROLE_ATTN_QKV: return arch->qkv_fused ? REQUIRED : ABSENT;
+    case TDL_ROLE_ATTN_Q:
+    case TDL_ROLE_ATTN_K:
+    case TDL_ROLE_ATTN_V: return arch->qkv_fused ? ABSENT : REQUIRED;
+    case TDL_ROLE_ATTN_QKV_B: return !arch->qkv_fused ? ABSENT : arch->biases & TDL_BIAS_QKV ? REQUIRED : OPTIONAL;
+    case TDL_ROLE_ATTN_Q_B:
+    case TDL_ROLE_ATTN_K_B:
+    case TDL_ROLE_ATTN_V_B: return arch->qkv_fused ? ABSENT : arch->biases & TDL_BIAS_QKV ? REQUIRED : OPTIONAL;
+    case TDL_ROLE_ATTN_Q_NORM:
+    case TDL_ROLE_ATTN_K_NORM: return arch->qk_norm ? REQUIRED : ABSENT;
+    case TDL_ROLE_ATTN_OUT_B: return arch->biases & TDL_BIAS_OUT ? REQUIRED : OPTIONAL;
+    case TDL_ROLE_FFN_GATE: return glu;
+    case TDL_ROLE_FFN_GATE_B: return glu == ABSENT ? ABSENT : OPTIONAL;
+    case TDL_ROLE_FFN_UP_B:
+    case TDL_ROLE_FFN_DOWN_B: return arch->biases & TDL_BIAS_FFN ? REQUIRED : OPTIONAL;
+    default: return REQUIRED;
+    }
+}
+
+static int64_t letter_size(const tdl_config *c, char letter) {
+    switch (letter) {
+    case 'E': return c->n_embd;
+    case 'V': return c->n_vocab;
+    case 'C': return c->n_ctx;
+    case 'Q': return (int64_t)c->n_heads * c->head_dim;
+    case 'K': return (int64_t)c->n_kv_heads * c->head_dim;
+    case 'A': return ((int64_t)c->n_heads + 2 * c->n_kv_heads) * c->head_dim;
+    case 'F': return c->n_ff;
+    case 'D': return c->head_dim;
+    case 'R': return c->rope.n_rot / 2;
+    default: return 0;
+    }
+}
+
+// Names in roles.def are our own constants with at most one %d.
+static void format_name(char *name, size_t size, const char *format, int32_t layer) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(name, size, format, layer);
+#pragma GCC diagnostic pop
+}
+
+// A tensor under its name, or without the prefix ("transformer.", "model.") that base-model checkpoints leave out.
+static const tdl_weights_tensor *find_tensor(const loader *l, const char *name) {
+    const tdl_weights_tensor *found = tdl_weights_find(l->weights, name);
+    const char *dot = strchr(name, '.');
+    return found || l->gguf || !dot ? found : tdl_weights_find(l->weights, dot + 1);
+}
+
+// Copies a tensor, as F32 where it is a vector, packed otherwise.
+static tdl_status own_tensor(const loader *l, tdl_param *param, tdl_dtype dtype) {
+    tdl_tensor from = param->tensor, to;
+    tdl_status status = tdl_tensor_make(dtype, from.n_dims, from.shape, NULL, &to, l->err);
+    if (status != TDL_OK) return status;
+    param->owned = tdl_alloc(l->params->mem, tdl_tensor_size(&to), 1);
+    if (!param->owned)
+        return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: tensor '%s': no memory for a copy of %zu bytes", param->name,
+                        tdl_tensor_size(&to));
+    if (dtype == from.dtype) tdl_tensor_pack(&from, param->owned);
+    else tdl_tensor_to_f32(&from, param->owned);
+    to.data = param->owned;
+    param->tensor = to;
+    return TDL_OK;
+}
+
+static tdl_status check_shape(const loader *l, const char *name, const tdl_tensor *t, const role_info *info) {
+    int64_t rows = letter_size(l->config, info->rows[0]), cols = letter_size(l->config, info->cols[0]);
+    bool vector = info->rows[0] == '0';
+    int64_t last = t->n_dims > 0 ? t->shape[t->n_dims - 1] : 1;
+    bool fits = vector ? last == cols && tdl_tensor_n_elements(t) == cols
+                       : t->n_dims == 2 && t->shape[0] == rows && t->shape[1] == cols;
+    if (fits) return TDL_OK;
+    char text[96];
+    if (vector)
+        return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is %s, expected [%lld]", name,
+                        tdl_tensor_describe(t, text), (long long)cols);
+    return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is %s, expected [%lld, %lld]", name,
+                    tdl_tensor_describe(t, text), (long long)rows, (long long)cols);
+}
+
+static tdl_status load_role(const loader *l, tdl_role role, int32_t layer) {
+    const role_info *info = &roles[role];
+    need needed = role_need(l, role);
+    const char *format = info->names[l->gguf ? TDL_NAMING_GGUF : l->arch->naming];
+    if (needed == ABSENT || (!format && needed == OPTIONAL)) return TDL_OK;
+    char name[128];
+    format_name(name, sizeof name, format ? format : info->names[TDL_NAMING_GGUF], layer);
+    const tdl_weights_tensor *found = format ? find_tensor(l, name) : NULL;
+    if (!found)
+        return needed == OPTIONAL ? TDL_OK : tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is missing", name);
+
+    tdl_param *param = &l->params->list[tdl_param_index(role, layer)];
+    bool vector = info->rows[0] == '0';
+    tdl_tensor t = found->tensor;
+    if (!tdl_dtype_get(t.dtype)->decode)
+        return tdl_fail(l->err, TDL_ERROR_UNSUPPORTED,
+                        "model: tensor '%s' has type %s, expected a float or a block type", name,
+                        tdl_dtype_get(t.dtype)->name);
+    if (role == TDL_ROLE_TOKEN_EMBD && !l->config->n_vocab && t.n_dims == 2) {
+        if (t.shape[0] > TDL_VOCAB_MAX)
+            return tdl_fail(l->err, TDL_ERROR_LIMIT, "model: tensor '%s' has %lld rows, at most %d", name,
+                            (long long)t.shape[0], TDL_VOCAB_MAX);
+        l->config->n_vocab = (int32_t)t.shape[0];
+    }
+    bool conv1d = !l->gguf && l->arch->conv1d && layer >= 0 && !vector && t.n_dims == 2;
+    if (conv1d) {
+        if (tdl_dtype_get(t.dtype)->block_n != 1)
+            return tdl_fail(l->err, TDL_ERROR_UNSUPPORTED, "model: tensor '%s' has type %s, expected a float type",
+                            name, tdl_dtype_get(t.dtype)->name);
+        t = tdl_tensor_transpose(&t, 0, 1);
+    }
+    tdl_status status = check_shape(l, name, &t, info);
+    if (status != TDL_OK) return status;
+    if (vector) t.n_dims = 1, t.shape[0] = tdl_tensor_n_elements(&t), t.strides[0] = tdl_dtype_get(t.dtype)->block_size;
+    char canonical[128];
+    format_name(canonical, sizeof canonical, info->names[TDL_NAMING_GGUF], layer);
+    param->name = tdl_arena_strndup(&l->params->names, canonical, strlen(canonical));
+    if (!param->name) return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: no memory for names");
+    param->tensor = t;
+    size_t align = t.dtype == TDL_DTYPE_F32 ? 4 : 2;
+    if (vector && t.dtype != TDL_DTYPE_F32) return own_tensor(l, param, TDL_DTYPE_F32);
+    if (!tdl_tensor_contiguous(&t) || (uintptr_t)t.data % align) return own_tensor(l, param, t.dtype);
+    return TDL_OK;
+}
+
+static tdl_status make_inv_freq(const loader *l) {
+    tdl_param *param = &l->params->list[tdl_param_index(TDL_ROLE_ROPE_INV_FREQ, TDL_NO_LAYER)];
+    const tdl_param *divisors = tdl_param_get(l->params, TDL_ROLE_ROPE_DIVISORS, TDL_NO_LAYER);
+    int64_t n = l->config->rope.n_rot / 2;
+    param->name = "rope_inv_freq";
+    param->owned = tdl_alloc(l->params->mem, (size_t)n, sizeof(float));
+    if (!param->owned)
+        return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: no memory for %lld RoPE frequencies", (long long)n);
+    tdl_rope_frequencies(&l->config->rope, divisors ? (const float *)divisors->tensor.data : NULL, param->owned,
+                         &l->params->rope_scale);
+    return tdl_tensor_make(TDL_DTYPE_F32, 1, &n, param->owned, &param->tensor, l->err);
+}

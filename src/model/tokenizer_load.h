@@ -1,0 +1,12 @@
+// tokenizer_load.h - the tokenizer of a model file: from GGUF's metadata, or the directory's tokenizer.json.
+#ifndef TDL_MODEL_TOKENIZER_LOAD_H
+#define TDL_MODEL_TOKENIZER_LOAD_H
+
+#include "format/weights.h"
+#include "token/tokenizer.h"
+
+// *out is NULL where the file carries no tokenizer. Errors: FORMAT, UNSUPPORTED, MEMORY, LIMIT.
+tdl_status tdl_tokenizer_load(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer **out,
+                              tdl_error *err);
+
+#endif

@@ -1,0 +1,23 @@
+// add_rms_norm.c - a residual connection and the norm that follows it, in one pass over the rows:
+//
+//     out[0] = a + b,    out[1] = rms_norm(out[0]) * w
+//
+// The rule and the reference are compositions of those of add and rms_norm, which name the papers.
+#include "ops/op_impl.h"
+
+tdl_status tdl_add_rms_norm_infer(tdl_call *call, tdl_error *err) {
+    const tdl_tensor *a = &call->in[0], *b = &call->in[1], *w = &call->in[2];
+    tdl_status status = tdl_op_expect("add_rms_norm", "a", a, TDL_DTYPE_F32, TDL_DIMS_ANY, NULL, err);
+    if (status == TDL_OK) status = tdl_op_expect("add_rms_norm", "b", b, TDL_DTYPE_F32, a->n_dims, a->shape, err);
+    if (status == TDL_OK) status = tdl_op_expect_floats("add_rms_norm", "w", w, 1, &a->shape[a->n_dims - 1], err);
+    if (status == TDL_OK) status = tdl_op_out_like(call, 0, a, err);
+    return status == TDL_OK ? tdl_op_out_like(call, 1, a, err) : status;
+}
+
+void tdl_add_rms_norm_reference(const tdl_call *call) {
+    tdl_call add = {.n_in = 2, .n_out = 1, .in = {call->in[0], call->in[1]}, .out = {call->out[0]}};
+    tdl_add_reference(&add);
+    tdl_call norm = {
+        .attrs = call->attrs, .n_in = 2, .n_out = 1, .in = {call->out[0], call->in[2]}, .out = {call->out[1]}};
+    tdl_rms_norm_reference(&norm);
+}

@@ -1,0 +1,35 @@
+// embed.c - looks tokens up in the embedding table (Bengio et al. 2003):  out[t] = table[ids[t]], as F32.
+//
+// The table may be of any type that dtype.h decodes. Ids come from the caller's tokens, who has checked them against
+// the table before the step; here a wrong one is our bug.
+#include "ops/op_impl.h"
+
+#include <assert.h>
+
+tdl_status tdl_embed_infer(tdl_call *call, tdl_error *err) {
+    const tdl_tensor *table = &call->in[0], *ids = &call->in[1]; // [V, D], [T]
+    tdl_status status = tdl_op_expect("embed", "table", table, TDL_DTYPE_NONE, 2, (int64_t[]){-1, -1}, err);
+    if (status == TDL_OK) status = tdl_op_expect("embed", "ids", ids, TDL_DTYPE_I32, 1, (int64_t[]){-1}, err);
+    if (status != TDL_OK) return status;
+    if (!tdl_dtype_get(table->dtype)->decode)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "embed: table is of type %s, expected one that holds real numbers",
+                        tdl_dtype_get(table->dtype)->name);
+    return tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){ids->shape[0], table->shape[1]}, NULL, &call->out[0], err);
+}
+
+void tdl_embed_reference(const tdl_call *call) {
+    const tdl_tensor *table = &call->in[0], *ids = &call->in[1], *out = &call->out[0];
+    const tdl_dtype_info *dtype = tdl_dtype_get(table->dtype);
+    float block[256];
+    assert(dtype->block_n <= (int32_t)(sizeof block / sizeof *block));
+    for (int64_t t = 0; t < ids->shape[0]; t++) {
+        int32_t id = tdl_index_at(ids, t);
+        assert(id >= 0 && id < table->shape[0]);
+        const uint8_t *from = table->data + id * table->strides[0];
+        for (int64_t i = 0; i < table->shape[1]; i++) {
+            if (i % dtype->block_n == 0)
+                dtype->decode(from + i / dtype->block_n * table->strides[1], block, dtype->block_n);
+            tdl_put(out, tdl_row(out, t), i, block[i % dtype->block_n]);
+        }
+    }
+}

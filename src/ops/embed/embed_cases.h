@@ -1,0 +1,38 @@
+// embed_cases.h - dims: tokens T, vocabulary V, columns D. dtype: the table's.
+#ifndef TDL_OPS_EMBED_CASES_H
+#define TDL_OPS_EMBED_CASES_H
+
+static void embed_make(op_fixture *f, const op_case *c) {
+    op_input(f, 0, c->dtype ? c->dtype : TDL_DTYPE_F32, 2, c->dims + 1, 0);
+    int32_t *ids = op_input_i32(f, 1, 1, c->dims);
+    for (int64_t t = 0; t < c->dims[0]; t++) ids[t] = (int32_t)op_random(f, c->dims[1]);
+    if (c->dims[0] > 1) {
+        ids[0] = 0;
+        ids[1] = (int32_t)c->dims[1] - 1;
+    }
+}
+
+static const op_case embed_list[] = {
+    {.dims = {0, 5, 8}},
+    {.dims = {1, 1, 1}},
+    {.dims = {5, 11, 33}},
+    {.dims = {5, 11, 33}, .dtype = TDL_DTYPE_F16},
+    {.dims = {5, 11, 33}, .dtype = TDL_DTYPE_BF16},
+    {.dims = {5, 11, 96}, .dtype = TDL_DTYPE_Q8_0},
+    {.dims = {5, 11, 96}, .dtype = TDL_DTYPE_Q4_0},
+    {.dims = {5, 11, 96}, .dtype = TDL_DTYPE_Q4_1},
+    {.dims = {5, 11, 512}, .dtype = TDL_DTYPE_Q4_K},
+    {.dims = {5, 11, 512}, .dtype = TDL_DTYPE_Q5_K},
+    {.dims = {5, 11, 512}, .dtype = TDL_DTYPE_Q6_K},
+    {.dims = {3, 7, 8192}, .dtype = TDL_DTYPE_F16},
+    {.dims = {512, 1000, 576}, .dtype = TDL_DTYPE_Q8_0, .bench = true},
+    {.dims = {1, 1000, 2048}, .dtype = TDL_DTYPE_F16, .bench = true},
+};
+
+static const op_case_set embed_cases = {.make = embed_make,
+                                        .list = embed_list,
+                                        .n = OP_CASE_COUNT(embed_list),
+                                        .metric = OP_METRIC_EXACT,
+                                        .row_inputs = 0x2};
+
+#endif

@@ -1,0 +1,54 @@
+// kernel.h - a kernel is one way to compute one op on one kind of device: a constant struct, listed best first.
+//
+// ops/<op>/<op>.inc lists an op's kernels; kernels.c includes all of them, so that dispatch, `supports`, the tests and the
+// micro-benchmarks read one list. A CPU kernel file is compiled once for each instruction set and defines
+//
+//     const tdl_kernel TDL_KERNEL_NAME(rms_norm) = { .name = "rms_norm", .op = TDL_OP_RMS_NORM, TDL_KERNEL_CPU, .units = units, .run = run };
+//
+// (see backend/cpu/cpu_kernel.h). A CPU kernel divides its op into independent units; threads take runs of units as they get
+// free, so the result of a unit must not depend on which thread computes it or on what else is in the step.
+#ifndef TDL_OPS_KERNEL_H
+#define TDL_OPS_KERNEL_H
+
+#include "ops/op.h"
+
+typedef enum tdl_backend_id { TDL_BACKEND_NONE = 0, TDL_BACKEND_CPU, TDL_BACKEND_COUNT } tdl_backend_id;
+
+// Instruction sets of CPU kernels, as feature bits.
+typedef enum tdl_feature {
+    TDL_FEATURE_AVX2 = 1 << 0,   // AVX2, FMA, F16C
+    TDL_FEATURE_AVX512 = 1 << 1, // AVX-512 F, BW, VL, DQ, VNNI
+    TDL_FEATURE_NEON = 1 << 2,   // ARMv8.2-A with dot product and FP16 arithmetic
+} tdl_feature;
+
+typedef struct tdl_kernel {
+    const char *name; // "matmul_q8"
+    tdl_op op;
+    tdl_backend_id backend;
+    uint32_t needs;    // tdl_feature bits
+    tdl_dtype x;       // the dtype in[0] must have; NONE: F32 (or as the op's inputs are). A8: the plan quantizes in[0]
+    tdl_layout layout; // the layout in[1] must have
+    bool rounds;       // rounds activations: not used where the plan's precision is f32
+    // Whether it can compute this call: dtypes, shapes (in[0] is in dtype x by then, layout in `layout`). NULL: any.
+    bool (*accepts)(const tdl_call *call);
+    // CPU: how many units the call divides into; computes units [first, first + count). scratch is this thread's own,
+    // 64-byte aligned, of scratch_size(call at the plan's maximum) bytes (NULL: none).
+    int64_t (*units)(const tdl_call *call);
+    void (*run)(const tdl_call *call, int64_t first, int64_t count, void *scratch);
+    size_t (*scratch_size)(const tdl_call *call);
+} tdl_kernel;
+
+// All kernels of an op, best first: kernels [*n].
+const tdl_kernel *const *tdl_kernels_of(tdl_op op, size_t *n);
+
+// The best kernel for the call on a device with these features, or NULL: then the reference computes it. in[0] may still
+// be F32 where the kernel wants it quantized; the call's layout is not looked at.
+const tdl_kernel *tdl_kernel_find(tdl_op op, tdl_backend_id backend, uint32_t features, bool may_round,
+                                  const tdl_call *call);
+
+// Prepared layouts of a weight matrix [N, K]: bytes needed (0: this dtype has no such layout), and the conversion of its
+// rows [first, first + count), first a multiple of 16, into the whole matrix's destination.
+size_t tdl_layout_size(tdl_layout layout, const tdl_tensor *w);
+void tdl_layout_prepare(tdl_layout layout, const tdl_tensor *w, void *dst, int64_t first, int64_t count);
+
+#endif

@@ -1,0 +1,65 @@
+// kernels.c - all kernels in one array, and the look-up that dispatch, `supports`, tests and benchmarks share.
+//
+// kernels.def is read twice: once to declare the kernels of every instruction set that this architecture is compiled
+// for, once to list them. Within a name the wider instruction set comes first; an op's names come in its .inc's order.
+#include "ops/kernel.h"
+
+#include <assert.h>
+
+#if defined(__x86_64__)
+#define FOR_EACH_ISA(row, name) row(name, avx512) row(name, avx2) row(name, plain)
+#elif defined(__aarch64__)
+#define FOR_EACH_ISA(row, name) row(name, neon) row(name, plain)
+#else
+#define FOR_EACH_ISA(row, name) row(name, plain)
+#endif
+
+#define DECLARE(name, isa) extern const tdl_kernel tdl_kernel_##name##_##isa;
+#define TDL_KERNEL_LIST(op, name) FOR_EACH_ISA(DECLARE, name)
+#include "ops/kernels.def"
+#undef TDL_KERNEL_LIST
+
+#define ROW(name, isa) &tdl_kernel_##name##_##isa,
+#define TDL_KERNEL_LIST(op, name) FOR_EACH_ISA(ROW, name)
+static const tdl_kernel *const kernels[] = {
+#include "ops/kernels.def"
+};
+#undef TDL_KERNEL_LIST
+
+enum { KERNEL_COUNT = sizeof kernels / sizeof *kernels };
+
+static bool kernel_takes(const tdl_kernel *kernel, const tdl_call *call);
+
+const tdl_kernel *const *tdl_kernels_of(tdl_op op, size_t *n) {
+    size_t first = 0;
+    while (first < KERNEL_COUNT && kernels[first]->op != op) first++;
+    size_t end = first;
+    while (end < KERNEL_COUNT && kernels[end]->op == op) end++;
+    *n = end - first;
+    return kernels + first;
+}
+
+const tdl_kernel *tdl_kernel_find(tdl_op op, tdl_backend_id backend, uint32_t features, bool may_round,
+                                  const tdl_call *call) {
+    size_t n;
+    const tdl_kernel *const *of_op = tdl_kernels_of(op, &n);
+    for (size_t i = 0; i < n; i++) {
+        const tdl_kernel *kernel = of_op[i];
+        if (kernel->backend != backend || (kernel->needs & ~features) != 0) continue;
+        if (kernel->rounds && !may_round) continue;
+        if (kernel_takes(kernel, call)) return kernel;
+    }
+    return NULL;
+}
+
+// Asks the kernel about the call as the plan would make it: in[0] in the kernel's dtype, the weight in its layout.
+static bool kernel_takes(const tdl_kernel *kernel, const tdl_call *call) {
+    tdl_call made = *call;
+    made.layout = kernel->layout;
+    const tdl_tensor *x = &call->in[0];
+    if (kernel->x != TDL_DTYPE_NONE && kernel->x != x->dtype &&
+        tdl_tensor_make(kernel->x, x->n_dims, x->shape, NULL, &made.in[0], NULL) != TDL_OK)
+        return false;
+    if (kernel->layout != TDL_LAYOUT_ROWS && tdl_layout_size(kernel->layout, &call->in[1]) == 0) return false;
+    return !kernel->accepts || kernel->accepts(&made);
+}

@@ -1,0 +1,33 @@
+// layer_norm_cases.h - dims: rows T, heads H (0: x is [T, D]), columns D.
+#ifndef TDL_OPS_LAYER_NORM_CASES_H
+#define TDL_OPS_LAYER_NORM_CASES_H
+
+static void layer_norm_make(op_fixture *f, const op_case *c) {
+    const int64_t heads[] = {c->dims[0], c->dims[1], c->dims[2]}, rows[] = {c->dims[0], c->dims[2]};
+    op_input(f, 0, TDL_DTYPE_F32, c->dims[1] ? 3 : 2, c->dims[1] ? heads : rows, c->strided ? 7 : 0);
+    op_input(f, 1, TDL_DTYPE_F32, 1, &c->dims[2], 0);
+    op_input(f, 2, TDL_DTYPE_F32, 1, &c->dims[2], 0);
+}
+
+static const op_case layer_norm_list[] = {
+    {.dims = {0, 0, 8}, .attrs = {.eps = 1e-5f}},
+    {.dims = {1, 0, 1}, .attrs = {.eps = 1e-5f}},
+    {.dims = {7, 0, 33}, .attrs = {.eps = 1e-5f}},
+    {.dims = {3, 0, 128}, .attrs = {.eps = 1e-5f}, .in_place = true},
+    {.dims = {5, 3, 80}, .attrs = {.eps = 1e-5f}, .strided = true},
+    {.dims = {5, 3, 67}, .attrs = {.eps = 1e-5f}, .strided = true, .in_place = true},
+    {.dims = {2, 0, 8192}, .attrs = {.eps = 1e-5f}},
+    {.dims = {2, 0, 5003}, .attrs = {.eps = 1e-5f}},
+    {.dims = {512, 0, 768}, .attrs = {.eps = 1e-5f}, .bench = true},
+    {.dims = {1, 0, 768}, .attrs = {.eps = 1e-5f}, .bench = true},
+};
+
+static const op_case_set layer_norm_cases = {.make = layer_norm_make,
+                                             .list = layer_norm_list,
+                                             .n = OP_CASE_COUNT(layer_norm_list),
+                                             .metric = OP_METRIC_ELEMENT,
+                                             .bound_abs = 1e-6,
+                                             .bound_rel = 1e-6,
+                                             .row_inputs = 0x1};
+
+#endif

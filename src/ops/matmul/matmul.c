@@ -1,0 +1,63 @@
+// matmul.c - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]): a linear layer, with the weights as the files have them.
+//
+// x [T, K] F32 or A8, w [N, K] of any dtype that decodes, bias [N] F32 or absent, y [T, N] F32. Rows may be strided.
+//
+// An output is a function of its own row of x and of w, bit for bit: every kernel has one order of summation over K,
+// whatever T is, whichever tile an output falls in and whichever thread computes it.
+#include "base/checked.h"
+#include "ops/op_impl.h"
+
+enum { CHUNK = 256 }; // elements decoded at a time; every block size divides it
+
+static double dot(const tdl_call *call, int64_t t, int64_t n);
+static void load(const tdl_tensor *matrix, int64_t row, int64_t first, int64_t n, float *dst);
+
+tdl_status tdl_matmul_infer(tdl_call *call, tdl_error *err) {
+    const tdl_tensor *x = &call->in[0], *w = &call->in[1];
+    char text[96];
+    tdl_dtype dtype = x->dtype == TDL_DTYPE_A8 ? TDL_DTYPE_A8 : TDL_DTYPE_F32;
+    tdl_status status = tdl_op_expect("matmul", "x", x, dtype, 2, (int64_t[]){-1, -1}, err);
+    if (status != TDL_OK) return status;
+    status = tdl_op_expect("matmul", "w", w, TDL_DTYPE_NONE, 2, (int64_t[]){-1, x->shape[1]}, err);
+    if (status != TDL_OK) return status;
+    if (!tdl_dtype_get(w->dtype)->decode)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "matmul: w is %s, expected a type of floats or blocks",
+                        tdl_tensor_describe(w, text));
+    if (call->n_in > 2) {
+        status = tdl_op_expect("matmul", "bias", &call->in[2], TDL_DTYPE_F32, 1, &w->shape[0], err);
+        if (status != TDL_OK) return status;
+    }
+    return tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){x->shape[0], w->shape[0]}, NULL, &call->out[0], err);
+}
+
+void tdl_matmul_reference(const tdl_call *call) {
+    const tdl_tensor *y = &call->out[0];
+    for (int64_t t = 0; t < y->shape[0]; t++) {
+        for (int64_t n = 0; n < y->shape[1]; n++) {
+            double sum = dot(call, t, n);
+            if (call->n_in > 2) sum += *(const float *)(call->in[2].data + n * call->in[2].strides[0]);
+            *(float *)(y->data + t * y->strides[0] + n * y->strides[1]) = (float)sum;
+        }
+    }
+}
+
+static double dot(const tdl_call *call, int64_t t, int64_t n) {
+    int64_t k = call->in[0].shape[1];
+    double sum = 0;
+    for (int64_t first = 0; first < k; first += CHUNK) {
+        int64_t count = tdl_min_i64(CHUNK, k - first);
+        float x[CHUNK], w[CHUNK];
+        load(&call->in[0], t, first, count, x);
+        load(&call->in[1], n, first, count, w);
+        for (int64_t i = 0; i < count; i++) sum += (double)x[i] * (double)w[i];
+    }
+    return sum;
+}
+
+// Elements [first, first + n) of a row; both are multiples of the dtype's block.
+static void load(const tdl_tensor *matrix, int64_t row, int64_t first, int64_t n, float *dst) {
+    const tdl_dtype_info *dtype = tdl_dtype_get(matrix->dtype);
+    const uint8_t *src = matrix->data + row * matrix->strides[0] + first / dtype->block_n * matrix->strides[1];
+    for (int64_t i = 0; i < n; i += dtype->block_n, src += matrix->strides[1])
+        dtype->decode(src, dst + i, dtype->block_n);
+}

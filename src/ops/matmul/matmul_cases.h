@@ -1,0 +1,53 @@
+// matmul_cases.h - dims: tokens T, columns K, rows N; where the fourth is 1, a bias. dtype: the weight's.
+#ifndef TDL_OPS_MATMUL_CASES_H
+#define TDL_OPS_MATMUL_CASES_H
+
+static void matmul_make(op_fixture *f, const op_case *c) {
+    op_input(f, 0, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[1]}, c->strided ? 5 : 0);
+    op_input(f, 1, c->dtype ? c->dtype : TDL_DTYPE_F32, 2, (int64_t[]){c->dims[2], c->dims[1]}, 0);
+    if (c->dims[3]) op_input(f, 2, TDL_DTYPE_F32, 1, c->dims + 2, 0);
+}
+
+static double matmul_flops(const tdl_call *call) {
+    return 2 * (double)call->in[0].shape[0] * (double)tdl_tensor_n_elements(&call->in[1]);
+}
+
+// Every size class of a block type: one token and few and many, rows that fill no tile, with and without a bias.
+#define MATMUL_CASES(type, k)                                                                                          \
+    {.dims = {1, k, 16}, .dtype = type}, {.dims = {1, 3 * k, 61, 1}, .dtype = type},                                   \
+        {.dims = {2, k, 100}, .dtype = type}, {.dims = {7, 2 * k, 33, 1}, .dtype = type, .strided = true},             \
+        {.dims = {13, k, 47}, .dtype = type}, {.dims = {101, k, 19}, .dtype = type}
+
+static const op_case matmul_list[] = {
+    {.dims = {0, 32, 8}},
+    {.dims = {1, 1, 1}},
+    {.dims = {3, 0, 5}, .note = "sums of nothing"},
+    {.dims = {5, 33, 7, 1}},
+    {.dims = {3, 5003, 9}},
+    {.dims = {2, 8192, 17}, .dtype = TDL_DTYPE_Q8_0},
+    {.dims = {2, 32, 4099}, .dtype = TDL_DTYPE_Q8_0},
+    MATMUL_CASES(TDL_DTYPE_F32, 64),
+    MATMUL_CASES(TDL_DTYPE_F16, 67),
+    MATMUL_CASES(TDL_DTYPE_BF16, 65),
+    MATMUL_CASES(TDL_DTYPE_Q8_0, 32),
+    MATMUL_CASES(TDL_DTYPE_Q4_0, 32),
+    MATMUL_CASES(TDL_DTYPE_Q4_1, 32),
+    MATMUL_CASES(TDL_DTYPE_Q4_K, 256),
+    MATMUL_CASES(TDL_DTYPE_Q5_K, 256),
+    MATMUL_CASES(TDL_DTYPE_Q6_K, 256),
+    {.dims = {1, 576, 1536}, .dtype = TDL_DTYPE_Q8_0, .bench = true},
+    {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_Q8_0, .bench = true, .slow = true},
+    {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_Q4_0, .bench = true, .slow = true},
+    {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_F16, .bench = true, .slow = true},
+};
+
+static const op_case_set matmul_cases = {.make = matmul_make,
+                                         .list = matmul_list,
+                                         .n = OP_CASE_COUNT(matmul_list),
+                                         .metric = OP_METRIC_ROW,
+                                         .bound_abs = 2e-5,
+                                         .bound_rel = 5e-6,
+                                         .row_inputs = 0x1,
+                                         .flops = matmul_flops};
+
+#endif

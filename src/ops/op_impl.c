@@ -1,0 +1,52 @@
+// op_impl.c - the checks that shape rules are made of.
+#include "ops/op_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static bool shape_matches(const tdl_tensor *t, int32_t n_dims, const int64_t *shape);
+static tdl_status fail(const char *op, const char *name, const tdl_tensor *t, const char *dtype, int32_t n_dims,
+                       const int64_t *shape, tdl_error *err);
+
+tdl_status tdl_op_expect(const char *op, const char *name, const tdl_tensor *t, tdl_dtype dtype, int32_t n_dims,
+                         const int64_t *shape, tdl_error *err) {
+    if ((dtype == TDL_DTYPE_NONE || t->dtype == dtype) && shape_matches(t, n_dims, shape)) return TDL_OK;
+    return fail(op, name, t, dtype == TDL_DTYPE_NONE ? "of any type" : tdl_dtype_get(dtype)->name, n_dims, shape, err);
+}
+
+tdl_status tdl_op_expect_floats(const char *op, const char *name, const tdl_tensor *t, int32_t n_dims,
+                                const int64_t *shape, tdl_error *err) {
+    bool plain = t->dtype == TDL_DTYPE_F32 || t->dtype == TDL_DTYPE_F16 || t->dtype == TDL_DTYPE_BF16;
+    if (plain && shape_matches(t, n_dims, shape)) return TDL_OK;
+    return fail(op, name, t, "F32, F16 or BF16", n_dims, shape, err);
+}
+
+tdl_status tdl_op_out_like(tdl_call *call, int32_t i, const tdl_tensor *t, tdl_error *err) {
+    return tdl_tensor_make(TDL_DTYPE_F32, t->n_dims, t->shape, NULL, &call->out[i], err);
+}
+
+static bool shape_matches(const tdl_tensor *t, int32_t n_dims, const int64_t *shape) {
+    if (n_dims == TDL_DIMS_ANY) return t->n_dims >= 1;
+    if (t->n_dims != n_dims) return false;
+    for (int32_t d = 0; d < n_dims; d++)
+        if (shape[d] >= 0 && t->shape[d] != shape[d]) return false;
+    return true;
+}
+
+// "<op>: <name> is [7, 64] F16, expected [?, 64] F32"
+static tdl_status fail(const char *op, const char *name, const tdl_tensor *t, const char *dtype, int32_t n_dims,
+                       const int64_t *shape, tdl_error *err) {
+    char have[96], want[96] = "[...]"; // four sizes of 20 digits fit
+    if (n_dims != TDL_DIMS_ANY) {
+        int length = snprintf(want, sizeof want, "[");
+        for (int32_t d = 0; d < n_dims; d++) {
+            const char *comma = d ? ", " : "";
+            length += shape[d] < 0
+                          ? snprintf(want + length, sizeof want - (size_t)length, "%s?", comma)
+                          : snprintf(want + length, sizeof want - (size_t)length, "%s%" PRId64, comma, shape[d]);
+        }
+        snprintf(want + length, sizeof want - (size_t)length, "]");
+    }
+    return tdl_fail(err, TDL_ERROR_ARGUMENT, "%s: %s is %s, expected %s %s", op, name, tdl_tensor_describe(t, have),
+                    want, dtype);
+}

@@ -1,0 +1,45 @@
+// batch.h - sessions that advance together: which tokens a step computes, and where its logits go. Public handle: tdl_batch.
+//
+// A step takes what each session has not computed yet, up to the batch's token budget: sessions that wait for one token
+// (decoding) first, then prompts, a chunk at a time, in turn. What a session's logits are does not depend on who shares the step.
+#ifndef TDL_RUN_BATCH_H
+#define TDL_RUN_BATCH_H
+
+#include "model/model_impl.h"
+
+// What the batch needs of a session; the session's struct begins with it.
+typedef struct tdl_timeline {
+    tdl_vec tokens;     // int32_t: every token so far
+    int32_t n_computed; // tokens whose keys and values are in the cache
+    int32_t n_ctx;      // tokens it may hold
+    int32_t *pages;     // [n_pages] of the cache, in order of position; room for n_ctx
+    int32_t n_pages;
+    bool cache_full; // the pool had no page left for it at the last step
+    bool has_logits; // logits are those after the last token
+    float *logits;   // [n_vocab]
+    bool had_logits; // logits were set at least once
+} tdl_timeline;
+
+struct tdl_batch {
+    tdl_model *model;
+    tdl_batch_desc desc; // defaults filled in
+    int32_t n_seq_pages; // pages of one sequence at most
+    tdl_kv_cache *cache;
+    struct tdl_step_runner *runner, *eval_runner; // eval_runner: logits of every token; made when first asked for
+    tdl_timeline **timelines;                     // [n_timelines], borrowed
+    int32_t n_timelines;
+    int32_t next_prompt; // whose turn a prompt chunk is
+    bool in_flight;
+};
+
+// n_ctx_max: the longest session it must hold.
+tdl_status tdl_batch_make(tdl_model *model, const tdl_batch_desc *desc, int32_t n_ctx_max, tdl_batch **out,
+                          tdl_error *err);
+tdl_status tdl_batch_join(tdl_batch *batch, tdl_timeline *timeline, tdl_error *err);
+void tdl_batch_leave(tdl_batch *batch, tdl_timeline *timeline);
+// Gives back the pages past the first n_tokens positions.
+void tdl_batch_trim(tdl_batch *batch, tdl_timeline *timeline, int32_t n_tokens);
+// Computes the tokens from n_computed on and writes the logits of each: [n, n_vocab]. Returns when done.
+tdl_status tdl_batch_eval(tdl_batch *batch, tdl_timeline *timeline, float *logits, tdl_error *err);
+
+#endif

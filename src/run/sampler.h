@@ -1,0 +1,31 @@
+// sampler.h - logits to the next token's id.
+//
+//     penalties -> top_k -> top_p -> min_p -> temperature -> one draw
+//
+// top_p measures probabilities at temperature 1 among what top_k left; min_p against the most probable of all. That is
+// the customary order. Temperature 0 takes the largest logit after the penalties and needs no random number; any other
+// takes exactly one number per token, so that a generator's state says at which token it stands. Equal logits rank by
+// lower id. NaN is never chosen; -inf only where there is nothing else; +inf before everything.
+#ifndef TDL_RUN_SAMPLER_H
+#define TDL_RUN_SAMPLER_H
+
+#include "base/rng.h"
+#include "treadle.h"
+
+typedef struct tdl_sampler tdl_sampler;
+
+// `mem` (not NULL) is borrowed until destroy; desc is copied. Errors: ARGUMENT (a field is out of range), MEMORY.
+tdl_status tdl_sampler_create(const tdl_allocator *mem, const tdl_sampler_desc *desc, int32_t n_vocab,
+                              tdl_sampler **out, tdl_error *err);
+void tdl_sampler_destroy(tdl_sampler *sampler);
+
+// The next token. `history` is the timeline so far, oldest first, ids within the vocabulary: the penalties look at its
+// end. Where all logits are NaN: 0. Allocates nothing.
+int32_t tdl_sampler_sample(tdl_sampler *sampler, const float *logits /* [n_vocab] */, const int32_t *history,
+                           size_t n_history);
+
+// The generator's state, so that a rewind to an earlier token repeats the draws that followed it.
+tdl_rng tdl_sampler_rng(const tdl_sampler *sampler);
+void tdl_sampler_set_rng(tdl_sampler *sampler, tdl_rng rng);
+
+#endif

@@ -1,0 +1,340 @@
+// session.c - one sequence: a timeline in a batch, a sampler, and the text that comes out.
+//
+// Sampled text passes a detokenizer (whole characters), then the stop strings: what may still become one is held back.
+#include "base/checked.h"
+#include "run/batch.h"
+#include "run/sampler.h"
+#include "token/tokenizer.h"
+
+#include <string.h>
+
+enum { DEFAULT_BATCH = 512, ENCODE_GUESS_EXTRA = 16 };
+
+struct tdl_session {
+    tdl_timeline timeline; // first: the batch knows it
+    tdl_model *model;
+    tdl_batch *batch;
+    bool owns_batch;
+    tdl_sampler *sampler;
+    tdl_detokenizer detokenizer;
+    tdl_str text;    // certain characters not taken yet, and what may become a stop string
+    tdl_str taken;   // what take_text lent out last
+    tdl_text *stops; // [n_stops], owned
+    size_t n_stops;
+    int32_t n_predict, n_new; // new tokens since the last push
+    bool ignore_eos, ended;
+};
+
+static tdl_status check_desc(const tdl_model *model, const tdl_session_desc *desc, tdl_error *err);
+static tdl_status set_up(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
+static tdl_status set_up_batch(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
+static tdl_status copy_stops(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
+static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err);
+static bool cut_at_stop(tdl_session *s);
+static size_t held_back(const tdl_session *s);
+static void resume(tdl_session *s);
+
+static int32_t n_tokens_of(const tdl_session *s) { return (int32_t)s->timeline.tokens.n; }
+
+tdl_status tdl_session_create(tdl_model *model, const tdl_session_desc *desc, tdl_session **out, tdl_error *err) {
+    tdl_session_desc none = {.size = sizeof none};
+    if (!model || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: model and out must not be NULL");
+    if (!desc) desc = &none;
+    tdl_status status = check_desc(model, desc, err);
+    if (status != TDL_OK) return status;
+    tdl_session *s = tdl_alloc(model->mem, 1, sizeof *s);
+    if (!s) return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory");
+    s->model = model;
+    s->timeline.tokens = tdl_vec_make(model->mem, sizeof(int32_t));
+    s->text = tdl_str_make(model->mem);
+    s->taken = tdl_str_make(model->mem);
+    tdl_detokenizer_init(&s->detokenizer, model->tokenizer, model->mem, true);
+    status = set_up(s, desc, err);
+    if (status != TDL_OK) {
+        tdl_session_destroy(s);
+        return status;
+    }
+    *out = s;
+    return TDL_OK;
+}
+
+void tdl_session_destroy(tdl_session *s) {
+    if (!s) return;
+    const tdl_allocator *mem = s->model->mem;
+    if (s->batch) tdl_batch_leave(s->batch, &s->timeline);
+    if (s->owns_batch) tdl_batch_destroy(s->batch);
+    tdl_sampler_destroy(s->sampler);
+    tdl_detokenizer_deinit(&s->detokenizer);
+    tdl_str_deinit(&s->text);
+    tdl_str_deinit(&s->taken);
+    for (size_t i = 0; i < s->n_stops; i++) tdl_free(mem, (void *)(uintptr_t)s->stops[i].ptr);
+    tdl_free(mem, s->stops);
+    tdl_vec_deinit(&s->timeline.tokens);
+    tdl_free(mem, s->timeline.pages);
+    tdl_free(mem, s->timeline.logits);
+    tdl_free(mem, s);
+}
+
+tdl_status tdl_session_push(tdl_session *s, const int32_t *ids, size_t n_ids, tdl_error *err) {
+    tdl_timeline *t = &s->timeline;
+    for (size_t i = 0; i < n_ids; i++)
+        if (ids[i] < 0 || ids[i] >= s->model->config.n_vocab)
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: token %zu is id %d, expected 0 to %d", i, ids[i],
+                            s->model->config.n_vocab - 1);
+    if (n_ids > (size_t)t->n_ctx - t->tokens.n)
+        return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: %zu tokens after %zu do not fit the context of %d",
+                        n_ids, t->tokens.n, t->n_ctx);
+    if (n_ids == 0) return TDL_OK;
+    if (!tdl_vec_push(&t->tokens, ids, n_ids))
+        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + n_ids);
+    resume(s);
+    return TDL_OK;
+}
+
+tdl_status tdl_session_push_text(tdl_session *s, const char *text, size_t text_size, const tdl_encode_desc *desc,
+                                 tdl_error *err) {
+    if (!s->model->tokenizer)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "session: the model has no tokenizer; push token ids");
+    tdl_encode_desc how = desc ? *desc : (tdl_encode_desc){.size = sizeof how};
+    if (s->timeline.tokens.n) how.bos = TDL_BOS_NEVER;
+    size_t n_max, n_ids = 0;
+    if (!tdl_add_size(text_size, ENCODE_GUESS_EXTRA, &n_max))
+        return tdl_fail(err, TDL_ERROR_LIMIT, "session: text of %zu bytes", text_size);
+    const tdl_allocator *mem = s->model->mem;
+    int32_t *ids = tdl_alloc(mem, n_max, sizeof *ids); // a token has at least one byte, almost always
+    tdl_status status = ids ? tdl_tokenizer_encode(s->model->tokenizer, text, text_size, &how, ids, n_max, &n_ids, err)
+                            : TDL_ERROR_MEMORY;
+    if (ids && status == TDL_ERROR_LIMIT && n_ids > n_max) {
+        tdl_free(mem, ids);
+        n_max = n_ids;
+        ids = tdl_alloc(mem, n_max, sizeof *ids);
+        if (ids) status = tdl_tokenizer_encode(s->model->tokenizer, text, text_size, &how, ids, n_max, &n_ids, err);
+    }
+    if (!ids)
+        status = tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for the ids of %zu bytes of text", text_size);
+    if (status == TDL_OK) status = tdl_session_push(s, ids, n_ids, err);
+    tdl_free(mem, ids);
+    return status;
+}
+
+tdl_status tdl_session_sync(tdl_session *s, const int32_t *ids, size_t n_ids, tdl_error *err) {
+    tdl_timeline *t = &s->timeline;
+    for (size_t i = 0; i < n_ids; i++) // all checks before anything changes
+        if (ids[i] < 0 || ids[i] >= s->model->config.n_vocab)
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: token %zu is id %d, expected 0 to %d", i, ids[i],
+                            s->model->config.n_vocab - 1);
+    if (n_ids > (size_t)t->n_ctx)
+        return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: %zu tokens do not fit the context of %d", n_ids,
+                        t->n_ctx);
+    if (!tdl_vec_reserve(&t->tokens, n_ids))
+        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", n_ids);
+    size_t common = 0;
+    while (common < n_ids && common < t->tokens.n && *tdl_vec_at(&t->tokens, int32_t, common) == ids[common]) common++;
+    tdl_status status = tdl_session_rewind(s, common, err);
+    return status == TDL_OK ? tdl_session_push(s, ids + common, n_ids - common, err) : status;
+}
+
+tdl_status tdl_session_rewind(tdl_session *s, size_t n_tokens, tdl_error *err) {
+    tdl_timeline *t = &s->timeline;
+    if (n_tokens > t->tokens.n)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: rewind to %zu tokens, there are %zu", n_tokens, t->tokens.n);
+    t->tokens.n = n_tokens;
+    // The last token is computed again, so that its logits follow.
+    t->n_computed = (int32_t)tdl_min_i64(t->n_computed, tdl_max_i64((int64_t)n_tokens - 1, 0));
+    tdl_batch_trim(s->batch, t, t->n_computed);
+    resume(s);
+    return TDL_OK;
+}
+
+tdl_status tdl_session_next(tdl_session *s, int32_t *token, tdl_error *err) {
+    tdl_timeline *t = &s->timeline;
+    if (s->ended || (s->n_predict && s->n_new >= s->n_predict)) {
+        if (!s->ended && s->model->tokenizer) tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
+        s->ended = true;
+        return TDL_DONE;
+    }
+    if (t->tokens.n == 0) return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: nothing was pushed");
+    if (!t->has_logits) {
+        tdl_status status = s->owns_batch ? tdl_batch_step(s->batch, err) : TDL_PENDING;
+        if (status < 0 || status == TDL_PENDING) {
+            if (status == TDL_PENDING && t->cache_full) goto full;
+            return status;
+        }
+        if (t->cache_full) goto full;
+        if (!t->has_logits) return TDL_PENDING;
+    }
+    if (n_tokens_of(s) == t->n_ctx)
+        return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: the context is full: %d tokens of %d", n_tokens_of(s),
+                        t->n_ctx);
+    int32_t id = tdl_sampler_sample(s->sampler, t->logits, t->tokens.data, t->tokens.n);
+    tdl_status status = accept_token(s, id, err);
+    if (status == TDL_OK) *token = id;
+    return status;
+full:
+    return tdl_fail(err, TDL_ERROR_CONTEXT_FULL,
+                    "session: the batch's cache is full: no page for position %d, %d pages in all", t->n_computed,
+                    tdl_kv_cache_n_pages(s->batch->cache));
+}
+
+tdl_text tdl_session_take_text(tdl_session *s) {
+    size_t n = s->text.size - (s->ended ? 0 : held_back(s));
+    tdl_str_clear(&s->taken);
+    if (!n || !tdl_str_append(&s->taken, s->text.ptr, n)) return (tdl_text){"", 0}; // without memory the text waits
+    memmove(s->text.ptr, s->text.ptr + n, s->text.size - n);
+    s->text.size -= n;
+    s->text.ptr[s->text.size] = 0;
+    return tdl_text_of(s->taken.ptr, s->taken.size);
+}
+
+const int32_t *tdl_session_tokens(const tdl_session *s, size_t *n_tokens) {
+    if (n_tokens) *n_tokens = s->timeline.tokens.n;
+    return s->timeline.tokens.data;
+}
+
+int32_t tdl_session_n_ctx(const tdl_session *s) { return s->timeline.n_ctx; }
+
+const float *tdl_session_logits(const tdl_session *s) { return s->timeline.had_logits ? s->timeline.logits : NULL; }
+
+tdl_status tdl_session_eval(tdl_session *s, const int32_t *ids, size_t n_ids, float *logits, tdl_error *err) {
+    tdl_timeline *t = &s->timeline;
+    if (!s->owns_batch)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: eval needs a session with a batch of its own");
+    tdl_status status = TDL_OK;
+    while (t->n_computed < n_tokens_of(s) && status >= 0)
+        status = tdl_batch_step(s->batch, err); // what was pushed before
+    if (status < 0) return status;
+    status = tdl_session_push(s, ids, n_ids, err);
+    if (status != TDL_OK || n_ids == 0) return status;
+    status = tdl_batch_eval(s->batch, t, logits, err);
+    if (status != TDL_OK) return status;
+    size_t n_vocab = (size_t)s->model->config.n_vocab;
+    memcpy(t->logits, logits + (n_ids - 1) * n_vocab, n_vocab * sizeof *logits);
+    t->has_logits = t->had_logits = true;
+    return TDL_OK;
+}
+
+static tdl_status check_desc(const tdl_model *model, const tdl_session_desc *desc, tdl_error *err) {
+    if (desc->size != sizeof *desc)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: desc size is %zu, expected %zu", desc->size, sizeof *desc);
+    bool learned = model->arch->position == TDL_POSITION_LEARNED; // there is no position past the table
+    int32_t n_ctx_max = learned ? model->config.n_ctx : TDL_CTX_MAX;
+    if (desc->batch) n_ctx_max = (int32_t)tdl_min_i64(n_ctx_max, (int64_t)desc->batch->n_seq_pages * TDL_KV_PAGE);
+    if (desc->n_ctx < 0 || desc->n_ctx > n_ctx_max)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: n_ctx is %d, expected 0 to %d", desc->n_ctx, n_ctx_max);
+    if (desc->n_batch < 0 || desc->n_batch > TDL_STEP_TOKENS_MAX)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: n_batch is %d, expected 0 to %d", desc->n_batch,
+                        TDL_STEP_TOKENS_MAX);
+    if (desc->n_predict < 0)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: n_predict is %d, expected 0 or more", desc->n_predict);
+    if (desc->n_stops > TDL_STOPS_MAX)
+        return tdl_fail(err, TDL_ERROR_LIMIT, "session: %zu stop strings, at most %d", desc->n_stops, TDL_STOPS_MAX);
+    for (size_t i = 0; i < desc->n_stops; i++) {
+        size_t size = desc->stops && desc->stops[i] ? strlen(desc->stops[i]) : 0;
+        if (size == 0 || size > TDL_STOP_SIZE_MAX)
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: stop string %zu has %zu bytes, expected 1 to %d", i,
+                            size, TDL_STOP_SIZE_MAX);
+    }
+    return TDL_OK;
+}
+
+static tdl_status set_up(tdl_session *s, const tdl_session_desc *desc, tdl_error *err) {
+    tdl_timeline *t = &s->timeline;
+    s->n_predict = desc->n_predict;
+    s->ignore_eos = desc->ignore_eos;
+    t->n_ctx = desc->n_ctx ? desc->n_ctx : s->model->config.n_ctx;
+    if (desc->batch) t->n_ctx = (int32_t)tdl_min_i64(t->n_ctx, (int64_t)desc->batch->n_seq_pages * TDL_KV_PAGE);
+    t->logits = tdl_alloc(s->model->mem, (size_t)s->model->config.n_vocab, sizeof *t->logits);
+    t->pages = tdl_alloc(s->model->mem, (size_t)tdl_div_up(t->n_ctx, TDL_KV_PAGE), sizeof *t->pages);
+    if (!t->logits || !t->pages)
+        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for a context of %d", t->n_ctx);
+    tdl_status status = tdl_sampler_create(s->model->mem, &desc->sampler, s->model->config.n_vocab, &s->sampler, err);
+    if (status == TDL_OK) status = copy_stops(s, desc, err);
+    if (status == TDL_OK) status = set_up_batch(s, desc, err);
+    return status;
+}
+
+static tdl_status set_up_batch(tdl_session *s, const tdl_session_desc *desc, tdl_error *err) {
+    tdl_batch *batch = desc->batch;
+    tdl_status status = TDL_OK;
+    if (!batch) {
+        int32_t n_batch = desc->n_batch ? desc->n_batch : DEFAULT_BATCH;
+        tdl_batch_desc own = {.size = sizeof own,
+                              .n_sessions_max = 1,
+                              .n_tokens_max = (int32_t)tdl_min_i64(n_batch, s->timeline.n_ctx),
+                              .n_cache_tokens = s->timeline.n_ctx};
+        status = tdl_batch_make(s->model, &own, s->timeline.n_ctx, &batch, err);
+    }
+    if (status == TDL_OK) status = tdl_batch_join(batch, &s->timeline, err);
+    if (status == TDL_OK || !desc->batch) s->batch = batch;
+    s->owns_batch = s->batch && !desc->batch;
+    return status;
+}
+
+static tdl_status copy_stops(tdl_session *s, const tdl_session_desc *desc, tdl_error *err) {
+    if (desc->n_stops == 0) return TDL_OK;
+    s->stops = tdl_alloc(s->model->mem, desc->n_stops, sizeof *s->stops);
+    if (!s->stops) return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu stop strings", desc->n_stops);
+    for (; s->n_stops < desc->n_stops; s->n_stops++) {
+        tdl_text stop = tdl_text_cstr(desc->stops[s->n_stops]);
+        stop.ptr = tdl_strndup(s->model->mem, stop.ptr, stop.size);
+        if (!stop.ptr) return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu stop strings", desc->n_stops);
+        s->stops[s->n_stops] = stop;
+    }
+    return TDL_OK;
+}
+
+// Appends a sampled token; DONE where it ends the sequence.
+static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err) {
+    tdl_timeline *t = &s->timeline;
+    const tdl_tokenizer *tokenizer = s->model->tokenizer;
+    if (!tdl_vec_push(&t->tokens, &id, 1))
+        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + 1);
+    t->has_logits = false;
+    s->n_new++;
+    if (!tokenizer || id >= tdl_tokenizer_n_vocab(tokenizer))
+        return TDL_OK; // rows that pad the vocabulary have no text
+    if (!s->ignore_eos && tdl_tokenizer_is_end(tokenizer, id)) {
+        s->ended = true;
+        tdl_status status = tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
+        return status == TDL_OK ? TDL_DONE : status;
+    }
+    tdl_status status = tdl_detokenizer_put(&s->detokenizer, id, &s->text, err);
+    if (status == TDL_OK && cut_at_stop(s)) s->ended = true; // this token is the last; the next call says DONE
+    return status;
+}
+
+// Cuts the text at the first stop string in it.
+static bool cut_at_stop(tdl_session *s) {
+    size_t first = SIZE_MAX;
+    for (size_t i = 0; i < s->n_stops && s->text.size; i++) {
+        const char *at = memmem(s->text.ptr, s->text.size, s->stops[i].ptr, s->stops[i].size);
+        if (at && (size_t)(at - s->text.ptr) < first) first = (size_t)(at - s->text.ptr);
+    }
+    if (first == SIZE_MAX) return false;
+    s->text.size = first;
+    s->text.ptr[first] = 0;
+    return true;
+}
+
+// Bytes at the end of the text that are the beginning of a stop string.
+static size_t held_back(const tdl_session *s) {
+    size_t longest = 0;
+    for (size_t i = 0; i < s->n_stops; i++) {
+        tdl_text stop = s->stops[i];
+        for (size_t n = (size_t)tdl_min_i64((int64_t)stop.size - 1, (int64_t)s->text.size); n > longest; n--)
+            if (memcmp(s->text.ptr + s->text.size - n, stop.ptr, n) == 0) longest = n;
+    }
+    return longest;
+}
+
+// The timeline changed from outside: what was sampled before is over.
+static void resume(tdl_session *s) {
+    const tdl_timeline *t = &s->timeline;
+    bool only_bos =
+        t->tokens.n == 1 && s->model->tokenizer && *(int32_t *)t->tokens.data == tdl_tokenizer_bos(s->model->tokenizer);
+    s->timeline.has_logits = false;
+    s->timeline.cache_full = false;
+    s->ended = false;
+    s->n_new = 0;
+    if (s->model->tokenizer) tdl_detokenizer_reset(&s->detokenizer, t->tokens.n == 0 || only_bos);
+}

@@ -1,0 +1,233 @@
+// encode.c - text to ids: tdl_tokenizer_encode, and the pipeline that tokenizer.h draws.
+//
+// An encoder lives for one call and holds all that is written while encoding; the tokenizer itself is only read. Ids go
+// straight to the caller's array; past its end they are only counted.
+#include "token/tokenizer_impl.h"
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+
+typedef struct encoder {
+    const tdl_tokenizer *t;
+    bool special; // special tokens in the text are parsed
+    int32_t *ids; // [n_max], the caller's
+    size_t n, n_max;
+    tdl_pieces pieces;
+    tdl_str normalized, spare;
+    tdl_str spelled; // a piece in GPT-2's alphabet
+    tdl_merge_queue queue;
+    tdl_regex_scratch *scratch; // NULL where no regex is used
+    tdl_error *err;
+} encoder;
+
+static tdl_status encode_text(encoder *e, tdl_text text);
+static tdl_status encode_segment(encoder *e, tdl_text text, bool first);
+static tdl_status encode_normalized(encoder *e, tdl_text text, bool first);
+static bool encode_piece(encoder *e, tdl_text piece);
+static bool merge_word(encoder *e, tdl_text word);
+static bool spell_piece(encoder *e, tdl_text piece);
+static bool add_bytes(encoder *e, tdl_text piece);
+static bool add_chars(encoder *e, tdl_text piece);
+static bool add_unknown(encoder *e, tdl_text piece, size_t begin, size_t end);
+static void emit(encoder *e, int32_t id);
+
+tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const char *text, size_t text_size,
+                                const tdl_encode_desc *desc, int32_t *ids, size_t ids_max, size_t *n_ids,
+                                tdl_error *err) {
+    tdl_encode_desc d = {0};
+    if (!tokenizer || !n_ids || (!text && text_size) || (!ids && ids_max)) {
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: tokenizer, n_ids, text or ids is NULL");
+    }
+    if (!tdl_copy_desc(&d, sizeof d, desc, desc ? desc->size : 0)) {
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: desc->size is %zu, expected sizeof(tdl_encode_desc)",
+                        desc->size);
+    }
+    if (d.bos > TDL_BOS_ALWAYS) {
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: desc->bos is %d, expected 0 to %d", (int)d.bos,
+                        TDL_BOS_ALWAYS);
+    }
+    if (d.bos == TDL_BOS_ALWAYS && tokenizer->bos < 0) {
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: the model has no beginning-of-sequence token");
+    }
+    if (text_size > TDL_TEXT_SIZE_MAX) {
+        return tdl_fail(err, TDL_ERROR_LIMIT, "encode: %zu bytes of text, at most %d", text_size, TDL_TEXT_SIZE_MAX);
+    }
+
+    encoder e = {.t = tokenizer, .special = d.parse_special, .ids = ids, .n_max = ids_max, .err = err};
+    const tdl_allocator *mem = tokenizer->mem;
+    tdl_status status = TDL_OK;
+    tdl_pieces_init(&e.pieces, mem);
+    tdl_merge_queue_init(&e.queue, mem);
+    e.normalized = e.spare = e.spelled = tdl_str_make(mem);
+    if (tokenizer->has_regex && !(e.scratch = tdl_regex_scratch_create(mem))) {
+        status = tdl_fail(err, TDL_ERROR_MEMORY, "encode: no memory");
+        goto cleanup;
+    }
+    if (d.bos == TDL_BOS_ALWAYS || (d.bos == TDL_BOS_DEFAULT && tokenizer->add_bos)) emit(&e, tokenizer->bos);
+    if ((status = encode_text(&e, tdl_text_of(text ? text : "", text_size))) < 0) goto cleanup;
+    if (d.bos != TDL_BOS_NEVER && tokenizer->add_eos) emit(&e, tokenizer->eos);
+    *n_ids = e.n;
+    if (e.n > ids_max) {
+        status = tdl_fail(err, TDL_ERROR_LIMIT, "encode: the text has %zu tokens, room for %zu", e.n, ids_max);
+    }
+cleanup:
+    tdl_regex_scratch_destroy(e.scratch);
+    tdl_merge_queue_deinit(&e.queue);
+    tdl_pieces_deinit(&e.pieces);
+    tdl_str_deinit(&e.normalized);
+    tdl_str_deinit(&e.spare);
+    tdl_str_deinit(&e.spelled);
+    return status;
+}
+
+// Cuts out the added tokens that are looked for in the text as it is.
+static tdl_status encode_text(encoder *e, tdl_text text) {
+    size_t pos = 0;
+    tdl_added_match match;
+    tdl_status status;
+    while (tdl_added_tokens_find(&e->t->added, text, pos, e->special, &match)) {
+        status = encode_segment(e, tdl_text_of(text.ptr + pos, match.begin - pos), pos == 0);
+        if (status < 0) return status;
+        emit(e, match.id);
+        pos = match.end;
+    }
+    return encode_segment(e, tdl_text_of(text.ptr + pos, text.size - pos), pos == 0);
+}
+
+// Normalizes a segment, and cuts out the added tokens that are looked for after that. `first`: it begins the text.
+static tdl_status encode_segment(encoder *e, tdl_text text, bool first) {
+    const tdl_tokenizer *t = e->t;
+    tdl_status status;
+    if (text.size == 0) return TDL_OK;
+    if (t->n_normalizers == 0) return encode_normalized(e, text, first);
+    tdl_str_clear(&e->normalized);
+    if (!tdl_str_append(&e->normalized, text.ptr, text.size)) {
+        return tdl_fail(e->err, TDL_ERROR_MEMORY, "encode: no memory for %zu bytes", text.size);
+    }
+    status = tdl_normalize(t->normalizers, t->n_normalizers, e->scratch, &e->normalized, &e->spare, e->err);
+    if (status < 0 || e->normalized.size == 0) return status;
+    text = tdl_text_of(e->normalized.ptr, e->normalized.size);
+    size_t pos = 0;
+    tdl_added_match match;
+    while (tdl_added_tokens_find(&t->added_normalized, text, pos, e->special, &match)) {
+        status = encode_normalized(e, tdl_text_of(text.ptr + pos, match.begin - pos), first && pos == 0);
+        if (status < 0) return status;
+        emit(e, match.id);
+        pos = match.end;
+    }
+    return encode_normalized(e, tdl_text_of(text.ptr + pos, text.size - pos), first && pos == 0);
+}
+
+// Cuts a text without added tokens into pieces and encodes each.
+static tdl_status encode_normalized(encoder *e, tdl_text text, bool first) {
+    const tdl_tokenizer *t = e->t;
+    if (text.size == 0) return TDL_OK;
+    if (text.size > TDL_TEXT_SIZE_MAX) {
+        return tdl_fail(e->err, TDL_ERROR_LIMIT, "encode: %zu bytes of normalized text, at most %d", text.size,
+                        TDL_TEXT_SIZE_MAX);
+    }
+    tdl_str_clear(&e->pieces.text);
+    if (!tdl_str_append(&e->pieces.text, text.ptr, text.size)) goto no_memory;
+    tdl_status status = tdl_pretokenize(t->pretokenizers, t->n_pretokenizers, e->scratch, first, &e->pieces, e->err);
+    if (status < 0) return status;
+    if (e->pieces.text.size > INT32_MAX) { // symbols count its bytes in 32 bits
+        return tdl_fail(e->err, TDL_ERROR_LIMIT, "encode: %zu bytes of pre-tokenized text, at most %d",
+                        e->pieces.text.size, INT32_MAX);
+    }
+    for (size_t i = 0; i < e->pieces.pieces.n; i++) {
+        const tdl_piece *piece = tdl_vec_at(&e->pieces.pieces, tdl_piece, i);
+        if (!encode_piece(e, tdl_text_of(e->pieces.text.ptr + piece->begin, piece->end - piece->begin))) goto no_memory;
+    }
+    return TDL_OK;
+no_memory:
+    return tdl_fail(e->err, TDL_ERROR_MEMORY, "encode: no memory for %zu bytes", text.size);
+}
+
+static bool encode_piece(encoder *e, tdl_text piece) {
+    const tdl_tokenizer *t = e->t;
+    if (t->ignore_merges) {
+        if (!spell_piece(e, piece)) return false;
+        int32_t id = tdl_vocab_find_mergeable(&t->vocab, tdl_text_of(e->spelled.ptr, e->spelled.size));
+        if (id >= 0) {
+            emit(e, id);
+            return true;
+        }
+    }
+    for (size_t pos = 0, size; pos < piece.size; pos += size) {
+        size = t->split_words ? tdl_word_size(piece, pos) : piece.size;
+        if (!merge_word(e, tdl_text_of(piece.ptr + pos, size))) return false;
+    }
+    return true;
+}
+
+static bool merge_word(encoder *e, tdl_text word) {
+    const tdl_tokenizer *t = e->t;
+    tdl_merge_queue *q = &e->queue;
+    q->symbols.n = 0;
+    if (!(t->scheme == TDL_SCHEME_BPE ? add_bytes(e, word) : add_chars(e, word))) return false;
+    if (q->symbols.n == 0) return true;
+    if (!(t->scheme == TDL_SCHEME_SPM ? tdl_spm_merge_all(&t->spm, word.ptr, q) : tdl_bpe_merge_all(&t->bpe, q))) {
+        return false;
+    }
+    const tdl_symbol *symbols = q->symbols.data;
+    for (int32_t i = 0; i >= 0; i = symbols[i].next) emit(e, symbols[i].id);
+    return true;
+}
+
+// Writes the piece as the vocabulary spells it to e->spelled.
+static bool spell_piece(encoder *e, tdl_text piece) {
+    tdl_str_clear(&e->spelled);
+    if (e->t->scheme != TDL_SCHEME_BPE) return tdl_str_append(&e->spelled, piece.ptr, piece.size);
+    for (size_t i = 0; i < piece.size; i++) {
+        char c[4];
+        tdl_str_append(&e->spelled, c, tdl_utf8_encode(tdl_byte_to_char((uint8_t)piece.ptr[i]), c));
+    }
+    return !e->spelled.failed;
+}
+
+// ---- the symbols that merging begins with
+
+// One for each byte. A byte that is no token is the unknown token, or nothing where there is none.
+static bool add_bytes(encoder *e, tdl_text piece) {
+    for (size_t i = 0; i < piece.size; i++) {
+        int32_t id = e->t->vocab.byte_ids[(unsigned char)piece.ptr[i]];
+        if (id < 0) id = e->t->unk;
+        if (id >= 0 && !tdl_merge_queue_symbol(&e->queue, id, i, i + 1)) return false;
+    }
+    return true;
+}
+
+// One for each character that is a token, and for those that SPM may yet merge with a neighbour.
+static bool add_chars(encoder *e, tdl_text piece) {
+    for (size_t pos = 0, n; pos < piece.size; pos += n) {
+        tdl_utf8_decode(piece.ptr + pos, piece.size - pos, &n);
+        int32_t id = tdl_vocab_find_mergeable(&e->t->vocab, tdl_text_of(piece.ptr + pos, n));
+        bool ok = id >= 0 ? tdl_merge_queue_symbol(&e->queue, id, pos, pos + n) : add_unknown(e, piece, pos, pos + n);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+// A character that is no token: its bytes, or the unknown token, or nothing.
+static bool add_unknown(encoder *e, tdl_text piece, size_t begin, size_t end) {
+    const tdl_tokenizer *t = e->t;
+    bool bytes = t->byte_fallback || t->scheme == TDL_SCHEME_SPM;
+    for (size_t i = begin; i < end && bytes; i++) bytes = t->vocab.byte_ids[(unsigned char)piece.ptr[i]] >= 0;
+    for (size_t i = begin; i < end && bytes; i++) {
+        if (!tdl_merge_queue_symbol(&e->queue, t->vocab.byte_ids[(unsigned char)piece.ptr[i]], i, i + 1)) return false;
+    }
+    if (bytes || t->unk < 0) return true;
+    tdl_vec *symbols = &e->queue.symbols;
+    tdl_symbol *last = symbols->n ? tdl_vec_at(symbols, tdl_symbol, symbols->n - 1) : NULL;
+    if (t->fuse_unk && last && last->id == t->unk && last->end == begin) {
+        last->end = (uint32_t)end;
+        return true;
+    }
+    return tdl_merge_queue_symbol(&e->queue, t->unk, begin, end);
+}
+
+static void emit(encoder *e, int32_t id) {
+    if (e->n < e->n_max) e->ids[e->n] = id;
+    e->n++;
+}

@@ -1,0 +1,440 @@
+// op_suite.c - every kernel of every op against the op's reference, over the cases in op_cases.c.
+//
+//     op_suite [--isa plain|avx2|avx512|neon] [--seed N] [--op NAME] [--slow] [--verbose]
+//     op_suite --markdown            prints docs/OPS.md
+//
+// A kernel is run on each case that it accepts: all units at once, one by one, and cut at random places in random
+// order. The bits must be the same each time, within the case set's bound of the reference, and nothing else may be
+// written; where rows are independent, parts of the rows computed alone must give the same bits too. Inputs end where
+// reading on is fatal: after a crash, --verbose shows the case. It also fails where an op has no case, where a kernel
+// that this CPU can run was accepted by no case, and where tdl_kernel_find never picks a kernel; and where docs/OPS.md
+// is not what it would print.
+#include "backend/cpu/cpu_features.h"
+#include "base/hash.h"
+#include "ops/op_impl.h"
+#include "support/op_cases.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KERNELS_MAX = 64, SPLITS = 3 };
+
+typedef struct isa_level {
+    const char *name;
+    uint32_t features;
+} isa_level;
+
+static const isa_level isa_levels[] = {{"plain", 0},
+                                       {"avx2", TDL_FEATURE_AVX2},
+                                       {"avx512", TDL_FEATURE_AVX2 | TDL_FEATURE_AVX512},
+                                       {"neon", TDL_FEATURE_NEON}};
+enum { ISA_LEVEL_COUNT = sizeof isa_levels / sizeof *isa_levels };
+
+typedef struct options {
+    uint32_t features; // of kernels to run
+    uint64_t seed;
+    const char *op; // NULL: all
+    bool slow, verbose, markdown;
+} options;
+
+typedef struct suite {
+    options opt;
+    int64_t passed, failed, skipped;
+    char label[256]; // of the test that runs
+    tdl_rng rng;
+} suite;
+
+// What a kernel computed, packed.
+typedef struct result {
+    uint8_t *data[TDL_OP_OUT_MAX];
+} result;
+
+static bool read_options(int argc, char **argv, options *opt);
+static void test_op(suite *s, tdl_op op);
+static void check_document(suite *s);
+static void write_markdown(FILE *file);
+
+int main(int argc, char **argv) {
+    suite s = {0};
+    if (!read_options(argc, argv, &s.opt)) return 2;
+    if (s.opt.markdown) {
+        write_markdown(stdout);
+        return 0;
+    }
+    s.rng = tdl_rng_make(s.opt.seed, 0);
+    printf("seed %" PRIu64 "\n", s.opt.seed);
+    for (int op = TDL_OP_NONE + 1; op < TDL_OP_COUNT; op++)
+        if (!s.opt.op || strcmp(s.opt.op, tdl_op_get((tdl_op)op)->name) == 0) test_op(&s, (tdl_op)op);
+    if (!s.opt.op) check_document(&s);
+    printf("%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped (no such CPU)\n", s.passed, s.failed,
+           s.skipped);
+    return s.failed ? 1 : 0;
+}
+
+static bool read_options(int argc, char **argv, options *opt) {
+    *opt = (options){.features = tdl_cpu_features(), .seed = 1};
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(argv[i], "--slow") == 0) {
+            opt->slow = true;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            opt->verbose = true;
+        } else if (strcmp(argv[i], "--markdown") == 0) {
+            opt->markdown = true;
+        } else if (strcmp(argv[i], "--seed") == 0 && value) {
+            opt->seed = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--op") == 0 && value) {
+            opt->op = argv[++i];
+        } else if (strcmp(argv[i], "--isa") == 0 && value) {
+            int level = 0;
+            while (level < ISA_LEVEL_COUNT && strcmp(isa_levels[level].name, value) != 0) level++;
+            if (level == ISA_LEVEL_COUNT || (isa_levels[level].features & ~tdl_cpu_features()) != 0) {
+                fprintf(stderr, "op_suite: --isa %s: expected an instruction set that this CPU has\n", value);
+                return false;
+            }
+            opt->features = isa_levels[level].features;
+            i++;
+        } else {
+            fprintf(stderr, "op_suite: %s: unknown option, or its value is missing\n", argv[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+// ---- an op ----------------------------------------------------------------------------------------------------------
+
+static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found);
+static void verdict(suite *s, bool passed, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void label(suite *s, const char *text, const char *kernel, const char *isa) {
+    snprintf(s->label, sizeof s->label, "%s%s%s%s%s", text, *kernel ? ": " : "", kernel, *isa ? " " : "", isa);
+    if (s->opt.verbose) {
+        printf("%s\n", s->label);
+        fflush(stdout);
+    }
+}
+
+static void test_op(suite *s, tdl_op op) {
+    const char *name = tdl_op_get(op)->name;
+    const op_case_set *set = op_case_set_of(op);
+    size_t n_kernels;
+    const tdl_kernel *const *kernels = tdl_kernels_of(op, &n_kernels);
+    bool ran[KERNELS_MAX] = {false}, found[KERNELS_MAX] = {false};
+    label(s, name, "", "");
+    verdict(s, set && set->n > 0 && n_kernels > 0 && n_kernels <= KERNELS_MAX, "%zu cases, %zu kernels",
+            set ? set->n : 0, n_kernels);
+    if (!set || n_kernels > KERNELS_MAX) return;
+    for (size_t i = 0; i < set->n; i++)
+        if (!set->list[i].slow || s->opt.slow) test_case(s, op, i, ran, found);
+    for (size_t k = 0; k < n_kernels; k++) {
+        label(s, name, kernels[k]->name, op_isa_name(kernels[k]->needs));
+        if ((kernels[k]->needs & ~s->opt.features) == 0) verdict(s, ran[k], "accepted by no case");
+        verdict(s, found[k], "never picked by tdl_kernel_find");
+    }
+}
+
+static void verdict(suite *s, bool passed, const char *format, ...) {
+    if (passed) {
+        s->passed++;
+        return;
+    }
+    s->failed++;
+    va_list args;
+    va_start(args, format);
+    printf("FAILED %s: ", s->label);
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+}
+
+// ---- a case ---------------------------------------------------------------------------------------------------------
+
+static void test_reference_in_place(suite *s, op_fixture *f);
+static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call);
+static void mark_found(const tdl_call *call, tdl_op op, bool *found);
+
+static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found) {
+    const op_case *c = &op_case_set_of(op)->list[index];
+    char text[160];
+    op_case_describe(op, c, text, sizeof text);
+    label(s, text, "", "");
+    op_fixture f;
+    tdl_error err = {0};
+    if (!op_fixture_init(&f, op, c, s->opt.seed + index * 1000003u, true, &err)) {
+        verdict(s, false, "%s", err.message);
+        op_fixture_deinit(&f);
+        return;
+    }
+    mark_found(&f.call, op, found);
+    if (c->in_place) test_reference_in_place(s, &f);
+    size_t n_kernels;
+    const tdl_kernel *const *kernels = tdl_kernels_of(op, &n_kernels);
+    for (size_t k = 0; k < n_kernels; k++) {
+        if ((kernels[k]->needs & ~s->opt.features) != 0) {
+            s->skipped++;
+            continue;
+        }
+        label(s, text, kernels[k]->name, op_isa_name(kernels[k]->needs));
+        int32_t n_blocks = f.n_blocks;
+        tdl_call call;
+        if (op_fixture_prepare(&f, kernels[k], &call)) {
+            ran[k] = true;
+            test_kernel(s, &f, kernels[k], &call);
+        }
+        op_fixture_trim(&f, n_blocks);
+    }
+    op_fixture_deinit(&f);
+}
+
+// Which kernels dispatch picks for this call, at every level of features.
+static void mark_found(const tdl_call *call, tdl_op op, bool *found) {
+    size_t n_kernels;
+    const tdl_kernel *const *kernels = tdl_kernels_of(op, &n_kernels);
+    for (int level = 0; level < ISA_LEVEL_COUNT; level++)
+        for (int may_round = 0; may_round <= 1; may_round++) {
+            const tdl_kernel *kernel =
+                tdl_kernel_find(op, TDL_BACKEND_CPU, isa_levels[level].features, may_round, call);
+            for (size_t k = 0; k < n_kernels; k++) found[k] |= kernels[k] == kernel;
+        }
+}
+
+static result take_result(const op_fixture *f) {
+    result taken = {0};
+    for (int32_t i = 0; i < f->call.n_out; i++) {
+        taken.data[i] = malloc(f->expected_size[i] + 1);
+        if (!taken.data[i]) exit(1);
+        tdl_tensor_pack(&f->call.out[i], taken.data[i]);
+    }
+    return taken;
+}
+
+static void free_result(result *taken) {
+    for (int32_t i = 0; i < TDL_OP_OUT_MAX; i++) free(taken->data[i]);
+}
+
+static bool same_bits(const op_fixture *f, uint8_t *const *a, uint8_t *const *b) {
+    for (int32_t i = 0; i < f->call.n_out; i++)
+        if (memcmp(a[i], b[i], f->expected_size[i]) != 0) return false;
+    return true;
+}
+
+static void test_reference_in_place(suite *s, op_fixture *f) {
+    op_fixture_reset(f);
+    tdl_op_get(f->op)->reference(&f->call);
+    result got = take_result(f);
+    verdict(s, same_bits(f, got.data, f->expected), "the reference in place gives other bits");
+    verdict(s, op_fixture_guards_intact(f), "the reference in place wrote beside its output");
+    free_result(&got);
+}
+
+// ---- a kernel -------------------------------------------------------------------------------------------------------
+
+static double worst_error(const op_fixture *f, const result *got, double *bound);
+static result run_split(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, void *scratch,
+                        bool single);
+static bool rows_independent(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, void *scratch,
+                             const result *whole);
+
+// A hash of all inputs but the one that the output shares.
+static uint64_t hash_inputs(const op_fixture *f, const tdl_call *call) {
+    uint64_t hash = 0;
+    for (int32_t i = 0; i < call->n_in; i++) {
+        if (f->c->in_place && i == tdl_op_get(f->op)->in_place) continue;
+        size_t size = tdl_tensor_size(&call->in[i]);
+        if (i == 1 && call->layout != TDL_LAYOUT_ROWS) size = tdl_layout_size(call->layout, &f->call.in[1]);
+        if (size) hash = tdl_hash_bytes(call->in[i].data, size, hash);
+    }
+    return hash;
+}
+
+static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call) {
+    size_t scratch_size = kernel->scratch_size ? (kernel->scratch_size(call) + 63) / 64 * 64 : 0;
+    void *scratch = scratch_size ? op_memory(f, scratch_size) : NULL;
+    if (scratch) memset(scratch, 0xff, scratch_size);
+    uint64_t inputs = hash_inputs(f, call);
+    int64_t n_units = kernel->units(call);
+    op_fixture_reset(f);
+    if (n_units > 0) kernel->run(call, 0, n_units, scratch);
+    result whole = take_result(f);
+    double bound, error = worst_error(f, &whole, &bound);
+    if (s->opt.verbose) printf("    error %.2g, bound %g, %" PRId64 " units\n", error, bound, n_units);
+    verdict(s, error <= bound, "error %g, bound %g", error, bound);
+    verdict(s, op_fixture_guards_intact(f), "wrote beside its output");
+
+    bool same = true;
+    for (int split = 0; split <= SPLITS && same; split++) {
+        result again = run_split(s, f, kernel, call, scratch, split == 0);
+        same = same_bits(f, whole.data, again.data) && op_fixture_guards_intact(f);
+        free_result(&again);
+    }
+    verdict(s, same, "other bits where its %" PRId64 " units are run apart", n_units);
+    if (op_case_set_of(f->op)->row_inputs)
+        verdict(s, rows_independent(s, f, kernel, call, scratch, &whole),
+                "other bits where some rows are computed alone");
+    verdict(s, hash_inputs(f, call) == inputs, "changed an input");
+    free_result(&whole);
+}
+
+static double max_magnitude(const float *values, int64_t n) {
+    double max = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (fabs(values[i]) > max) max = fabs(values[i]);
+    return max;
+}
+
+// The largest error of any element, as a multiple of its bound; *bound is set to 1. For exact ops 1 of 0 where bits
+// differ.
+static double worst_error(const op_fixture *f, const result *got, double *bound) {
+    const op_case_set *set = op_case_set_of(f->op);
+    double worst = 0;
+    *bound = set->metric == OP_METRIC_EXACT ? 0 : 1;
+    if (set->metric == OP_METRIC_EXACT) return same_bits(f, got->data, f->expected) ? 0 : 1;
+    for (int32_t i = 0; i < f->call.n_out; i++) {
+        const tdl_tensor *out = &f->call.out[i];
+        const float *y = (const float *)(const void *)got->data[i], *r = (const float *)(const void *)f->expected[i];
+        int64_t n_columns = tdl_last_dim(out);
+        for (int64_t row = 0; row < tdl_tensor_n_rows(out); row++, y += n_columns, r += n_columns) {
+            double row_max = max_magnitude(r, n_columns);
+            for (int64_t j = 0; j < n_columns; j++) {
+                double size = set->metric == OP_METRIC_ROW ? row_max : fabs(r[j]);
+                double error = fabs((double)y[j] - r[j]) / (set->bound_abs + set->bound_rel * size);
+                if (!(error <= worst)) worst = isnan(error) ? INFINITY : error;
+            }
+        }
+    }
+    return worst;
+}
+
+// Runs the units one by one, or cut at random places and in random order.
+static result run_split(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, void *scratch,
+                        bool single) {
+    int64_t n_units = kernel->units(call), n_runs = 0;
+    int64_t *starts = malloc(((size_t)n_units + 1) * sizeof *starts),
+            *order = malloc(((size_t)n_units + 1) * sizeof *order);
+    if (!starts || !order) exit(1);
+    for (int64_t unit = 0; unit < n_units; unit++)
+        if (unit == 0 || single || tdl_rng_u32(&s->rng) % 3 == 0) starts[n_runs++] = unit;
+    starts[n_runs] = n_units;
+    for (int64_t i = 0; i < n_runs; i++) {
+        int64_t at = single ? i : (int64_t)(tdl_rng_u32(&s->rng) % (uint64_t)(i + 1));
+        order[i] = order[at];
+        order[at] = i;
+    }
+    op_fixture_reset(f);
+    for (int64_t i = 0; i < n_runs; i++)
+        kernel->run(call, starts[order[i]], starts[order[i] + 1] - starts[order[i]], scratch);
+    free(starts);
+    free(order);
+    return take_result(f);
+}
+
+static bool part_matches(op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, void *scratch,
+                         const result *whole, int64_t first, int64_t count);
+
+static bool rows_independent(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, void *scratch,
+                             const result *whole) {
+    int64_t n_rows = call->out[0].shape[0];
+    if (n_rows < 2) return true;
+    int64_t first = (int64_t)(tdl_rng_u32(&s->rng) % (uint64_t)n_rows);
+    int64_t count = 1 + (int64_t)(tdl_rng_u32(&s->rng) % (uint64_t)(n_rows - first));
+    return part_matches(f, kernel, call, scratch, whole, 0, 1) &&
+           part_matches(f, kernel, call, scratch, whole, n_rows - 1, 1) &&
+           part_matches(f, kernel, call, scratch, whole, n_rows / 2, 1) &&
+           part_matches(f, kernel, call, scratch, whole, first, count);
+}
+
+// Computes rows [first, first + count) alone. They must be as in the whole, all others untouched.
+static bool part_matches(op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, void *scratch,
+                         const result *whole, int64_t first, int64_t count) {
+    const op_case_set *set = op_case_set_of(f->op);
+    int32_t n_blocks = f->n_blocks;
+    tdl_call part = *call;
+    op_fixture_reset(f);
+    result expected = take_result(f);
+    for (int32_t i = 0; i < part.n_in; i++)
+        if (set->row_inputs >> i & 1) part.in[i] = tdl_tensor_slice(&part.in[i], 0, first, count);
+    for (int32_t i = 0; i < part.n_out; i++) {
+        size_t row_size = f->expected_size[i] / (size_t)part.out[i].shape[0];
+        part.out[i] = tdl_tensor_slice(&part.out[i], 0, first, count);
+        memcpy(expected.data[i] + (size_t)first * row_size, whole->data[i] + (size_t)first * row_size,
+               (size_t)count * row_size);
+    }
+    if (set->slice) set->slice(f, first, count, &part);
+    int64_t n_units = kernel->units(&part);
+    if (n_units > 0) kernel->run(&part, 0, n_units, scratch);
+    result got = take_result(f);
+    bool same = same_bits(f, got.data, expected.data) && op_fixture_guards_intact(f);
+    free_result(&got);
+    free_result(&expected);
+    op_fixture_trim(f, n_blocks);
+    return same;
+}
+
+// ---- docs/OPS.md ----------------------------------------------------------------------------------------------------
+
+static void check_document(suite *s) {
+    label(s, "docs/OPS.md", "", "");
+    FILE *file = fopen(TDL_REPO "/docs/OPS.md", "rb");
+    char *want = NULL;
+    size_t want_size = 0;
+    FILE *memory = open_memstream(&want, &want_size);
+    if (!memory) exit(1);
+    write_markdown(memory);
+    fclose(memory);
+    char *have = calloc(want_size + 2, 1);
+    if (!have) exit(1);
+    size_t have_size = file ? fread(have, 1, want_size + 1, file) : 0;
+    verdict(s, have_size == want_size && memcmp(have, want, want_size) == 0,
+            "is not what op_suite --markdown prints; write it again");
+    if (file) fclose(file);
+    free(have);
+    free(want);
+}
+
+static void write_bound(FILE *file, const op_case_set *set) {
+    switch (set->metric) {
+    case OP_METRIC_EXACT: fprintf(file, "the same bits"); break;
+    case OP_METRIC_ELEMENT: fprintf(file, "%g + %g \\|r\\|", set->bound_abs, set->bound_rel); break;
+    case OP_METRIC_ROW: fprintf(file, "%g + %g max \\|r\\| of the row", set->bound_abs, set->bound_rel); break;
+    }
+}
+
+// A kernel's row, from the one of the plain instruction set, which every machine has.
+static void write_kernel(FILE *file, tdl_op op, const char *name) {
+    static const char *const layouts[TDL_LAYOUT_COUNT] = {[TDL_LAYOUT_ROWS] = "rows", [TDL_LAYOUT_TILE16] = "tile16"};
+    size_t n;
+    const tdl_kernel *const *kernels = tdl_kernels_of(op, &n);
+    for (size_t k = 0; k < n; k++)
+        if (kernels[k]->needs == 0 && strcmp(kernels[k]->name, name) == 0)
+            fprintf(file, "| %s | `%s` | cpu: avx512, avx2, neon, plain | %s | %s | %s |\n", tdl_op_get(op)->name, name,
+                    kernels[k]->x == TDL_DTYPE_NONE ? "F32" : tdl_dtype_get(kernels[k]->x)->name,
+                    layouts[kernels[k]->layout], kernels[k]->rounds ? "yes" : "no");
+}
+
+static void write_markdown(FILE *file) {
+    fprintf(file,
+            "# Ops and their kernels\n\n"
+            "Written by `op_suite --markdown`, from the lists that dispatch reads; the op suite checks that it is "
+            "current.\n\n"
+            "An op's shape rule, formula, sources and plain reference are in `src/ops/<op>/<op>.c`. Every kernel is "
+            "tested against\nthe reference r, which sums in double, on every case of `src/ops/<op>/<op>_cases.h`; "
+            "its error |y - r| stays below the\nbound for every element.\n\n"
+            "| op | cases | bound |\n|---|---|---|\n");
+    for (int op = TDL_OP_NONE + 1; op < TDL_OP_COUNT; op++) {
+        const op_case_set *set = op_case_set_of((tdl_op)op);
+        fprintf(file, "| %s | %zu | ", tdl_op_get((tdl_op)op)->name, set->n);
+        write_bound(file, set);
+        fprintf(file, " |\n");
+    }
+    fprintf(file,
+            "\nKernels, best first. A kernel that rounds takes activations in another type than the plan computes in: "
+            "its bound\nholds from the rounded input on, and a plan of precision `f32` does not use it.\n\n"
+            "| op | kernel | instruction sets | input | weight layout | rounds |\n|---|---|---|---|---|---|\n");
+#define TDL_KERNEL_LIST(op, name) write_kernel(file, TDL_OP_##op, #name);
+#include "ops/kernels.def"
+#undef TDL_KERNEL_LIST
+}

@@ -1,0 +1,272 @@
+// op_cases.c - makes a case into a call: inputs in memory that ends where none is, guarded outputs, expected results.
+#include "support/op_cases.h"
+
+#include "base/checked.h"
+#include "ops/op_impl.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ops/act/act_cases.h"
+#include "ops/add/add_cases.h"
+#include "ops/add_layer_norm/add_layer_norm_cases.h"
+#include "ops/add_rms_norm/add_rms_norm_cases.h"
+#include "ops/attention/attention_cases.h"
+#include "ops/embed/embed_cases.h"
+#include "ops/glu/glu_cases.h"
+#include "ops/kv_append/kv_append_cases.h"
+#include "ops/layer_norm/layer_norm_cases.h"
+#include "ops/matmul/matmul_cases.h"
+#include "ops/quantize/quantize_cases.h"
+#include "ops/rms_norm/rms_norm_cases.h"
+#include "ops/rope/rope_cases.h"
+#include "ops/rope_table/rope_table_cases.h"
+#include "ops/take_rows/take_rows_cases.h"
+
+enum { GUARD_SIZE = 64, GUARD_BYTE = 0xa5, PREPARE_ROWS = 64 };
+
+static void make_outputs(op_fixture *f);
+static bool gaps_intact(const op_fixture *f, int32_t i);
+static void compute_expected(op_fixture *f, const tdl_call *call);
+
+const op_case_set *op_case_set_of(tdl_op op) {
+    static const op_case_set *const sets[TDL_OP_COUNT] = {
+#define TDL_OP(id, name, n_in_min, n_in_max, n_out, rows_from, in_place) [TDL_OP_##id] = &name##_cases,
+#include "ops/ops.def"
+#undef TDL_OP
+    };
+    return sets[op];
+}
+
+const char *op_isa_name(uint32_t needs) {
+    if (needs & TDL_FEATURE_AVX512) return "avx512";
+    if (needs & TDL_FEATURE_AVX2) return "avx2";
+    return needs & TDL_FEATURE_NEON ? "neon" : "plain";
+}
+
+void op_case_describe(tdl_op op, const op_case *c, char *text, size_t size) {
+    int n = snprintf(text, size, "%s", tdl_op_get(op)->name);
+#define APPEND(...) n += snprintf(text + n, n < (int)size ? size - (size_t)n : 0, __VA_ARGS__)
+    const char *separator = " ";
+    int n_dims = OP_DIMS_MAX;
+    while (n_dims > 0 && c->dims[n_dims - 1] == 0) n_dims--;
+    for (int i = 0; i < n_dims; i++, separator = "x") APPEND("%s%" PRId64, separator, c->dims[i]);
+    for (int32_t i = 0; i < c->n_seqs; i++) APPEND(" %d+%d", c->seqs[i][0], c->seqs[i][1]);
+    if (c->dtype != TDL_DTYPE_NONE) APPEND(" %s", tdl_dtype_get(c->dtype)->name);
+#define TDL_ATTR(type, name) \
+    if (c->attrs.name != 0) APPEND(" " #name "=%g", (double)c->attrs.name);
+#include "ops/attrs.def"
+#undef TDL_ATTR
+    if (c->strided) APPEND(" strided");
+    if (c->in_place) APPEND(" in place");
+    if (c->note) APPEND(" (%s)", c->note);
+#undef APPEND
+    assert(n < (int)size);
+}
+
+// ---- memory ---------------------------------------------------------------------------------------------------------
+
+void *op_memory(op_fixture *f, size_t size) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), inner = (size + page - 1) / page * page;
+    assert(f->n_blocks < OP_BLOCKS_MAX);
+    uint8_t *map = mmap(NULL, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED || (inner && mprotect(map + page, inner, PROT_READ | PROT_WRITE) != 0)) {
+        fprintf(stderr, "op_cases: no memory for %zu bytes\n", size);
+        exit(1);
+    }
+    f->blocks[f->n_blocks++] = (op_block){map, inner + 2 * page};
+    // As near to the end as an element's alignment allows.
+    size_t align = size % 64 == 0 ? 64 : 4;
+    return map + page + (inner - (size + align - 1) / align * align);
+}
+
+int64_t op_random(op_fixture *f, int64_t below) { return (int64_t)(tdl_rng_u32(&f->rng) % (uint64_t)below); }
+
+// ---- inputs ---------------------------------------------------------------------------------------------------------
+
+// Rows of normal numbers, through the dtype's encoder.
+static void fill(op_fixture *f, const tdl_tensor *t) {
+    const tdl_dtype_info *dtype = tdl_dtype_get(t->dtype);
+    int64_t n = tdl_last_dim(t);
+    float *row = calloc((size_t)n + 1, sizeof *row);
+    if (!row) exit(1);
+    for (int64_t r = 0; r < tdl_tensor_n_rows(t); r++) {
+        for (int64_t i = 0; i < n; i++) row[i] = (float)tdl_rng_normal(&f->rng);
+        dtype->encode(row, tdl_row(t, r), n);
+    }
+    free(row);
+}
+
+tdl_tensor *op_input(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, const int64_t *shape, int64_t pad) {
+    tdl_tensor *t = &f->call.in[i];
+    f->call.n_in = i + 1 > f->call.n_in ? i + 1 : f->call.n_in;
+    tdl_error err = {0};
+    if (tdl_tensor_make(dtype, n_dims, shape, NULL, t, &err) != TDL_OK) {
+        fprintf(stderr, "op_cases: input %d: %s\n", i, err.message);
+        exit(1);
+    }
+    size_t size = tdl_tensor_size(t);
+    if (pad > 0 && shape[0] > 0) {
+        assert(dtype == TDL_DTYPE_F32 && n_dims >= 2);
+        t->strides[0] += pad * (int64_t)sizeof(float);
+        size = (size_t)(t->strides[0] * (shape[0] - 1)) + size / (size_t)shape[0];
+    }
+    t->data = op_memory(f, size);
+    memset(t->data, 0xff, size); // NaN where it is a float
+    if (tdl_dtype_get(dtype)->encode) fill(f, t);
+    else memset(t->data, 0, size);
+    return t;
+}
+
+int32_t *op_input_i32(op_fixture *f, int32_t i, int32_t n_dims, const int64_t *shape) {
+    return (int32_t *)(void *)op_input(f, i, TDL_DTYPE_I32, n_dims, shape, 0)->data;
+}
+
+// ---- the fixture ----------------------------------------------------------------------------------------------------
+
+bool op_fixture_init(op_fixture *f, tdl_op op, const op_case *c, uint64_t seed, bool checked, tdl_error *err) {
+    *f = (op_fixture){.op = op, .c = c, .checked = checked, .rng = tdl_rng_make(seed, (uint64_t)op)};
+    const tdl_op_info *info = tdl_op_get(op);
+    f->call.attrs = c->attrs;
+    op_case_set_of(op)->make(f, c);
+    f->call.n_out = info->n_out;
+    if (info->infer(&f->call, err) != TDL_OK) return false;
+    make_outputs(f);
+    if (checked) compute_expected(f, &f->call);
+    return true;
+}
+
+void op_fixture_trim(op_fixture *f, int32_t n_blocks) {
+    for (; f->n_blocks > n_blocks; f->n_blocks--)
+        munmap(f->blocks[f->n_blocks - 1].map, f->blocks[f->n_blocks - 1].map_size);
+}
+
+void op_fixture_deinit(op_fixture *f) {
+    op_fixture_trim(f, 0);
+    for (int32_t i = 0; i < TDL_OP_OUT_MAX; i++) {
+        free(f->initial[i]);
+        free(f->expected[i]);
+    }
+    *f = (op_fixture){0};
+}
+
+// Bytes from the first to the last element, gaps included.
+static size_t extent(const tdl_tensor *t) {
+    if (tdl_tensor_n_elements(t) == 0) return 0;
+    size_t size = tdl_tensor_size(t) / (size_t)tdl_tensor_n_rows(t);
+    for (int32_t d = 0; d < t->n_dims - 1; d++) size += (size_t)((t->shape[d] - 1) * t->strides[d]);
+    return size;
+}
+
+static void *copy_of(const void *from, size_t size) {
+    void *copy = malloc(size + 1);
+    if (!copy) exit(1);
+    if (size) memcpy(copy, from, size);
+    return copy;
+}
+
+// Moves out[i] into guarded memory that begins with what it has to hold: a cache's or an input's contents, or garbage.
+static void make_outputs(op_fixture *f) {
+    const tdl_op_info *info = tdl_op_get(f->op);
+    for (int32_t i = 0; i < f->call.n_out; i++) {
+        tdl_tensor *out = &f->call.out[i];
+        tdl_tensor *shared = i == 0 && f->c->in_place ? &f->call.in[info->in_place] : NULL;
+        if (shared) *out = *shared;
+        size_t size = f->extent[i] = extent(out);
+        uint8_t *guarded = (uint8_t *)op_memory(f, size + 2 * GUARD_SIZE) + GUARD_SIZE;
+        memset(guarded - GUARD_SIZE, GUARD_BYTE, size + 2 * GUARD_SIZE);
+        if (out->data) f->initial[i] = copy_of(out->data, size);
+        else f->initial[i] = memset(copy_of(guarded, size), 0xff, size + 1);
+        out->data = guarded;
+        if (shared) shared->data = guarded;
+    }
+    op_fixture_reset(f);
+}
+
+void op_fixture_reset(op_fixture *f) {
+    for (int32_t i = 0; i < f->call.n_out; i++) memcpy(f->call.out[i].data, f->initial[i], f->extent[i]);
+}
+
+bool op_fixture_guards_intact(const op_fixture *f) {
+    for (int32_t i = 0; i < f->call.n_out; i++) {
+        const uint8_t *data = f->call.out[i].data, *end = data + f->extent[i];
+        for (int j = 1; j <= GUARD_SIZE; j++)
+            if (data[-j] != GUARD_BYTE || end[j - 1] != GUARD_BYTE) return false;
+        if (!gaps_intact(f, i)) return false;
+    }
+    return true;
+}
+
+// Puts the initial rows back into a copy of out[i]: all must be as it was.
+static bool gaps_intact(const op_fixture *f, int32_t i) {
+    const tdl_tensor *out = &f->call.out[i];
+    if (f->extent[i] == 0) return true;
+    uint8_t *copy = copy_of(out->data, f->extent[i]);
+    size_t row_size = tdl_tensor_size(out) / (size_t)tdl_tensor_n_rows(out);
+    for (int64_t row = 0; row < tdl_tensor_n_rows(out); row++) {
+        ptrdiff_t at = tdl_row(out, row) - out->data;
+        memcpy(copy + at, f->initial[i] + at, row_size);
+    }
+    bool intact = memcmp(copy, f->initial[i], f->extent[i]) == 0;
+    free(copy);
+    return intact;
+}
+
+// Runs the reference, in and out apart, into the fixture's own outputs and keeps a packed copy.
+static void compute_expected(op_fixture *f, const tdl_call *given) {
+    tdl_call apart = *given, *call = &apart;
+    op_fixture_reset(f);
+    if (f->c->in_place) {
+        tdl_tensor *in = &apart.in[tdl_op_get(f->op)->in_place];
+        in->data = op_memory(f, f->extent[0]);
+        memcpy(in->data, f->initial[0], f->extent[0]);
+    }
+    tdl_op_get(f->op)->reference(call);
+    for (int32_t i = 0; i < call->n_out; i++) {
+        f->expected_size[i] = tdl_tensor_size(&call->out[i]);
+        free(f->expected[i]);
+        f->expected[i] = calloc(f->expected_size[i] + 1, 1);
+        if (!f->expected[i]) exit(1);
+        tdl_tensor_pack(&call->out[i], f->expected[i]);
+    }
+    op_fixture_reset(f);
+}
+
+// ---- what a kernel wants --------------------------------------------------------------------------------------------
+
+// in[0] quantized by the op of that name.
+static bool quantize_input(op_fixture *f, tdl_dtype dtype, tdl_call *call) {
+    tdl_call quantize = {.n_in = 1, .n_out = 1, .in = {call->in[0]}};
+    if (dtype != TDL_DTYPE_A8 || tdl_op_get(TDL_OP_QUANTIZE)->infer(&quantize, NULL) != TDL_OK) return false;
+    quantize.out[0].data = op_memory(f, tdl_tensor_size(&quantize.out[0]));
+    tdl_op_get(TDL_OP_QUANTIZE)->reference(&quantize);
+    call->in[0] = quantize.out[0];
+    return true;
+}
+
+bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call) {
+    *call = f->call;
+    bool rounded = kernel->x != TDL_DTYPE_NONE && kernel->x != call->in[0].dtype;
+    if (rounded && !quantize_input(f, kernel->x, call)) return false;
+    tdl_call plain = *call;
+    if (kernel->layout != TDL_LAYOUT_ROWS) {
+        const tdl_tensor *w = &plain.in[1];
+        size_t size = tdl_layout_size(kernel->layout, w);
+        if (size == 0) return false;
+        call->layout = kernel->layout;
+        call->in[1].data = op_memory(f, (size + 63) / 64 * 64);
+        for (int64_t first = 0; first < w->shape[0]; first += PREPARE_ROWS)
+            tdl_layout_prepare(kernel->layout, w, call->in[1].data, first,
+                               tdl_min_i64(PREPARE_ROWS, w->shape[0] - first));
+    }
+    if (kernel->accepts && !kernel->accepts(call)) return false;
+    // With the rounded input nothing but the kernel's own arithmetic is left to differ.
+    if (f->checked && (rounded || f->rounded)) compute_expected(f, &plain);
+    f->rounded = rounded;
+    return true;
+}

@@ -1,0 +1,105 @@
+// op_cases.h - the ops' test cases: listed once, run by the op suite and measured by the micro-benchmark.
+//
+// A file src/ops/<op>/<op>_cases.h, included by op_cases.c alone, defines
+//
+//     static void add_make(op_fixture *f, const op_case *c) {
+//         op_input(f, 0, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[1]}, c->strided ? 3 : 0);
+//         ...
+//     }
+//     static const op_case add_list[] = {{.dims = {7, 33}}, {.dims = {1, 64}, .in_place = true}};
+//     static const op_case_set add_cases = {.make = add_make, .list = add_list, .n = OP_CASE_COUNT(add_list),
+//                                           .metric = OP_METRIC_EXACT, .row_inputs = 0x1};
+//
+// make fills in the inputs and attributes; the fixture then applies the shape rule, makes the outputs and computes what
+// is expected with the reference. Inputs end at a page that may not be touched, outputs have guard bytes on both sides,
+// and what lies between the rows of a strided tensor is NaN.
+#ifndef TDL_TEST_OP_CASES_H
+#define TDL_TEST_OP_CASES_H
+
+#include "base/rng.h"
+#include "ops/kernel.h"
+
+#define OP_CASE_COUNT(list) (sizeof(list) / sizeof *(list))
+
+enum { OP_DIMS_MAX = 8, OP_SEQS_MAX = 6, OP_BLOCKS_MAX = 32 };
+
+// How far a kernel may be from the reference (y from r), for every element:
+typedef enum op_metric {
+    OP_METRIC_EXACT = 0, // the same bits
+    OP_METRIC_ELEMENT,   // |y - r| <= bound_abs + bound_rel |r|
+    OP_METRIC_ROW,       // |y - r| <= bound_abs + bound_rel max |r| over the row
+} op_metric;
+
+typedef struct op_case {
+    int64_t dims[OP_DIMS_MAX]; // what they mean stands at the head of the op's cases file
+    tdl_dtype dtype;           // of the table, weight or cache, where it varies; NONE: F32
+    tdl_attrs attrs;
+    bool strided;                 // activations are views into wider rows
+    bool in_place;                // out[0] shares the memory of the op's in-place input
+    bool bench;                   // measured too
+    bool slow;                    // the reference takes long: the suite runs it with --slow only
+    const char *note;             // what is special, where something is
+    int32_t seqs[OP_SEQS_MAX][2]; // attention, kv_append: positions already in the cache, tokens of this step
+    int32_t n_seqs;
+} op_case;
+
+typedef struct op_fixture op_fixture;
+
+typedef struct op_case_set {
+    void (*make)(op_fixture *f, const op_case *c);
+    const op_case *list; // [n]
+    size_t n;
+    op_metric metric;
+    double bound_abs, bound_rel;
+    // Bit i: in[i]'s first dimension follows the outputs' rows. The suite computes some rows alone and wants the same
+    // bits. 0: not asked. slice changes a part's other inputs where that is not enough: rows [first, first + count).
+    uint32_t row_inputs;
+    void (*slice)(op_fixture *f, int64_t first, int64_t count, tdl_call *part);
+    double (*flops)(const tdl_call *call); // multiplications and additions, where they are worth showing
+} op_case_set;
+
+typedef struct op_block {
+    uint8_t *map; // with a page on both sides that may not be touched
+    size_t map_size;
+} op_block;
+
+struct op_fixture {
+    tdl_op op;
+    const op_case *c;
+    tdl_rng rng;
+    tdl_call call;                        // out[] in guarded memory
+    uint8_t *initial[TDL_OP_OUT_MAX];     // what the outputs' memory holds before the op runs
+    size_t extent[TDL_OP_OUT_MAX];        // bytes of an output's memory, gaps between rows included
+    size_t expected_size[TDL_OP_OUT_MAX]; // packed bytes
+    uint8_t *expected[TDL_OP_OUT_MAX];    // the reference's result, packed
+    op_block blocks[OP_BLOCKS_MAX];
+    int32_t n_blocks;
+    bool checked;
+    bool rounded; // `expected` is what the reference makes of a rounded in[0]
+};
+
+const op_case_set *op_case_set_of(tdl_op op); // NULL: no cases
+const char *op_isa_name(uint32_t needs);      // of a kernel's features: "plain", "avx2", "avx512", "neon"
+void op_case_describe(tdl_op op, const op_case *c, char *text, size_t size);
+
+// For make: in[i] with random contents (floats normal, integers zero), pad elements between rows of the first
+// dimension.
+tdl_tensor *op_input(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, const int64_t *shape, int64_t pad);
+// in[i] a vector or matrix of I32.
+int32_t *op_input_i32(op_fixture *f, int32_t i, int32_t n_dims, const int64_t *shape);
+// Memory that lives as long as the fixture and ends at a page that may not be touched.
+void *op_memory(op_fixture *f, size_t size);
+int64_t op_random(op_fixture *f, int64_t below);
+
+// checked: computes what the reference expects; a benchmark leaves it out.
+bool op_fixture_init(op_fixture *f, tdl_op op, const op_case *c, uint64_t seed, bool checked, tdl_error *err);
+void op_fixture_deinit(op_fixture *f);
+// The call as this kernel wants it: in[0] in its dtype, in[1] in its layout; where in[0] is rounded, `expected` is
+// computed anew. false: the kernel does not take this case.
+bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call);
+void op_fixture_trim(op_fixture *f, int32_t n_blocks); // gives memory back, down to the first n_blocks
+void op_fixture_reset(op_fixture *f);                  // outputs as they are before the op runs
+// Whether nothing was written beside the outputs, nor between their rows.
+bool op_fixture_guards_intact(const op_fixture *f);
+
+#endif

@@ -1,0 +1,336 @@
+#!/usr/bin/env bash
+# The program from outside: exit codes, messages, what is on stdout and what is not, files, pipes, Ctrl-C.
+# Parts whose models are absent are left out and named.
+#   test_cli.sh PROGRAM REPO
+set -uo pipefail
+program=$1 repo=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export LC_ALL=C
+passed=0 failed=0
+tiny=$repo/test/data/hf-tiny/llama       # no tokenizer
+novelist=$repo/models/novelist-7m-q8_0.gguf
+
+[ -x "$program" ] || { echo "cli: $program is no program" >&2; exit 1; }
+pass() { passed=$((passed + 1)); }
+fail() {
+    failed=$((failed + 1))
+    echo "cli: failed: $*" >&2
+}
+same() { # what, got, expected
+    if [ "$2" = "$3" ]; then pass; else fail "$1: got '$2', expected '$3'"; fi
+}
+matches() { # what, text, extended regular expression
+    if grep -qE -- "$3" <<<"$2"; then pass; else fail "$1: '$2' does not match '$3'"; fi
+}
+# Runs the program: $code, and stdout and stderr in files and (without NULs and last newlines) variables.
+run() {
+    "$program" "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+    out=$(tr -d '\0' <"$work/out") err=$(<"$work/err")
+}
+# The exit code is $1, stderr matches $2, stdout is empty.
+refused() {
+    local expected=$1 pattern=$2
+    shift 2
+    run "$@"
+    same "exit code of '$*'" "$code" "$expected"
+    matches "stderr of '$*'" "$err" "$pattern"
+    same "stdout of '$*'" "$out" ""
+}
+skip() { echo "cli: skipped: $*"; }
+
+test_usage() {
+    refused 2 'no command'
+    refused 2 "'frobnicate': no such command" frobnicate
+    local command
+    for command in run chat info plan tokenize detokenize logits perplexity bench; do
+        run "$command" --help
+        same "$command --help" "$code" 0
+        matches "$command --help" "$out" "^usage: treadle $command "
+        run help "$command"
+        matches "help $command" "$out" "^usage: treadle $command "
+        refused 2 "treadle: $command: unknown option '--bogus'" "$command" m --bogus
+        refused 2 "treadle: $command: MODEL is missing" "$command"
+    done
+    for command in help --help -h; do
+        run "$command"
+        same "$command" "$code" 0
+        matches "$command" "$out" '^  perplexity '
+    done
+    for command in version --version; do
+        run "$command"
+        matches "$command" "$out" '^treadle [0-9]+\.[0-9]+\.[0-9]+$'
+    done
+    refused 2 'version: .x.: unexpected argument' version x
+    refused 2 'run: .b.: unexpected argument' run a b -p x
+    refused 2 'run: -n: its value N is missing' run m -n
+    refused 2 "run: -n: '5x': a whole number from 0 to 2147483647 expected" run m -n 5x
+    refused 2 "run: -n: '': a whole number" run m -n ''
+    refused 2 "run: --predict=-1: '-1': a whole number" run m --predict=-1
+    refused 2 "run: -n: '99999999999999999999': a whole number" run m -n 99999999999999999999
+    refused 2 "run: --seed: '-1': a whole number from 0" run m --seed -1
+    refused 2 "run: --seed: '18446744073709551616'" run m --seed 18446744073709551616
+    refused 2 "run: --temp: 'nan': a number from 0 to 1000 expected" run m --temp nan
+    refused 2 "run: --top-p: '1.5': a number from" run m --top-p 1.5
+    refused 2 "run: --ids: 'x,3': whole numbers" run m --ids 1,x,3
+    refused 2 "run: --ids: '-2': whole numbers" run m --ids 1,-2
+    refused 2 "run: --precision: 'f16': one of auto|f32 expected" run m --precision f16
+    refused 2 "run: --threads: '257': a whole number from 1 to 256" run m --threads 257
+    refused 2 "run: --echo=1: takes no value" run m --echo=1
+    refused 2 'run: no prompt' run m
+    refused 2 'run: more than one of' run m -p x --ids 1
+    refused 2 'run: --bos and --no-bos contradict' run m -p x --bos --no-bos
+    refused 2 'run: --json goes with neither' run m -p x --json --echo
+    refused 2 'logits: --output FILE is missing' logits m --ids 1
+    refused 2 'perplexity: --file FILE is missing' perplexity m
+    refused 2 "bench: -o: 'xml': one of" bench -m m -o xml
+    refused 2 "detokenize: '12x': token ids expected" detokenize m 12x
+}
+
+test_bad_models() {
+    : >"$work/empty.gguf"
+    printf 'GGUF' >"$work/short.gguf"
+    head -c 4096 /dev/urandom >"$work/noise.gguf"
+    mkdir -p "$work/dir"
+    mkfifo "$work/fifo.gguf"
+    local path command
+    for path in missing.gguf empty.gguf short.gguf noise.gguf dir fifo.gguf; do
+        for command in info tokenize; do
+            refused 1 "^treadle: .*" "$command" "$work/$path"
+        done
+        refused 1 "^treadle: " run "$work/$path" -p x
+    done
+    run info "$work/missing.gguf"
+    matches 'the message names the file' "$err" 'missing\.gguf'
+    run info "$work/fifo.gguf"
+    matches 'the message names the FIFO' "$err" 'fifo\.gguf'
+    refused 1 '^treadle: ' info "$tiny" --device abacus
+    refused 1 '^treadle: ' info "$tiny" --isa mmx
+}
+
+test_stdout() {
+    local codes
+    "$program" help >&- 2>"$work/err"
+    same 'closed stdout' "$?" 1
+    matches 'closed stdout' "$(<"$work/err")" '^treadle: stdout: '
+    if [ -w /dev/full ]; then
+        "$program" help >/dev/full 2>"$work/err"
+        same 'full stdout' "$?" 1
+        matches 'full stdout' "$(<"$work/err")" '^treadle: stdout: No space left'
+    fi
+    "$program" run "$tiny" --ids 1,2,3 --print-ids -n 100000 -c 200000 2>"$work/err" | head -c 20 >/dev/null
+    codes=("${PIPESTATUS[@]}")
+    same 'broken pipe' "${codes[0]}" 1
+    same 'broken pipe is quiet' "$(grep -c . "$work/err")" 0
+}
+
+test_ids_without_tokenizer() {
+    run run "$tiny" --ids 105,116,158,23,27 -n 24 --temp 0 --print-ids --precision f32
+    same 'greedy ids: exit code' "$code" 0
+    same 'greedy ids' "$out" \
+        '175 63 98 30 231 134 208 134 208 28 134 208 95 42 165 40 208 28 134 240 98 36 144 98'
+    matches 'speed' "$err" '^prompt 5 tokens, [0-9]+ tok/s; 24 new tokens, [0-9]+ tok/s; load [0-9.]+ s$'
+    local greedy=$out
+    run run "$tiny" --ids 105,116,158,23,27 -n 24 --temp 0 --print-ids --precision f32 --echo -q
+    same 'echoed ids' "$out" "105 116 158 23 27 $greedy"
+    same '--quiet' "$err" ''
+    run run --temp=0 -n24 --ids 1 --print-ids -- "$tiny"
+    same 'values are not glued to short names' "$code" 2
+    run run --temp=0 -n 2 --ids 105,116 --ids 158 --print-ids -- "$tiny"
+    same 'a list given twice, -- before the model' "$code" 0
+    matches 'a list given twice' "$err" 'prompt 3 tokens'
+    run run "$tiny" --ids 1,2 -n 5 --print-ids --seed 3 --temp 1.5
+    local first=$out
+    same 'five ids' "$(wc -w <<<"$first")" 5
+    run run "$tiny" --ids 1,2 -n 5 --print-ids --seed 3 --temp 1.5 --threads 1 --batch 1
+    same 'the same seed' "$out" "$first"
+    matches 'the seed is printed' "$err" '; seed 3$'
+    run run "$tiny" --ids 1,2 -n 40 --print-ids --seed 4 --temp 1.5
+    if [[ $out == "$first"* ]]; then fail 'another seed gave the same ids'; else pass; fi
+    refused 1 'no tokenizer' run "$tiny" --ids 1,2
+    refused 1 'no tokenizer' run "$tiny" -p hello
+    refused 1 'no tokenizer' chat "$tiny"
+    refused 1 'id 256, expected 0 to 255' run "$tiny" --ids 256 --print-ids
+    refused 1 'do not fit the context of 2' run "$tiny" --ids 1,2,3 --print-ids -c 2
+    run run "$tiny" --ids 1,2,3 --print-ids -c 6 -n 10 --temp 0
+    same 'the context is full before -n' "$code" 1
+    matches 'the context is full before -n' "$err" '6 tokens of 6'
+    same 'what was made is printed' "$(wc -w <<<"$out")" 3
+    run run "$tiny" --ids 1,2,3 --print-ids -c 6 --ignore-eos
+    same 'no -n: the context is the end' "$code" 0
+    run run "$tiny" --ids 1,2,3 --json -n 3 --temp 0
+    matches 'run --json' "$out" '^\{"text": "", "ids": \[[0-9]+, [0-9]+, [0-9]+\], "end": "length", "n_prompt": 3,'
+}
+
+test_info_and_plan() {
+    run info "$tiny"
+    matches 'info' "$out" '^architecture +llama$'
+    run info "$tiny" --json
+    matches 'info --json' "$out" '"arch": "llama".*"n_vocab": 256.*"tokenizer": null'
+    run plan "$tiny"
+    same 'plan' "$code" 0
+    matches 'plan' "$out" 'rms_norm'
+    same 'plan is silent on stderr' "$err" ''
+    run plan "$tiny" -m "$tiny"
+    same 'the model given twice' "$code" 0
+}
+
+test_logits() {
+    run logits "$tiny" --ids 105,116,158,23,27 -o "$work/l.npy"
+    same 'logits' "$code" 0
+    same 'logits: nothing on stdout' "$out" ''
+    same 'npy magic' "$(head -c 8 "$work/l.npy" | od -An -tx1 | tr -d ' \n')" 934e554d50590100
+    same 'npy header size' "$(od -An -tu2 -j8 -N2 "$work/l.npy" | tr -d ' ')" 118
+    matches 'npy header' "$(head -c 128 "$work/l.npy" | tail -c 118 | tr -d '\0')" \
+        "^\{'descr': '<f4', 'fortran_order': False, 'shape': \(5, 256\), \} *$"
+    same 'npy size' "$(stat -c %s "$work/l.npy")" $((128 + 5 * 256 * 4))
+    "$program" logits "$tiny" --ids 105,116,158,23,27 -o - >"$work/l2.npy"
+    cmp -s "$work/l.npy" "$work/l2.npy"
+    same 'logits to stdout' "$?" 0
+    local ids
+    ids=$(seq -s, 0 199)
+    run logits "$tiny" --ids "$ids" -o "$work/l3.npy"
+    same 'more positions than are held' "$(stat -c %s "$work/l3.npy")" $((128 + 200 * 256 * 4))
+    refused 1 'l4.npy' logits "$tiny" --ids 1 -o "$work/none/l4.npy"
+    refused 1 'expected 0 to 255' logits "$tiny" --ids 1,999 -o "$work/l5.npy"
+    if [ -e "$work/l5.npy" ]; then fail 'a half-made file stays'; else pass; fi
+    if [ -w /dev/full ]; then refused 1 '/dev/full: No space left' logits "$tiny" --ids 1 -o /dev/full; fi
+}
+
+test_bench() {
+    run bench -m "$tiny" -t 1 -fa 1 -p 8 -n 4 -r 3 -d 0,5 -o json
+    same 'bench' "$code" 0
+    same 'bench: one object a test' "$(grep -o '"samples_ts": \[' <<<"$out" | wc -l)" 4
+    local field
+    for field in n_prompt n_gen n_threads n_depth avg_ts stddev_ts avg_ns stddev_ns samples_ts samples_ns model_size \
+        model_n_params model_filename model_type test_time; do
+        matches "bench: $field" "$out" "\"$field\": "
+    done
+    matches 'bench: the first test' "$out" '^\[\{.*"n_prompt": 8, "n_gen": 0, "n_depth": 0.*"n_prompt": 0, "n_gen": 4'
+    matches 'bench: three samples' "$out" '"samples_ns": \[[0-9]+, [0-9]+, [0-9]+\]'
+    run bench "$tiny" -t 1 -p 4,6 -p 8 -n 0 -r 1 -o csv
+    same 'bench csv' "$(wc -l <<<"$out")" 4
+    run bench -m "$tiny" -t 1,2 -p 0 -n 2 -r 1
+    matches 'bench table' "$out" '^\| llama .*\|       2 \|             tg2 \|'
+    run bench -m "$tiny" -p 0 -n 0 -o json
+    same 'bench: nothing to measure' "$out" '[]'
+}
+
+# Waits until a file has something in it, then interrupts.
+interrupt_when_written() { # pid, file
+    local i
+    for ((i = 0; i < 500; i++)); do
+        [ -s "$2" ] && break
+        sleep 0.02
+    done
+    kill -INT "$1"
+}
+
+test_interrupt() {
+    : >"$work/ids"
+    "$program" run "$tiny" --ids 1,2,3 --print-ids -c 4000000 --ignore-eos >"$work/ids" 2>"$work/err" &
+    local pid=$!
+    interrupt_when_written "$pid" "$work/ids"
+    wait "$pid"
+    same 'Ctrl-C' "$?" 130
+    same 'Ctrl-C: the line is ended' "$(tail -c 1 "$work/ids" | od -An -c | tr -d ' ')" '\n'
+    matches 'Ctrl-C: speed is shown' "$(<"$work/err")" 'new tokens'
+}
+
+test_text() { # model with a tokenizer
+    local model=$1 text
+    printf 'He said: "caf\xc3\xa9" \xe2\x80\x94 twice.\n\n  Then <|endoftext|>\t\xf0\x9f\x98\x80 1234567.\n' >"$work/text"
+    "$program" tokenize "$model" <"$work/text" >"$work/ids"
+    same 'tokenize' "$?" 0
+    same 'tokenize: one line' "$(wc -l <"$work/ids")" 1
+    "$program" detokenize "$model" <"$work/ids" >"$work/back"
+    cmp -s "$work/text" "$work/back"
+    same 'tokenize | detokenize' "$?" 0
+    run tokenize "$model" -f "$work/text"
+    same 'tokenize --file' "$out" "$(<"$work/ids")"
+    # shellcheck disable=SC2046
+    run detokenize "$model" $(<"$work/ids")
+    cmp -s "$work/text" "$work/out"
+    same 'detokenize from arguments' "$?" 0
+    run tokenize "$model" -p 'a b' --json
+    matches 'tokenize --json' "$out" '^\{"n": [0-9]+, "ids": \[[0-9, ]+\]\}$'
+    run tokenize "$model" --no-bos -p ''
+    same 'an empty text' "$out" ''
+    printf '1, x 2' | "$program" detokenize "$model" >/dev/null 2>"$work/err"
+    same 'ids that are none' "$?" 1
+    matches 'ids that are none' "$(<"$work/err")" "byte 3: 'x 2': token ids expected"
+    refused 1 'token 99999999, expected 0 to' detokenize "$model" 99999999
+
+    run run "$model" -p 'It was a dark and stormy night' -n 20 --temp 0
+    same 'run' "$code" 0
+    text=$out
+    run run "$model" -p 'It was a dark and stormy night' -n 20 --temp 0 --echo
+    same 'run --echo' "$out" "It was a dark and stormy night$text"
+    printf 'It was a dark and stormy night' | "$program" run "$model" -f - -n 20 --temp 0 >"$work/out" 2>/dev/null
+    same 'the prompt from stdin' "$(<"$work/out")" "$text"
+    local word
+    word=$(awk '{print $3}' <<<"$text")
+    run run "$model" -p 'It was a dark and stormy night' -n 20 --temp 0 --stop "$word" --stop ' never ever '
+    same 'run --stop' "$out" "${text%%"$word"*}"
+    run run "$model" -p 'Once' -n 5 --json --seed 1
+    matches 'run --json' "$out" '"end": "length", "n_prompt": [0-9]+, "n_new": 5, "seed": 1,'
+    run logits "$model" -p 'Once upon' -o "$work/t.npy"
+    same 'logits of a text' "$code" 0
+    local i
+    for ((i = 0; i < 40; i++)); do cat "$work/text"; done >"$work/long"
+    run perplexity "$model" -f "$work/long" -c 64
+    matches 'perplexity' "$out" '^perplexity [0-9.]+ \+/- [0-9.]+$'
+    matches 'perplexity: counts' "$err" 'chunks of 64 tokens, [0-9]+ predictions'
+    run perplexity "$model" -f "$work/long" -c 64 --chunks 2 --json
+    matches 'perplexity --json' "$out" '"n_chunks": 2, "n_ctx": 64, "n_scored": 62,'
+    refused 1 'at least 100000 expected' perplexity "$model" -f "$work/long" -c 100000
+    refused 1 "$work: " perplexity "$model" -f "$work"
+    refused 1 'none.txt: No such file' perplexity "$model" -f "$work/none.txt"
+}
+
+test_chat() { # model with a tokenizer
+    local model=$1
+    printf 'Hello there.\n\n  \nAnd again, <|im_end|>\n/reset\nOnce more\n/quit\nnot read\n' |
+        "$program" chat "$model" -n 4 --temp 0 --system 'You are brief.' >"$work/out" 2>"$work/err"
+    same 'chat' "$?" 0
+    if [ "$(wc -l <"$work/out")" -ge 3 ]; then pass; else fail 'chat: fewer lines than answers'; fi
+    printf 'Hello\n' | "$program" chat "$model" -n 4 -c 2 >"$work/out" 2>"$work/err"
+    same 'chat: a message that does not fit' "$?" 1
+    matches 'chat: a message that does not fit' "$(<"$work/err")" 'do not fit the context of 2'
+    # Ctrl-C stops the answer; the next message is still read, and Ctrl-C at the prompt ends.
+    mkfifo "$work/messages"
+    : >"$work/out"
+    "$program" chat "$model" -c 100000 --ignore-eos <"$work/messages" >"$work/out" 2>"$work/err" &
+    local pid=$!
+    exec 7>"$work/messages"
+    printf 'Tell me everything\n' >&7
+    interrupt_when_written "$pid" "$work/out"
+    sleep 0.3
+    if kill -0 "$pid" 2>/dev/null; then pass; else fail 'chat: Ctrl-C in an answer ended the program'; fi
+    kill -INT "$pid"
+    wait "$pid"
+    same 'chat: Ctrl-C at the prompt' "$?" 130
+    exec 7>&-
+}
+
+test_usage
+if [ -e "$tiny/config.json" ]; then
+    test_bad_models
+    test_stdout
+    test_ids_without_tokenizer
+    test_info_and_plan
+    test_logits
+    test_bench
+    test_interrupt
+else
+    skip "models without tokenizers: $tiny is absent"
+fi
+if [ -e "$novelist" ]; then
+    test_text "$novelist"
+    test_chat "$novelist"
+else
+    skip "texts and chat: $novelist is absent"
+fi
+echo "cli: $passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,169 @@
+// test_op_infer.c - what the ops' shape rules refuse, and what they say; the op table; the kernels' look-up.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ops/kernel.h"
+
+#include <math.h>
+#include <stdio.h>
+
+// A tensor as a test writes it: N(F32, 7, 64).
+typedef struct spec {
+    tdl_dtype dtype;
+    int64_t shape[TDL_DIMS_MAX];
+    int32_t n_dims;
+} spec;
+
+#define COUNT(...) (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+#define N(type, ...) {TDL_DTYPE_##type, {__VA_ARGS__}, COUNT(__VA_ARGS__)}
+
+typedef struct refusal {
+    tdl_op op;
+    spec in[TDL_OP_IN_MAX];
+    spec out[TDL_OP_OUT_MAX]; // kv_append's
+    tdl_attrs attrs;
+    const char *message;
+} refusal;
+
+#define KV_INPUTS N(F32, 2, 3, 8), N(F32, 2, 3, 8), N(I32, 2), N(I32, 2), N(I32, 1, 4)
+
+static const refusal refusals[] = {
+    {TDL_OP_EMBED, {N(F32, 5, 8), N(F32, 3)}, .message = "embed: ids is [3] F32, expected [?] I32"},
+    {TDL_OP_EMBED, {N(F32, 5), N(I32, 3)}, .message = "embed: table is [5] F32, expected [?, ?] of any type"},
+    {TDL_OP_EMBED,
+     {N(I32, 5, 8), N(I32, 3)},
+     .message = "embed: table is of type I32, expected one that holds real numbers"},
+    {TDL_OP_ADD, {N(F32, 2, 3), N(F32, 3, 2)}, .message = "add: b is [3, 2] F32, expected [2, 3] F32"},
+    {TDL_OP_ADD, {N(F32, 2, 3), N(F32, 2)}, .message = "add: b is [2] F32, expected [3] F32"},
+    {TDL_OP_ADD, {N(F16, 2, 3), N(F32, 2, 3)}, .message = "add: a is [2, 3] F16, expected [...] F32"},
+    {TDL_OP_RMS_NORM,
+     {N(F32, 7, 64), N(F32, 32)},
+     .message = "rms_norm: w is [32] F32, expected [64] F32, F16 or BF16"},
+    {TDL_OP_LAYER_NORM,
+     {N(F32, 7, 64), N(F32, 64), N(I32, 64)},
+     .message = "layer_norm: b is [64] I32, expected [64] F32, F16 or BF16"},
+    {TDL_OP_ADD_RMS_NORM,
+     {N(F32, 7, 64), N(F32, 64), N(F32, 64)},
+     .message = "add_rms_norm: b is [64] F32, expected [7, 64] F32"},
+    {TDL_OP_ADD_LAYER_NORM,
+     {N(F32, 7, 64), N(F32, 7, 64), N(F32, 64), N(F32, 63)},
+     .message = "add_layer_norm: bias is [63] F32, expected [64] F32, F16 or BF16"},
+    {TDL_OP_ROPE_TABLE, {N(I32, 3, 1), N(F32, 4)}, .message = "rope_table: positions is [3, 1] I32, expected [?] I32"},
+    {TDL_OP_ROPE, {N(F32, 3, 2, 8), N(F32, 2, 8)}, .message = "rope: table is [2, 8] F32, expected [3, ?] F32"},
+    {TDL_OP_ROPE,
+     {N(F32, 3, 2, 8), N(F32, 3, 10)},
+     .message = "rope: the table turns 10 elements, expected an even number up to head_dim 8"},
+    {TDL_OP_ROPE,
+     {N(F32, 3, 2, 8), N(F32, 3, 5)},
+     .message = "rope: the table turns 5 elements, expected an even number up to head_dim 8"},
+    {TDL_OP_KV_APPEND,
+     {KV_INPUTS},
+     {N(F32, 9, 3, 8, 63), N(F32, 9, 3, 64, 8)},
+     .message = "kv_append: k cache is [9, 3, 8, 63] F32, expected [?, 3, 8, 64] F32, F16 or BF16"},
+    {TDL_OP_KV_APPEND,
+     {KV_INPUTS},
+     {N(F32, 9, 3, 8, 64), N(F16, 9, 3, 64, 8)},
+     .message = "kv_append: v cache is [9, 3, 64, 8] F16, expected [9, 3, 64, 8] F32"},
+    {TDL_OP_ATTENTION,
+     {N(F32, 2, 4, 8), N(F32, 9, 3, 8, 64), N(F32, 9, 3, 64, 8), N(I32, 2), N(I32, 2), N(I32, 1, 4)},
+     .message = "attention: 4 query heads, expected a multiple of the 3 kv heads"},
+    {TDL_OP_ATTENTION,
+     {N(F32, 2, 6, 8), N(F32, 9, 3, 8, 64), N(F32, 9, 3, 64, 8), N(I32, 2), N(I32, 3), N(I32, 1, 4)},
+     .message = "attention: seq_start is [3] I32, expected [2] I32"},
+    {TDL_OP_ATTENTION,
+     {N(F32, 2, 6, 8), N(F32, 9, 3, 8, 64), N(F32, 9, 3, 64, 8), N(I32, 2), N(I32, 2), N(I32, 1, 4)},
+     .attrs = {.window = -1},
+     .message = "attention: window is -1, expected 0 or more"},
+    {TDL_OP_ATTENTION,
+     {N(F32, 2, 1, 1025), N(F32, 9, 1, 1025, 64), N(F32, 9, 1, 64, 1025), N(I32, 2), N(I32, 2), N(I32, 1, 4)},
+     .message = "attention: head_dim is 1025, expected 1 to 1024"},
+    {TDL_OP_ACT, {N(F32, 2, 3)}, .message = "act: function 0, expected 1 to 4"},
+    {TDL_OP_GLU,
+     {N(F32, 2, 3), N(F32, 2, 4)},
+     .attrs = {.act = TDL_ACT_SILU},
+     .message = "glu: up is [2, 4] F32, expected [2, 3] F32"},
+    {TDL_OP_GLU, {N(F32, 2, 3), N(F32, 2, 3)}, .attrs = {.act = 99}, .message = "glu: function 99, expected 1 to 4"},
+    {TDL_OP_TAKE_ROWS, {N(F32, 2, 3), N(I32, 2, 1)}, .message = "take_rows: rows is [2, 1] I32, expected [?] I32"},
+};
+
+static tdl_tensor make(const spec *s) {
+    tdl_tensor t;
+    assert_int_equal(tdl_tensor_make(s->dtype, s->n_dims, s->shape, NULL, &t, NULL), TDL_OK);
+    return t;
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const refusal *r = &refusals[i];
+        tdl_call call = {.attrs = r->attrs};
+        for (; call.n_in < TDL_OP_IN_MAX && r->in[call.n_in].n_dims; call.n_in++)
+            call.in[call.n_in] = make(&r->in[call.n_in]);
+        for (; call.n_out < TDL_OP_OUT_MAX && r->out[call.n_out].n_dims; call.n_out++)
+            call.out[call.n_out] = make(&r->out[call.n_out]);
+        tdl_error err = {0};
+        assert_int_equal(tdl_op_get(r->op)->infer(&call, &err), TDL_ERROR_ARGUMENT);
+        assert_string_equal(err.message, r->message);
+        assert_int_equal(tdl_op_get(r->op)->infer(&call, NULL), TDL_ERROR_ARGUMENT);
+    }
+}
+
+static void test_table(void **state) {
+    (void)state;
+    assert_string_equal(tdl_op_get(TDL_OP_NONE)->name, "none");
+    assert_null(tdl_op_get(TDL_OP_NONE)->infer);
+    for (int op = 1; op < TDL_OP_COUNT; op++) {
+        const tdl_op_info *info = tdl_op_get((tdl_op)op);
+        assert_non_null(info->infer);
+        assert_non_null(info->reference);
+        assert_true(info->n_in_min <= info->n_in_max && info->n_in_max <= TDL_OP_IN_MAX &&
+                    info->n_out <= TDL_OP_OUT_MAX);
+    }
+    assert_string_equal(tdl_op_get(TDL_OP_TAKE_ROWS)->name, "take_rows");
+}
+
+static void test_activations(void **state) {
+    (void)state;
+    static const char *const names[] = {"none", "silu", "gelu", "gelu_tanh", "relu"};
+    for (int act = 0; act < TDL_ACT_COUNT; act++) assert_string_equal(tdl_act_name((tdl_act)act), names[act]);
+    // 1 / (1 + e^-1), Phi(1), the tanh form of it, computed by hand.
+    assert_float_equal(tdl_act_apply(TDL_ACT_SILU, 1), 0.731058578630, 1e-7);
+    assert_float_equal(tdl_act_apply(TDL_ACT_GELU, 1), 0.841344746069, 1e-7);
+    assert_float_equal(tdl_act_apply(TDL_ACT_GELU_TANH, 1), 0.841191990608, 1e-7);
+    assert_float_equal(tdl_act_apply(TDL_ACT_RELU, -1), 0, 0);
+    assert_float_equal(tdl_act_apply(TDL_ACT_RELU, 2.5f), 2.5, 0);
+    assert_float_equal(tdl_act_apply(TDL_ACT_NONE, -1.5f), -1.5, 0);
+}
+
+// Dispatch gives the best kernel that the features allow, and none where the tensors are not for it.
+static void test_find(void **state) {
+    (void)state;
+    const spec x = N(F32, 2, 64), w = N(F32, 64);
+    tdl_call call = {.n_in = 2, .n_out = 1, .in = {make(&x), make(&w)}};
+    assert_int_equal(tdl_op_get(TDL_OP_RMS_NORM)->infer(&call, NULL), TDL_OK);
+    size_t n;
+    const tdl_kernel *const *kernels = tdl_kernels_of(TDL_OP_RMS_NORM, &n);
+    assert_ptr_equal(tdl_kernel_find(TDL_OP_RMS_NORM, TDL_BACKEND_CPU, UINT32_MAX, false, &call), kernels[0]);
+    const tdl_kernel *plain = tdl_kernel_find(TDL_OP_RMS_NORM, TDL_BACKEND_CPU, 0, false, &call);
+    assert_ptr_equal(plain, kernels[n - 1]);
+    assert_int_equal(plain->needs, 0);
+    assert_null(tdl_kernel_find(TDL_OP_RMS_NORM, TDL_BACKEND_NONE, UINT32_MAX, false, &call));
+    call.in[0].strides[1] = 8;
+    assert_null(tdl_kernel_find(TDL_OP_RMS_NORM, TDL_BACKEND_CPU, UINT32_MAX, false, &call));
+    tdl_kernels_of(TDL_OP_NONE, &n);
+    assert_int_equal(n, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_find),
+    };
+    return cmocka_run_group_tests_name("op rules", tests, NULL, NULL);
+}

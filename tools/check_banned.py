@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Calls that do not belong in the library, beside those that src/base/banned.h makes compile errors.
+
+The library prints nothing, starts no program, and gets memory only through its allocator (src/base/alloc.c).
+"""
+
+import re
+
+import repo
+
+# What is called -> where it may be.
+BANNED = {
+    r"printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|putc|fputc|perror|psignal": [],
+    r"malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|memalign|free|strdup|strndup|asprintf": [
+        "src/base/alloc.c",
+    ],
+    r"system|popen|fork|execl|execv|execvp": [],
+    r"abort|exit|getenv|signal|sigaction|raise|setlocale|longjmp|setjmp": [],
+    r"rand|random|time|sleep|usleep": [],
+    r"strtof|strtod|strtol|strtoul|strtoll|strtoull": ["src/base/"],
+}
+
+
+def main():
+    errors = []
+    paths = [path for path in repo.files(".c", ".h") if path.parts[0] == "src" and path.parts[1] not in ("cli", "server")]
+    for path in paths:
+        if path.name == "banned.h":
+            continue
+        text = repo.strip_c(repo.read(path))
+        for names, allowed in BANNED.items():
+            if any(str(path).startswith(prefix) for prefix in allowed):
+                continue
+            for match in re.finditer(rf"(?<![\w.>])({names})\s*\(", text):
+                line = text.count("\n", 0, match.start()) + 1
+                errors.append(f"{path}:{line}: {match.group(1)}() is not for the library")
+    repo.finish("banned", errors, f"{len(paths)} files of the library call nothing banned")
+
+
+main()

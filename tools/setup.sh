@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Installs what treadle needs on Debian 12, by package name. Does nothing when all is there.
+#   setup.sh demo      what it takes to build and run treadle
+#   setup.sh test      that, and what the full test run uses
+# Needs root or sudo only if something is missing.
+set -euo pipefail
+
+# package | how to see that it is there: a command, or pkg-config:module, or file:path | what it is for
+demo_needs='
+gcc              | gcc                                | the C compiler
+libc6-dev        | file:/usr/include/stdio.h          | headers of the C library
+make             | make                               | the way in: make demo
+cmake            | cmake                              | builds it
+pkg-config       | pkg-config                         | finds the libraries below
+libpcre2-dev     | pkg-config:libpcre2-8              | regular expressions: tokenizers split text with them
+libutf8proc-dev  | pkg-config:libutf8proc             | Unicode: tokenizers normalize text with it
+libjansson-dev   | pkg-config:jansson                 | JSON: Hugging Face files, --json
+'
+test_needs='
+ninja-build           | ninja                         | quicker builds
+python3               | python3                       | source checks
+git                   | git                           | lists the files that source checks read
+libcmocka-dev         | pkg-config:cmocka             | unit tests
+clang-19              | clang-19                      | the second compiler; sanitizers
+libclang-rt-19-dev    | file:/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-__ARCH__.a | sanitizers, libFuzzer
+llvm-19               | llvm-symbolizer-19            | function names in sanitizer reports
+clang-format-19       | clang-format-19               | format check
+abigail-tools         | abidiff                       | ABI check
+gcc-aarch64-linux-gnu | aarch64-linux-gnu-gcc         | builds the op suite for 64-bit Arm
+libc6-dev-arm64-cross | file:/usr/aarch64-linux-gnu/include/stdio.h | its C library
+qemu-user             | qemu-aarch64                  | runs it
+shellcheck            | shellcheck                    | shell script check
+man-db                | man                           | man page check
+'
+
+main() {
+    local needs package probe why missing=()
+    case "${1:-}" in
+    demo) needs=$demo_needs ;;
+    test) needs=$demo_needs$test_needs ;;
+    *)
+        echo "usage: setup.sh demo|test" >&2
+        exit 2
+        ;;
+    esac
+    while IFS='|' read -r package probe why; do
+        package=$(trim "$package") probe=$(trim "$probe") why=$(trim "$why")
+        if [ -z "$package" ] || is_there "$probe"; then continue; fi
+        missing+=("$package")
+        printf 'setup: %-22s missing: %s\n' "$package" "$why" >&2
+    done <<<"${needs//__ARCH__/$(uname -m)}"
+    [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
+}
+
+trim() { # without the spaces round it
+    local text=$1
+    text=${text#"${text%%[! ]*}"}
+    printf '%s' "${text%"${text##*[! ]}"}"
+}
+
+is_there() {
+    case "$1" in
+    pkg-config:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#pkg-config:}" ;;
+    file:*) [ -e "${1#file:}" ] ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+install_packages() {
+    local as_root=()
+    if ! command -v apt-get >/dev/null; then
+        echo "setup: this system has no apt-get: install the equivalents of the packages above and run again" >&2
+        exit 1
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "setup: neither root nor sudo. As root: apt-get install $*" >&2
+            exit 1
+        fi
+        as_root=(sudo)
+    fi
+    echo "setup: installing $*" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" apt-get install -y -q --no-install-recommends "$@"
+}
+
+main "$@"
