@@ -58,8 +58,8 @@ static bool measure(tdl_pool *pool, tdl_dtype dtype, int64_t tokens, int64_t row
         double roof_memory = gb / roof_gbps[threads > 1];
         double roof = roof_compute > roof_memory ? roof_compute : roof_memory;
         printf("%-5s %6lld x %-5lld T %-4lld threads %d  %-10s %10.1f us %7.1f GB/s %8.1f Gop/s  %3.0f%% of %s\n",
-               tdl_dtype_get(dtype)->name, (long long)rows, (long long)columns, (long long)tokens, threads, b.kernel->name,
-               seconds * 1e6, gb / seconds, gop / seconds, 100 * roof / seconds,
+               tdl_dtype_get(dtype)->name, (long long)rows, (long long)columns, (long long)tokens, threads,
+               b.kernel->name, seconds * 1e6, gb / seconds, gop / seconds, 100 * roof / seconds,
                roof_compute > roof_memory ? "arithmetic" : "memory");
         fflush(stdout);
     }
@@ -68,14 +68,15 @@ static bool measure(tdl_pool *pool, tdl_dtype dtype, int64_t tokens, int64_t row
 }
 
 int main(int argc, char **argv) {
-    static const int64_t shapes[][2] = {{576, 576},   {192, 576},   {1536, 576},  {576, 1536},  {49152, 576},
-                                        {2048, 2048}, {512, 2048},  {8192, 2048}, {2048, 8192}, {128256, 2048}};
+    static const int64_t shapes[][2] = {{576, 576},   {192, 576},  {1536, 576},  {576, 1536},  {49152, 576},
+                                        {2048, 2048}, {512, 2048}, {8192, 2048}, {2048, 8192}, {128256, 2048}};
     static const int64_t token_counts[] = {1, 8, 32, 512};
     static const tdl_dtype dtypes[] = {TDL_DTYPE_F32, TDL_DTYPE_F16, TDL_DTYPE_Q8_0, TDL_DTYPE_Q4_0, TDL_DTYPE_Q4_1};
     tdl_dtype only = argc > 1 ? tdl_dtype_from_name(argv[1]) : TDL_DTYPE_NONE;
     int64_t only_tokens = argc > 2 ? strtoll(argv[2], NULL, 10) : 0;
     int32_t only_threads = argc > 3 ? (int32_t)strtol(argv[3], NULL, 10) : 0;
-    int64_t only_rows = argc > 5 ? strtoll(argv[4], NULL, 10) : 0, only_columns = argc > 5 ? strtoll(argv[5], NULL, 10) : 0;
+    int64_t only_rows = argc > 5 ? strtoll(argv[4], NULL, 10) : 0,
+            only_columns = argc > 5 ? strtoll(argv[5], NULL, 10) : 0;
     for (int32_t threads = 1; threads <= SCRATCH_THREADS; threads++) {
         if (only_threads ? threads != only_threads : threads > 2) continue;
         tdl_error err = {0};
@@ -150,10 +151,8 @@ static bool bench_init(bench *b, tdl_dtype dtype, int64_t tokens, int64_t rows, 
     b->scratch_size = b->kernel->scratch_size ? (b->kernel->scratch_size(call) + 63) / 64 * 64 : 0;
     b->scratch = tdl_alloc(mem, (size_t)tdl_pool_n_threads(b->pool), b->scratch_size);
     if (!b->copies || !b->scratch) return false;
-    if (prepared)
-        tdl_layout_prepare(call->layout, &call->in[1], b->copies, 0, rows);
-    else
-        memcpy(b->copies, call->in[1].data, tdl_tensor_size(&call->in[1]));
+    if (prepared) tdl_layout_prepare(call->layout, &call->in[1], b->copies, 0, rows);
+    else memcpy(b->copies, call->in[1].data, tdl_tensor_size(&call->in[1]));
     for (int64_t i = 1; i < b->n_copies; i++) memcpy(b->copies + (size_t)i * b->copy_size, b->copies, b->copy_size);
     tdl_free(mem, call->in[1].data);
     call->in[1].data = b->copies;
@@ -172,7 +171,8 @@ static void run_units(void *arg, int32_t index) {
     bench *b = arg;
     int64_t first;
     while ((first = atomic_fetch_add(&b->next, b->chunk)) < b->n_units)
-        b->kernel->run(&b->call, first, tdl_min_i64(b->chunk, b->n_units - first), b->scratch + (size_t)index * b->scratch_size);
+        b->kernel->run(&b->call, first, tdl_min_i64(b->chunk, b->n_units - first),
+                       b->scratch + (size_t)index * b->scratch_size);
 }
 
 // The best of some calls, each over another copy of the weights.

@@ -23,8 +23,9 @@
 #include <unistd.h>
 
 enum {
-    TEMP_NAMES_MAX = 1000,  // names that other writers of this process may hold, or that were left behind
-    CALL_SIZE_MAX = 1 << 30 // bytes of one read or write: Linux moves at most 2 GiB less a page
+    TEMP_NAMES_MAX = 1000,   // names that other writers of this process may hold, or that were left behind
+    CALL_SIZE_MAX = 1 << 30, // bytes of one read or write: Linux moves at most 2 GiB less a page
+    RELEASE_ALIGN = 1 << 16  // what Linux maps around a page that is touched; a multiple of every page size in use
 };
 
 static tdl_status file_open(const char *path, int *out, uint64_t *size, tdl_error *err);
@@ -72,10 +73,10 @@ void tdl_file_map_release(const tdl_file_map *map, const void *ptr, size_t size)
     if (!map->mapped) return;
     size_t offset = (size_t)((const uint8_t *)ptr - map->data);
     assert(tdl_range_ok(offset, size, map->size));
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t first = (offset + page - 1) / page * page; // a page that others share stays
-    size_t end = (offset + size) / page * page;
-    if (first < end) (void)madvise((void *)(uintptr_t)(map->data + first), end - first, MADV_DONTNEED); // only a hint
+    // A read maps pages around the one it touched too: let those go with it. Who needs them maps them again.
+    size_t first = offset / RELEASE_ALIGN * RELEASE_ALIGN, end = offset + size;
+    if (!tdl_align_size(end, RELEASE_ALIGN, &end) || end > map->size) end = map->size;
+    (void)madvise((void *)(uintptr_t)(map->data + first), end - first, MADV_DONTNEED); // only a hint
 }
 
 // Opens a regular file for reading.

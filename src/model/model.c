@@ -12,6 +12,10 @@ static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_erro
 static void describe(tdl_model *m);
 static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, tdl_error *err);
+static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, tdl_layout layout, tdl_buffer **buffer,
+                                 tdl_error *err);
+
+enum { PREPARE_ROWS = 2048 }; // a multiple of a tile's rows
 
 tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
     if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc and out must not be NULL");
@@ -167,14 +171,26 @@ static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, t
     const tdl_backend *backend = m->device->backend;
     size_t size = tdl_tensor_size(&param->tensor);
     if (*buffer) return TDL_OK;
-    if (layout == TDL_LAYOUT_ROWS && backend->buffer_borrow)
-        return backend->buffer_borrow(m->device, param->tensor.data, size, buffer, err);
-    tdl_status status = backend->buffer_create(
-        m->device, layout == TDL_LAYOUT_ROWS ? size : tdl_layout_size(layout, &param->tensor), buffer, err);
-    if (status == TDL_OK)
-        status = layout == TDL_LAYOUT_ROWS ? backend->write(*buffer, 0, param->tensor.data, size, err)
-                                           : backend->prepare(*buffer, layout, &param->tensor, err);
+    if (layout != TDL_LAYOUT_ROWS) return prepare_weight(m, param, layout, buffer, err);
+    if (backend->buffer_borrow) return backend->buffer_borrow(m->device, param->tensor.data, size, buffer, err);
+    tdl_status status = backend->buffer_create(m->device, size, buffer, err);
+    if (status == TDL_OK) status = backend->write(*buffer, 0, param->tensor.data, size, err);
     if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &param->tensor);
+    return status;
+}
+
+// Piece by piece, so that never much more than the prepared form is in memory.
+static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, tdl_layout layout, tdl_buffer **buffer,
+                                 tdl_error *err) {
+    const tdl_backend *backend = m->device->backend;
+    const tdl_tensor *t = &param->tensor;
+    tdl_status status = backend->buffer_create(m->device, tdl_layout_size(layout, t), buffer, err);
+    for (int64_t first = 0; first < t->shape[0] && status == TDL_OK; first += PREPARE_ROWS) {
+        int64_t count = tdl_min_i64(PREPARE_ROWS, t->shape[0] - first);
+        status = backend->prepare(*buffer, layout, t, first, count, err);
+        tdl_tensor piece = tdl_tensor_slice(t, 0, first, count);
+        if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &piece);
+    }
     return status;
 }
 
