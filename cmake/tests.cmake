@@ -37,6 +37,11 @@ foreach(source IN LISTS op_suites)
   tdl_add_c_test(${source} tdl_op_cases)
 endforeach()
 
+if(TARGET op_suite) # the cases whose reference takes long
+  add_test(NAME op_suite_slow COMMAND op_suite --slow)
+  tdl_label_test(op_suite_slow)
+endif()
+
 file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
 foreach(source IN LISTS benches)
   get_filename_component(name ${source} NAME_WE)
@@ -71,6 +76,9 @@ foreach(source IN LISTS c_tests)
 endforeach()
 
 file(GLOB script_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/test_*.sh)
+if(TDL_SANITIZE) # such a build is not for installing, and its libraries have the sanitizers' symbols
+  list(FILTER script_tests EXCLUDE REGEX "/test_(install|symbols)\\.sh$")
+endif()
 if(TARGET treadle)
   foreach(source IN LISTS script_tests)
     get_filename_component(name ${source} NAME_WE)

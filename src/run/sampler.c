@@ -154,7 +154,7 @@ static const float *penalize(tdl_sampler *sampler, const float *logits, const in
     memcpy(sampler->adjusted, logits, (size_t)sampler->n_vocab * sizeof *logits);
     size_t n = desc->penalty_last_n >= 0 && (size_t)desc->penalty_last_n < n_history ? (size_t)desc->penalty_last_n
                                                                                      : n_history;
-    const int32_t *recent = history + (n_history - n);
+    const int32_t *recent = n ? history + (n_history - n) : NULL; // without history there may be no array
     for (size_t i = 0; i < n; i++) {
         assert(recent[i] >= 0 && recent[i] < sampler->n_vocab);
         sampler->counts[recent[i]]++;
