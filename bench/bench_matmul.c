@@ -2,10 +2,10 @@
 //
 //     bench_matmul [FORMAT [TOKENS [THREADS [ROWS COLUMNS]]]]        0 or "all" where any is meant
 //
-// Each row: time of one call, weight bytes and multiply-adds a second, and the fraction of the roof: the time that memory
-// bandwidth or arithmetic would allow, whichever is longer, over the time taken. Weights are rotated through copies beyond the
-// caches' size, as they come from memory in a model. The roofs are constants of the machine the numbers were taken on
-// (docs/SPEED.md); elsewhere take the ratios between rows.
+// Each row: time of one call, weight bytes and multiply-adds a second, and the fraction of the roof: the time that
+// memory bandwidth or arithmetic would allow, whichever is longer, over the time taken. Weights are rotated through
+// copies beyond the caches' size, as they come from memory in a model. The roofs are constants of the machine the
+// numbers were taken on (docs/SPEED.md); elsewhere take the ratios between rows.
 #include "backend/cpu/cpu_features.h"
 #include "base/alloc.h"
 #include "base/checked.h"
@@ -100,7 +100,7 @@ int main(int argc, char **argv) {
     return 0;
 }
 
-// ---- one measurement -------------------------------------------------------------------------------------------------
+// ---- one measurement ------------------------------------------------------------------------------------------------
 
 static tdl_tensor make_tensor(tdl_dtype dtype, int64_t rows, int64_t columns) {
     tdl_tensor t = {0};

@@ -6,10 +6,11 @@
 //     if (i < n) sum = vf_fma(vf_load_n(a + i, n - i), vf_load_n(b + i, n - i), sum);
 //     float total = vf_sum(sum);
 //
-// vf has TDL_VF_LANES floats, vm is a mask of as many lanes. Pointers need no alignment. The _n forms touch memory of the
-// first n lanes only, 0 <= n <= TDL_VF_LANES; a partial load sets the other lanes to zero. The build forbids contraction,
-// so a multiply and an add are fused exactly where vf_fma is written; the plain set multiplies, rounds and adds. Reductions
-// have one fixed order. Within an instruction set the same input gives the same bits; between sets it need not.
+// vf has TDL_VF_LANES floats, vm is a mask of as many lanes. Pointers need no alignment. The _n forms touch memory of
+// the first n lanes only, 0 <= n <= TDL_VF_LANES; a partial load sets the other lanes to zero. The build forbids
+// contraction, so a multiply and an add are fused exactly where vf_fma is written; the plain set multiplies, rounds and
+// adds. Reductions have one fixed order. Within an instruction set the same input gives the same bits; between sets it
+// need not.
 //
 // Does not: hide the width (kernels whose results depend on it must say so), or offer integers beyond what its own
 // functions need; the int8 kernels have their own few instructions in matmul.
@@ -29,7 +30,7 @@
 // In front of a loop of a few constant turns over vectors in an array: gcc then keeps the array in registers.
 #define TDL_UNROLL _Pragma("GCC unroll 8")
 
-// ---- AVX-512 ---------------------------------------------------------------------------------------------------------
+// ---- AVX-512 --------------------------------------------------------------------------------------------------------
 #if defined(TDL_ISA_AVX512)
 
 enum { TDL_VF_LANES = 16 };
@@ -104,7 +105,7 @@ static inline void vf_sum4(vf a, vf b, vf c, vf d, float *out) {
 // a * 2^n; n holds whole numbers from -150 to 128.
 static inline vf vf_scale2_(vf a, vf n) { return _mm512_scalef_ps(a, n); }
 
-// ---- AVX2, FMA, F16C -------------------------------------------------------------------------------------------------
+// ---- AVX2, FMA, F16C ------------------------------------------------------------------------------------------------
 #elif defined(TDL_ISA_AVX2)
 
 enum { TDL_VF_LANES = 8 };
@@ -183,7 +184,7 @@ static inline vf vf_scale2_(vf a, vf n) {
     return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
 }
 
-// ---- NEON, ARMv8.2 with dot product and FP16 -------------------------------------------------------------------------
+// ---- NEON, ARMv8.2 with dot product and FP16 ------------------------------------------------------------------------
 #elif defined(TDL_ISA_NEON)
 
 enum { TDL_VF_LANES = 4 };
@@ -255,7 +256,7 @@ static inline vf vf_scale2_(vf a, vf n) {
     return vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(rest, bias), 23)));
 }
 
-// ---- plain: the compiler's own vectors, any CPU ----------------------------------------------------------------------
+// ---- plain: the compiler's own vectors, any CPU ---------------------------------------------------------------------
 #else
 
 enum { TDL_VF_LANES = 4 };
@@ -328,8 +329,8 @@ static inline void vf_sum4(vf a, vf b, vf c, vf d, float *out) {
 }
 
 static inline vf vf_scale2_(vf a, vf n) {
-    // Adding 1.5 * 2^23 leaves the whole number in the low bits. A conversion would be undefined for NaN; here NaN times
-    // anything stays NaN. In two steps, so that results below the smallest normal number come out right.
+    // Adding 1.5 * 2^23 leaves the whole number in the low bits. A conversion would be undefined for NaN; here NaN
+    // times anything stays NaN. In two steps, so that results below the smallest normal number come out right.
     vf_bits_ whole = (vf_bits_)(n + vf_set1(0x1.8p23f)) - 0x4b400000u;
     vf_bits_ half = (vf_bits_)((vm)whole >> 1), rest = whole - half;
     return a * (vf)((half + 127) << 23) * (vf)((rest + 127) << 23);
@@ -337,7 +338,7 @@ static inline vf vf_scale2_(vf a, vf n) {
 
 #endif
 
-// ---- what all sets share ---------------------------------------------------------------------------------------------
+// ---- what all sets share --------------------------------------------------------------------------------------------
 //
 // Of vf_max and vf_min: where b is NaN the result is NaN; where a is NaN, it is not defined.
 

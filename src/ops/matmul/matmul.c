@@ -1,4 +1,5 @@
-// matmul.c - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]): a linear layer, with the weights as the files have them.
+// matmul.c - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]): a linear layer, with the weights as the files have
+// them.
 //
 // x [T, K] F32 or A8, w [N, K] of any dtype that decodes, bias [N] F32 or absent, y [T, N] F32. Rows may be strided.
 //

@@ -13,10 +13,12 @@ static double matmul_flops(const tdl_call *call) {
 }
 
 // Every size class of a block type: one token and few and many, rows that fill no tile, with and without a bias.
-#define MATMUL_CASES(type, k)                                                                                          \
-    {.dims = {1, k, 16}, .dtype = type}, {.dims = {1, 3 * k, 61, 1}, .dtype = type},                                   \
-        {.dims = {2, k, 100}, .dtype = type}, {.dims = {7, 2 * k, 33, 1}, .dtype = type, .strided = true},             \
-        {.dims = {13, k, 47}, .dtype = type}, {.dims = {101, k, 19}, .dtype = type}
+#define MATMUL_CASES(type, k)                                                                              \
+    {.dims = {1, k, 16}, .dtype = type}, {.dims = {1, 3 * k, 61, 1}, .dtype = type},                       \
+        {.dims = {2, k, 100}, .dtype = type}, {.dims = {7, 2 * k, 33, 1}, .dtype = type, .strided = true}, \
+        {.dims = {13, k, 47}, .dtype = type}, {                                                            \
+        .dims = {101, k, 19}, .dtype = type                                                                \
+    }
 
 static const op_case matmul_list[] = {
     {.dims = {0, 32, 8}},
@@ -26,6 +28,14 @@ static const op_case matmul_list[] = {
     {.dims = {3, 5003, 9}},
     {.dims = {2, 8192, 17}, .dtype = TDL_DTYPE_Q8_0},
     {.dims = {2, 32, 4099}, .dtype = TDL_DTYPE_Q8_0},
+    {.dims = {1, 7, 1}, .dtype = TDL_DTYPE_BF16},
+    {.dims = {9, 31, 15, 1}, .dtype = TDL_DTYPE_F16},
+    {.dims = {33, 100, 17, 1}, .dtype = TDL_DTYPE_F16, .strided = true},
+    {.dims = {8, 172, 16}, .dtype = TDL_DTYPE_F32},
+    {.dims = {33, 576, 192, 1}, .dtype = TDL_DTYPE_Q8_0, .strided = true},
+    {.dims = {13, 1792, 65, 1}, .dtype = TDL_DTYPE_F16, .note = "K in three blocks"},
+    {.dims = {67, 1537, 5}, .dtype = TDL_DTYPE_F32, .note = "K in three blocks, two units of tokens", .strided = true},
+    {.dims = {12, 1024, 9}, .dtype = TDL_DTYPE_Q6_K, .note = "K in two blocks"},
     MATMUL_CASES(TDL_DTYPE_F32, 64),
     MATMUL_CASES(TDL_DTYPE_F16, 67),
     MATMUL_CASES(TDL_DTYPE_BF16, 65),

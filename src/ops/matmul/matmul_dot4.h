@@ -1,9 +1,9 @@
 // matmul_dot4.h - the few integer instructions of the int8 matmul: vi has TDL_VF_LANES lanes of 32 bits, or of 4 bytes.
 //
 // vi_dot4(sum, w, x, small) adds the products of a lane's 4 bytes of w and x to the lane's sum. x are int8. w are what
-// vi_dot4_bytes makes of the layout's bytes q + 128: the instruction sets differ in whether they multiply unsigned bytes
-// (then VI_DOT4_OFFSET is 128, and the sum comes out too large by 128 times the sum of x) or signed ones (then it is 0).
-// small: w are numbers from 0 to 15, which are the same to both.
+// vi_dot4_bytes makes of the layout's bytes q + 128: the instruction sets differ in whether they multiply unsigned
+// bytes (then VI_DOT4_OFFSET is 128, and the sum comes out too large by 128 times the sum of x) or signed ones (then it
+// is 0). small: w are numbers from 0 to 15, which are the same to both.
 #ifndef TDL_OPS_MATMUL_DOT4_H
 #define TDL_OPS_MATMUL_DOT4_H
 
@@ -37,8 +37,8 @@ static inline vi vi_high4(vi a) { return vi_low4(_mm256_srli_epi32(a, 4)); }
 static inline vf vi_to_vf(vi a) { return _mm256_cvtepi32_ps(a); }
 static inline vi vi_dot4_bytes(vi a) { return _mm256_xor_si256(a, _mm256_set1_epi8(-128)); }
 static inline vi vi_dot4(vi sum, vi w, vi x, bool small) {
-    // maddubs adds two products of an unsigned and a signed byte and saturates at 16 bits. Signed weights give their sign
-    // to x: 2 * 128 * 127 fits, where 2 * 255 * 127 would not.
+    // maddubs adds two products of an unsigned and a signed byte and saturates at 16 bits. Signed weights give their
+    // sign to x: 2 * 128 * 127 fits, where 2 * 255 * 127 would not.
     vi pairs = small ? _mm256_maddubs_epi16(w, x) : _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }

@@ -6,9 +6,10 @@
 // horizontal sum, so its bits depend on nothing but its two rows. A tile of TILE_ROWS weight rows x up to TILE_TOKENS
 // tokens keeps all its accumulators in registers, so that each load serves several multiplications.
 //
-// With few tokens the memory is the limit: rows of F32, F16 and BF16 are read in place and converted as they are loaded.
-// With many it is the arithmetic: K is cut into blocks; of each, a unit's weights (decoded to F32) and activations are
-// copied side by side into scratch that fits the second-level cache, and the accumulators wait there between blocks.
+// With few tokens the memory is the limit: rows of F32, F16 and BF16 are read in place and converted as they are
+// loaded. With many it is the arithmetic: K is cut into blocks; of each, a unit's weights (decoded to F32) and
+// activations are copied side by side into scratch that fits the second-level cache, and the accumulators wait there
+// between blocks.
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"
 #include "base/checked.h"
@@ -67,9 +68,7 @@ static bool accepts(const tdl_call *call) {
            w->strides[1] == dtype->block_size && (call->n_in < 3 || tdl_f32_rows(&call->in[2]));
 }
 
-static bool is_many(const tdl_call *call) {
-    return call->in[0].shape[0] >= MANY_TOKENS;
-}
+static bool is_many(const tdl_call *call) { return call->in[0].shape[0] >= MANY_TOKENS; }
 
 static int64_t units(const tdl_call *call) {
     int64_t tokens = call->in[0].shape[0], rows = call->in[1].shape[0];
@@ -88,10 +87,8 @@ static size_t scratch_size(const tdl_call *call) {
 static void run(const tdl_call *call, int64_t first, int64_t count, void *scratch) {
     int64_t per_row = tdl_div_up(call->in[0].shape[0], MANY_UNIT);
     for (int64_t unit = first; unit < first + count; unit++) {
-        if (is_many(call))
-            run_many(call, unit / per_row * MANY_ROWS, unit % per_row * MANY_UNIT, scratch);
-        else
-            run_few(call, unit * FEW_ROWS, scratch);
+        if (is_many(call)) run_many(call, unit / per_row * MANY_ROWS, unit % per_row * MANY_UNIT, scratch);
+        else run_few(call, unit * FEW_ROWS, scratch);
     }
 }
 
@@ -140,7 +137,7 @@ static void run_few(const tdl_call *call, int64_t row0, float *scratch) {
     }
 }
 
-// ---- many tokens -----------------------------------------------------------------------------------------------------
+// ---- many tokens ----------------------------------------------------------------------------------------------------
 
 static void copy_weights(const tdl_tensor *w, int64_t row0, int64_t rows, int64_t first, int64_t k, float *panel);
 static void copy_x(const tdl_tensor *x, int64_t token0, int64_t tokens, int64_t first, int64_t k, float *dst);
@@ -175,8 +172,8 @@ static inline vf load_w(weight_kind kind, const uint8_t *row, int64_t i);
 static inline vf load_w_n(weight_kind kind, const uint8_t *row, int64_t i, int64_t n);
 
 // n numbers, of a kind that is a constant where this is inlined.
-__attribute__((always_inline)) static inline void convert(weight_kind kind, const uint8_t *src, int64_t first, int64_t n,
-                                                          float *dst) {
+__attribute__((always_inline)) static inline void convert(weight_kind kind, const uint8_t *src, int64_t first,
+                                                          int64_t n, float *dst) {
     int64_t i = 0;
     for (; i + TDL_VF_LANES <= n; i += TDL_VF_LANES) vf_store(dst + i, load_w(kind, src, first + i));
     if (i < n) vf_store_n(dst + i, load_w_n(kind, src, first + i, n - i), n - i);
@@ -203,7 +200,7 @@ static void copy_x(const tdl_tensor *x, int64_t token0, int64_t tokens, int64_t 
         convert(KIND_F32, x->data + (token0 + t) * x->strides[0], first, k, dst);
 }
 
-// ---- tiles -----------------------------------------------------------------------------------------------------------
+// ---- tiles ----------------------------------------------------------------------------------------------------------
 
 static inline float *state_of(float *state, int64_t token, int64_t row) {
     return state + (token * MANY_ROWS + row) * TDL_VF_LANES;
@@ -230,15 +227,18 @@ __attribute__((always_inline)) static inline void tile(const tile_args *args, co
     TDL_UNROLL for (int r = 0; r < rows; r++) w_row[r] = args->w + r * args->w_stride;
     TDL_UNROLL for (int t = 0; t < tokens; t++) {
         x_row[t] = (const float *)(args->x + t * args->x_stride);
-        TDL_UNROLL for (int r = 0; r < rows; r++)
-            sum[t][r] = args->begin ? vf_zero() : vf_load(state_of(args->state, t, r));
+        TDL_UNROLL for (int r = 0; r < rows; r++) sum[t][r] =
+            args->begin ? vf_zero() : vf_load(state_of(args->state, t, r));
     }
+    // Rows in memory rather than in the panel: the same place of the next tile, since rows are too short for the
+    // machine's own prefetching to get going.
+    const bool prefetch = kind != KIND_F32 || tokens == 1;
     const int64_t k = args->k, ahead = rows * args->w_stride;
     int64_t i = 0;
     for (; i + TDL_VF_LANES <= k; i += TDL_VF_LANES) {
         TDL_UNROLL for (int t = 0; t < tokens; t++) x[t] = vf_load(x_row[t] + i);
         TDL_UNROLL for (int r = 0; r < rows; r++) {
-            if (tokens == 1) __builtin_prefetch(w_row[r] + i * (kind == KIND_F32 ? 4 : 2) + ahead);
+            if (prefetch) __builtin_prefetch(w_row[r] + i * (kind == KIND_F32 ? 4 : 2) + ahead);
             vf w = load_w(kind, w_row[r], i);
             TDL_UNROLL for (int t = 0; t < tokens; t++) sum[t][r] = vf_fma(w, x[t], sum[t][r]);
         }
@@ -252,36 +252,30 @@ __attribute__((always_inline)) static inline void tile(const tile_args *args, co
     }
     TDL_UNROLL for (int t = 0; t < tokens; t++) {
         float *y = (float *)(args->y + t * args->y_stride);
-        if (!args->end)
-            TDL_UNROLL for (int r = 0; r < rows; r++) vf_store(state_of(args->state, t, r), sum[t][r]);
-        else if (rows == TILE_ROWS)
-            vf_sum4(sum[t][0], sum[t][1], sum[t][2], sum[t][3], y);
-        else
-            TDL_UNROLL for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[t][r]);
-        if (args->end && args->bias)
-            TDL_UNROLL for (int r = 0; r < rows; r++) y[r] += args->bias[r];
+        if (!args->end) TDL_UNROLL for (int r = 0; r < rows; r++) vf_store(state_of(args->state, t, r), sum[t][r]);
+        else if (rows == TILE_ROWS) vf_sum4(sum[t][0], sum[t][1], sum[t][2], sum[t][3], y);
+        else TDL_UNROLL for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[t][r]);
+        if (args->end && args->bias) TDL_UNROLL for (int r = 0; r < rows; r++) y[r] += args->bias[r];
     }
 }
 
-#define TILE(kind, rows, tokens)                                                                                       \
+#define TILE(kind, rows, tokens) \
     static void tile_##kind##_##rows##_##tokens(const tile_args *args) { tile(args, KIND_##kind, rows, tokens); }
 #if defined(TDL_ISA_AVX512) || defined(TDL_ISA_NEON)
-#define FOR_EACH_TOKENS(row, kind, rows)                                                                               \
+#define FOR_EACH_TOKENS(row, kind, rows) \
     row(kind, rows, 1) row(kind, rows, 2) row(kind, rows, 3) row(kind, rows, 4) row(kind, rows, 5) row(kind, rows, 6)
 #elif defined(TDL_ISA_AVX2)
 #define FOR_EACH_TOKENS(row, kind, rows) row(kind, rows, 1) row(kind, rows, 2) row(kind, rows, 3)
 #else
 #define FOR_EACH_TOKENS(row, kind, rows) row(kind, rows, 1) row(kind, rows, 2)
 #endif
-#define FOR_EACH_KIND(row)                                                                                             \
-    FOR_EACH_TOKENS(row, F32, 1) FOR_EACH_TOKENS(row, F32, 4)                                                          \
-    FOR_EACH_TOKENS(row, F16, 1) FOR_EACH_TOKENS(row, F16, 4)                                                          \
-    FOR_EACH_TOKENS(row, BF16, 1) FOR_EACH_TOKENS(row, BF16, 4)
+#define FOR_EACH_SIZE(row, kind) FOR_EACH_TOKENS(row, kind, 1) FOR_EACH_TOKENS(row, kind, 4)
+#define FOR_EACH_TILE(row) FOR_EACH_SIZE(row, F32) FOR_EACH_SIZE(row, F16) FOR_EACH_SIZE(row, BF16)
 
-FOR_EACH_KIND(TILE)
+FOR_EACH_TILE(TILE)
 
 #define TILE_ENTRY(kind, rows, tokens) [KIND_##kind][rows == TILE_ROWS][tokens] = tile_##kind##_##rows##_##tokens,
-static const tile_fn tiles[KIND_COUNT][2][TILE_TOKENS + 1] = {FOR_EACH_KIND(TILE_ENTRY)};
+static const tile_fn tiles[KIND_COUNT][2][TILE_TOKENS + 1] = {FOR_EACH_TILE(TILE_ENTRY)};
 
 static void run_tiles(const tile_args *args, weight_kind kind, int64_t rows, int64_t tokens) {
     for (int64_t t = 0, t_count; t < tokens; t += t_count) {
@@ -293,7 +287,7 @@ static void run_tiles(const tile_args *args, weight_kind kind, int64_t rows, int
             part.w += r * args->w_stride;
             part.x += t * args->x_stride;
             part.y += t * args->y_stride + r * (int64_t)sizeof(float);
-            part.state = state_of(args->state, t, r);
+            if (args->state) part.state = state_of(args->state, t, r);
             if (args->bias) part.bias += r;
             tiles[kind][full][t_count](&part);
         }

@@ -12,9 +12,9 @@ enum { BLOCK = 32 };
 // How a format's file block is cut into values and scales.
 typedef struct tile_format {
     tdl_dtype dtype;
-    int32_t n_scales;  // F16 numbers at the block's start
-    int32_t n_values;  // bytes after them
-    uint8_t flip;      // XORed into each value byte: signed to offset 128
+    int32_t n_scales; // F16 numbers at the block's start
+    int32_t n_values; // bytes after them
+    uint8_t flip;     // XORed into each value byte: signed to offset 128
 } tile_format;
 
 static const tile_format formats[] = {

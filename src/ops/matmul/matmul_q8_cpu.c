@@ -2,12 +2,12 @@
 //
 //     y[t, n] = sum over blocks b of d_w d_x (sum over k in b of w x) + m_w d_x (sum of x in b)   (+ bias[n])
 //
-// The lanes are weight rows: 4 columns of each row meet 4 activations, which all lanes share. Within a block of 32 columns
-// the sum is exact; over the blocks one float accumulator takes K in order. So an output's bits depend on nothing but its
-// two rows. A tile body keeps the sums of TILES weight tiles x up to TOKENS tokens in registers.
+// The lanes are weight rows: 4 columns of each row meet 4 activations, which all lanes share. Within a block of 32
+// columns the sum is exact; over the blocks one float accumulator takes K in order. So an output's bits depend on
+// nothing but its two rows. A tile body keeps the sums of TILES weight tiles x up to TOKENS tokens in registers.
 //
-// A format is an entry of `tile_format`: whether its bytes are two nibbles, what its numbers are offset by, whether it has
-// minima. The offset is taken off by starting the integer sum at -offset * (sum of x).
+// A format is an entry of `tile_format`: whether its bytes are two nibbles, what its numbers are offset by, whether it
+// has minima. The offset is taken off by starting the integer sum at -offset * (sum of x).
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"
 #include "base/checked.h"
@@ -42,11 +42,11 @@ typedef struct tile_format {
 
 // One tile body's operands.
 typedef struct tile_args {
-    const uint8_t *values; // [tiles, n_blocks, value_size]
-    const uint8_t *scales; // [tiles, n_blocks, scale_size]
-    const uint8_t *x;      // [tokens, n_blocks] A8
-    const float *bias;     // [rows] or NULL
-    uint8_t *y;            // [tokens, rows] F32
+    const uint8_t *values;      // [tiles, n_blocks, value_size]
+    const uint8_t *scales;      // [tiles, n_blocks, scale_size]
+    const uint8_t *x;           // [tokens, n_blocks] A8
+    const float *bias;          // [rows] or NULL
+    uint8_t *y;                 // [tokens, rows] F32
     int64_t x_stride, y_stride; // bytes
     int64_t n_blocks;
     int64_t rows; // of these tiles that exist; the others are padding
@@ -57,13 +57,9 @@ typedef void (*tile_fn)(const tile_args *args);
 static void run_unit(const tdl_call *call, const tdl_tile16 *layout, int64_t tile0, int64_t token0);
 static tile_fn tile_for(tdl_dtype dtype, int64_t tiles, int64_t tokens);
 
-static int64_t row_units(const tdl_call *call) {
-    return tdl_div_up(call->in[1].shape[0], UNIT_TILES * TDL_TILE_ROWS);
-}
+static int64_t row_units(const tdl_call *call) { return tdl_div_up(call->in[1].shape[0], UNIT_TILES * TDL_TILE_ROWS); }
 
-static int64_t units(const tdl_call *call) {
-    return row_units(call) * tdl_div_up(call->in[0].shape[0], UNIT_TOKENS);
-}
+static int64_t units(const tdl_call *call) { return row_units(call) * tdl_div_up(call->in[0].shape[0], UNIT_TOKENS); }
 
 static bool accepts(const tdl_call *call) {
     tdl_tile16 layout;
@@ -118,7 +114,7 @@ static void run_unit(const tdl_call *call, const tdl_tile16 *layout, int64_t til
     }
 }
 
-// ---- the tile body ---------------------------------------------------------------------------------------------------
+// ---- the tile body --------------------------------------------------------------------------------------------------
 //
 // format, strips and tokens are constants where these are inlined, and the arrays registers.
 
@@ -172,8 +168,7 @@ INLINE void tile(const tile_args *args, const tile_format format, const int stri
             for (int t = 0; t < tokens; t++) y[t][s] = vf_fma(vi_to_vf(sum[t][s]), d * vf_set1(x[t]->d), y[t][s]);
             if (format.has_min) {
                 vf m = vf_load_f16((const uint16_t *)(scales[s] + scale_size / 2));
-                for (int t = 0; t < tokens; t++)
-                    y[t][s] = vf_fma(m, vf_set1(x[t]->d * (float)x[t]->sum), y[t][s]);
+                for (int t = 0; t < tokens; t++) y[t][s] = vf_fma(m, vf_set1(x[t]->d * (float)x[t]->sum), y[t][s]);
             }
             values[s] += value_size;
             scales[s] += scale_size;
@@ -190,7 +185,7 @@ INLINE void tile(const tile_args *args, const tile_format format, const int stri
     }
 }
 
-// ---- its instances ---------------------------------------------------------------------------------------------------
+// ---- its instances --------------------------------------------------------------------------------------------------
 
 #define FORMAT_Q8_0 ((tile_format){.offset = VI_DOT4_OFFSET})
 #define FORMAT_Q4_0 ((tile_format){.nibbles = true, .offset = 8})
@@ -198,9 +193,9 @@ INLINE void tile(const tile_args *args, const tile_format format, const int stri
 enum { INDEX_Q8_0, INDEX_Q4_0, INDEX_Q4_1, N_FORMATS };
 
 #if defined(TDL_ISA_AVX512)
-#define FOR_EACH_SIZE(row, format)                                                                                     \
-    row(format, 1, 1) row(format, 1, 2) row(format, 1, 3) row(format, 1, 4) row(format, 1, 5) row(format, 1, 6)        \
-    row(format, 2, 1) row(format, 2, 2) row(format, 2, 3) row(format, 2, 4) row(format, 2, 5) row(format, 2, 6)
+#define FOR_EACH_SIZE(row, format)                                                                              \
+    row(format, 1, 1) row(format, 1, 2) row(format, 1, 3) row(format, 1, 4) row(format, 1, 5) row(format, 1, 6) \
+        row(format, 2, 1) row(format, 2, 2) row(format, 2, 3) row(format, 2, 4) row(format, 2, 5) row(format, 2, 6)
 #elif defined(TDL_ISA_NEON)
 #define FOR_EACH_SIZE(row, format) row(format, 1, 1) row(format, 1, 2) row(format, 1, 3)
 #else
@@ -208,9 +203,9 @@ enum { INDEX_Q8_0, INDEX_Q4_0, INDEX_Q4_1, N_FORMATS };
 #endif
 #define FOR_EACH_TILE(row) FOR_EACH_SIZE(row, Q8_0) FOR_EACH_SIZE(row, Q4_0) FOR_EACH_SIZE(row, Q4_1)
 
-#define TILE(format, tiles, tokens)                                                                                    \
-    static void tile_##format##_##tiles##_##tokens(const tile_args *args) {                                            \
-        tile(args, FORMAT_##format, tiles *TILE_STRIPS, tokens);                                                       \
+#define TILE(format, tiles, tokens)                                         \
+    static void tile_##format##_##tiles##_##tokens(const tile_args *args) { \
+        tile(args, FORMAT_##format, tiles *TILE_STRIPS, tokens);            \
     }
 FOR_EACH_TILE(TILE)
 

@@ -8,9 +8,7 @@ static void encode(const float *x, tdl_a8_block *block);
 static uint32_t max_abs_bits(const float *x);
 static int32_t round_block(const float *x, float inverse, int8_t *q);
 
-static int64_t units(const tdl_call *call) {
-    return call->in[0].shape[0];
-}
+static int64_t units(const tdl_call *call) { return call->in[0].shape[0]; }
 
 static bool accepts(const tdl_call *call) {
     return tdl_f32_rows(&call->in[0]) && call->out[0].strides[1] == (int64_t)sizeof(tdl_a8_block);

@@ -14,9 +14,9 @@ typedef struct tdl_a8_block {
     int8_t q[TDL_A8_BLOCK]; // round(x / d), to nearest, ties to even
 } tdl_a8_block;
 
-// What x is multiplied by before it is rounded, and d, from the bits of max |x|: as integers they order like the numbers,
-// with infinity and NaN above all. Blocks of numbers too small to divide by are zero. A block that is not finite has NaN
-// for d and zeros for q, so that it spoils its row visibly and nothing converts it to an integer.
+// What x is multiplied by before it is rounded, and d, from the bits of max |x|: as integers they order like the
+// numbers, with infinity and NaN above all. Blocks of numbers too small to divide by are zero. A block that is not
+// finite has NaN for d and zeros for q, so that it spoils its row visibly and nothing converts it to an integer.
 static inline float tdl_a8_scale(uint32_t max_bits, float *d) {
     const uint32_t infinity = 0x7f800000u, smallest = 0x04000000u; // 2^-119
     float max;
