@@ -194,6 +194,12 @@ static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, tdl_layou
     return status;
 }
 
+void tdl_model_release(const tdl_model *m) {
+    int32_t table = tdl_param_index(TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER); // the only matrix with two readers
+    const tdl_param *param = &m->params.list[table];
+    if (m->buffers[table][TDL_LAYOUT_TILE16] && !param->owned) tdl_weights_release(m->weights, &param->tensor);
+}
+
 void tdl_model_get_info(const tdl_model *m, tdl_model_info *info) {
     if (!info || info->size < sizeof info->size) return;
     size_t size = info->size < sizeof *info ? info->size : sizeof *info;

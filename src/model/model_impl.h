@@ -43,5 +43,8 @@ tdl_status tdl_model_plan(const tdl_model *model, const tdl_model_limits *limits
 // The plan's program over the model's weights and this cache. Makes the layouts that are not there yet.
 tdl_status tdl_model_exec(tdl_model *model, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_exec **out,
                           tdl_error *err);
+// Lets go of file pages that a step read of weights which are in memory in another layout as well: the rows of a tied
+// embedding table. A read maps many pages around the row, so that soon the whole table would be there twice.
+void tdl_model_release(const tdl_model *model);
 
 #endif

@@ -186,7 +186,7 @@ static tdl_status load_role(const loader *l, tdl_role role, int32_t layer) {
     if (!param->name) return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: no memory for names");
     param->tensor = t;
     size_t align = t.dtype == TDL_DTYPE_F32 ? 4 : 2;
-    if (vector && t.dtype != TDL_DTYPE_F32) return own_tensor(l, param, TDL_DTYPE_F32);
+    if (vector) return own_tensor(l, param, TDL_DTYPE_F32);
     if (!tdl_tensor_contiguous(&t) || (uintptr_t)t.data % align) return own_tensor(l, param, t.dtype);
     return TDL_OK;
 }

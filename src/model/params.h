@@ -1,7 +1,8 @@
 // params.h - a model's tensors by role: found under the file's names, their shapes checked, made fit for the plan.
 //
-// Matrices stay in the file. Vectors (norms, biases, RoPE frequencies) become F32; a matrix that the file has transposed
-// (GPT-2's Conv1D) or at an address too odd for its type is copied.
+// Matrices stay in the file. Vectors (norms, biases, RoPE frequencies) become F32 of the model's own: they are small, and
+// lie in the file between matrices whose pages are let go. So is a matrix copied that the file has transposed (GPT-2's
+// Conv1D) or at an address too odd for its type.
 #ifndef TDL_MODEL_PARAMS_H
 #define TDL_MODEL_PARAMS_H
 

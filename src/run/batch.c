@@ -112,6 +112,7 @@ tdl_status tdl_batch_eval(tdl_batch *b, tdl_timeline *t, float *logits, tdl_erro
         while (status == TDL_OK && (status = tdl_exec_poll(r->exec, err)) == TDL_PENDING) status = TDL_OK;
         if (status == TDL_OK) status = tdl_step_runner_logits(r, 0, n, logits, err);
         if (status != TDL_OK) return status;
+        tdl_model_release(b->model);
         t->n_computed += n;
         logits += (size_t)n * (size_t)b->model->config.n_vocab;
     }
@@ -182,5 +183,6 @@ static tdl_status finish_step(tdl_batch *b, tdl_error *err) {
         }
         part->timeline->n_computed += part->n_tokens;
     }
+    tdl_model_release(b->model);
     return TDL_OK;
 }
