@@ -8,6 +8,7 @@
 #include <string.h>
 
 static int32_t add_value(tdl_graph *g, const char *name, const tdl_value *from);
+static bool row_packed(const tdl_tensor *t);
 static void call_of(const tdl_graph *g, const tdl_plan_op *op, tdl_call *call);
 
 void tdl_graph_init(tdl_graph *g, const tdl_allocator *mem) {
@@ -94,12 +95,10 @@ int32_t tdl_graph_view(tdl_graph *g, const char *name, int32_t id, int64_t first
     if (g->error.code) return -1;
     const tdl_value *base = tdl_graph_value(g, id);
     const tdl_tensor *t = &base->tensor;
-    int64_t element = t->strides[t->n_dims - 1], row = t->shape[t->n_dims - 1];
-    for (int32_t i = t->n_dims - 2; i > 0; i--) {
-        assert(t->strides[i] == row * element); // a row's elements lie side by side
-        row *= t->shape[i];
-    }
-    assert(tdl_dtype_get(t->dtype)->block_n == 1 && t->n_dims >= 2 && first < row);
+    int64_t element = t->strides[t->n_dims - 1];
+    bool fits = tdl_dtype_get(t->dtype)->block_n == 1 && t->n_dims >= 2 && row_packed(t);
+    assert(fits);
+    (void)fits;
     tdl_value value = *base;
     value.base = id;
     value.base_offset = (size_t)(first * element);
@@ -130,6 +129,14 @@ static int32_t add_value(tdl_graph *g, const char *name, const tdl_value *from) 
         return -1;
     }
     return (int32_t)g->values.n - 1;
+}
+
+// Whether the elements of t[i] lie side by side.
+static bool row_packed(const tdl_tensor *t) {
+    int64_t size = t->strides[t->n_dims - 1];
+    for (int32_t i = t->n_dims - 1; i > 0; size *= t->shape[i--])
+        if (t->strides[i] != size) return false;
+    return true;
 }
 
 // The op as a call over its inputs' shapes at the maximum.
