@@ -71,7 +71,8 @@ int main(int argc, char **argv) {
     static const int64_t shapes[][2] = {{576, 576},   {192, 576},  {1536, 576},  {576, 1536},  {49152, 576},
                                         {2048, 2048}, {512, 2048}, {8192, 2048}, {2048, 8192}, {128256, 2048}};
     static const int64_t token_counts[] = {1, 8, 32, 512};
-    static const tdl_dtype dtypes[] = {TDL_DTYPE_F32, TDL_DTYPE_F16, TDL_DTYPE_Q8_0, TDL_DTYPE_Q4_0, TDL_DTYPE_Q4_1};
+    static const tdl_dtype dtypes[] = {TDL_DTYPE_F32,  TDL_DTYPE_F16,  TDL_DTYPE_Q8_0, TDL_DTYPE_Q4_0,
+                                       TDL_DTYPE_Q4_1, TDL_DTYPE_Q4_K, TDL_DTYPE_Q5_K, TDL_DTYPE_Q6_K};
     tdl_dtype only = argc > 1 ? tdl_dtype_from_name(argv[1]) : TDL_DTYPE_NONE;
     int64_t only_tokens = argc > 2 ? strtoll(argv[2], NULL, 10) : 0;
     int32_t only_threads = argc > 3 ? (int32_t)strtol(argv[3], NULL, 10) : 0;

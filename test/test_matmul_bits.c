@@ -157,7 +157,7 @@ static int64_t check_product(const tdl_kernel *kernel, tdl_dtype dtype, int64_t 
 
 static void test_every_kernel(void **state) {
     (void)state;
-    static const int64_t ks[] = {1, 7, 31, 32, 33, 64, 100, 172, 256, 576, 800, 1792};
+    static const int64_t ks[] = {1, 7, 31, 32, 33, 64, 100, 172, 256, 576, 800, 1792, 2048};
     static const int64_t ns[] = {1, 5, 15, 16, 17, 67};
     static const tdl_dtype dtypes[] = {TDL_DTYPE_F32,  TDL_DTYPE_F16,  TDL_DTYPE_BF16, TDL_DTYPE_Q8_0, TDL_DTYPE_Q4_0,
                                        TDL_DTYPE_Q4_1, TDL_DTYPE_Q4_K, TDL_DTYPE_Q5_K, TDL_DTYPE_Q6_K};

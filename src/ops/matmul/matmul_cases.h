@@ -20,6 +20,13 @@ static double matmul_flops(const tdl_call *call) {
         .dims = {101, k, 19}, .dtype = type                                                                \
     }
 
+// The K formats, whose scales are of 16 or 32 columns within blocks of 256: one block and several.
+#define MATMUL_K_CASES(type)                                                                                   \
+    {.dims = {1, 512, 39, 1}, .dtype = type}, {.dims = {1, 2048, 21}, .dtype = type},                          \
+        {.dims = {6, 2048, 35, 1}, .dtype = type, .strided = true}, {.dims = {3, 512, 1, 1}, .dtype = type}, { \
+        .dims = {9, 256, 31}, .dtype = type                                                                    \
+    }
+
 static const op_case matmul_list[] = {
     {.dims = {0, 32, 8}},
     {.dims = {1, 1, 1}},
@@ -45,9 +52,14 @@ static const op_case matmul_list[] = {
     MATMUL_CASES(TDL_DTYPE_Q4_K, 256),
     MATMUL_CASES(TDL_DTYPE_Q5_K, 256),
     MATMUL_CASES(TDL_DTYPE_Q6_K, 256),
+    MATMUL_K_CASES(TDL_DTYPE_Q4_K),
+    MATMUL_K_CASES(TDL_DTYPE_Q5_K),
+    MATMUL_K_CASES(TDL_DTYPE_Q6_K),
     {.dims = {1, 576, 1536}, .dtype = TDL_DTYPE_Q8_0, .bench = true},
     {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_Q8_0, .bench = true, .slow = true},
     {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_Q4_0, .bench = true, .slow = true},
+    {.dims = {1, 2048, 2048}, .dtype = TDL_DTYPE_Q4_K, .bench = true},
+    {.dims = {1, 2048, 2048}, .dtype = TDL_DTYPE_Q6_K, .bench = true},
     {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_F16, .bench = true, .slow = true},
 };
 

@@ -6,8 +6,9 @@
 // columns the sum is exact; over the blocks one float accumulator takes K in order. So an output's bits depend on
 // nothing but its two rows. A tile body keeps the sums of TILES weight tiles x up to TOKENS tokens in registers.
 //
-// A format is an entry of `tile_format`: whether its bytes are two nibbles, what its numbers are offset by, whether it
-// has minima. The offset is taken off by starting the integer sum at -offset * (sum of x).
+// In the K formats d_w and m_w are products of a half and a small integer, and Q6_K, which has two scales a block, has
+// two sums a block as well; the body is the same, and a format is a line of tile_formats.def. What its codes are offset
+// by is taken off by starting the integer sum at -offset * (sum of x).
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"
 #include "base/checked.h"
@@ -31,19 +32,16 @@ enum {
     STRIPS = TILES * TILE_STRIPS,
     UNIT_TILES = 2,
     UNIT_TOKENS = 96,
-    STRIP_SIZE = TDL_VF_LANES * 4, // bytes of a group of 4 columns
-    GROUP_SIZE = TDL_TILE_ROWS * 4,
+    WORDS = TDL_TILE_BLOCK / 4,    // of 4 columns each
+    STRIP_SIZE = TDL_VF_LANES * 4, // bytes of a word of a strip's rows
+    WORD_SIZE = TDL_TILE_ROWS * 4, // and of a tile's
+    PREFETCH_AHEAD = 2048,
 };
-
-typedef struct tile_format {
-    bool nibbles, has_min;
-    int32_t offset;
-} tile_format;
 
 // One tile body's operands.
 typedef struct tile_args {
-    const uint8_t *values;      // [tiles, n_blocks, value_size]
-    const uint8_t *scales;      // [tiles, n_blocks, scale_size]
+    const uint8_t *values;      // [tiles, n_blocks, a block's values]
+    const uint8_t *scales;      // [tiles, n_records, a record]
     const uint8_t *x;           // [tokens, n_blocks] A8
     const float *bias;          // [rows] or NULL
     uint8_t *y;                 // [tokens, rows] F32
@@ -55,7 +53,7 @@ typedef struct tile_args {
 typedef void (*tile_fn)(const tile_args *args);
 
 static void run_unit(const tdl_call *call, const tdl_tile16 *layout, int64_t tile0, int64_t token0);
-static tile_fn tile_for(tdl_dtype dtype, int64_t tiles, int64_t tokens);
+static tile_fn tile_for(tdl_tile_format_id format, int64_t tiles, int64_t tokens);
 
 static int64_t row_units(const tdl_call *call) { return tdl_div_up(call->in[1].shape[0], UNIT_TILES * TDL_TILE_ROWS); }
 
@@ -95,10 +93,10 @@ static void run_unit(const tdl_call *call, const tdl_tile16 *layout, int64_t til
     int64_t tile_end = tdl_min_i64(tile0 + UNIT_TILES, layout->n_tiles);
     for (int64_t tile = tile0, tiles; tile < tile_end; tile += tiles) {
         tiles = tdl_min_i64(TILES, tile_end - tile);
-        int64_t block0 = tile * layout->n_blocks, row0 = tile * TDL_TILE_ROWS;
+        int64_t row0 = tile * TDL_TILE_ROWS;
         tile_args args = {
-            .values = w->data + (size_t)block0 * layout->value_size,
-            .scales = w->data + layout->scales_offset + (size_t)block0 * layout->scale_size,
+            .values = w->data + (size_t)(tile * layout->n_blocks) * layout->value_size,
+            .scales = w->data + layout->scales_offset + (size_t)tile * layout->tile_scales_size,
             .bias = call->n_in > 2 ? (const float *)call->in[2].data + row0 : NULL,
             .x_stride = x->strides[0],
             .y_stride = y->strides[0],
@@ -109,7 +107,7 @@ static void run_unit(const tdl_call *call, const tdl_tile16 *layout, int64_t til
             tokens = tdl_min_i64(TOKENS, token_end - t);
             args.x = x->data + t * x->strides[0];
             args.y = y->data + t * y->strides[0] + row0 * (int64_t)sizeof(float);
-            tile_for(w->dtype, tiles, tokens)(&args);
+            tile_for(layout->format, tiles, tokens)(&args);
         }
     }
 }
@@ -120,60 +118,89 @@ static void run_unit(const tdl_call *call, const tdl_tile16 *layout, int64_t til
 
 #define INLINE __attribute__((always_inline)) static inline
 
-// Adds 4 columns: w of every strip with the activations at q of every token.
-INLINE void add_columns(vi sum[TOKENS][STRIPS], const vi w[STRIPS], const tdl_a8_block *const x[TOKENS], int column,
-                        const tile_format format, const int strips, const int tokens) {
+// Codes of 4 columns, columns 4 * word and on of a block, as vi_dot4 wants them.
+INLINE vi load_codes(const uint8_t *values, const tdl_tile_format format, const int word) {
+    if (format.code_bits == 8) return vi_dot4_bytes(vi_load(values + word * WORD_SIZE));
+    vi pairs = vi_load(values + word % 4 * WORD_SIZE), low = word < 4 ? vi_low4(pairs) : vi_high4(pairs);
+    const int more = format.code_bits - 4;
+    if (more == 0) return low;
+    return low | vi_bits4(vi_load(values + (4 + word * more / 8) * WORD_SIZE), word * more % 8, more);
+}
+
+// The integer sums over the columns of scale i of a block.
+INLINE void sum_columns(vi sum[TOKENS][STRIPS], const uint8_t *const values[STRIPS],
+                        const tdl_a8_block *const x[TOKENS], const tdl_tile_format format, const int i,
+                        const int strips, const int tokens) {
+    const int offset = format.code_bits == 8 ? VI_DOT4_OFFSET : format.zero, words = WORDS / format.n_scales;
     for (int t = 0; t < tokens; t++) {
-        vi four = vi_set1_bytes4(x[t]->q + column);
-        for (int s = 0; s < strips; s++) sum[t][s] = vi_dot4(sum[t][s], w[s], four, format.nibbles);
+        vi start = vi_set1(-offset * (format.n_scales == 1 ? tdl_a8_sum(x[t]) : x[t]->sums[i]));
+        for (int s = 0; s < strips; s++) sum[t][s] = start;
     }
-}
-
-INLINE void add_block(vi sum[TOKENS][STRIPS], const uint8_t *const values[STRIPS], const tdl_a8_block *const x[TOKENS],
-                      const tile_format format, const int strips, const int tokens) {
-    vi w[STRIPS];
-    for (int g = 0; g < (format.nibbles ? 4 : 8); g++) {
-        for (int s = 0; s < strips; s++) {
-            vi bytes = vi_load(values[s] + g * GROUP_SIZE);
-            w[s] = format.nibbles ? vi_low4(bytes) : vi_dot4_bytes(bytes);
+    TDL_UNROLL for (int step = 0; step < words; step++) {
+        // Words that share their bytes follow each other.
+        const int word = format.code_bits < 8 && words == WORDS ? step / 2 + step % 2 * 4 : i * words + step;
+        vi w[STRIPS];
+        for (int s = 0; s < strips; s++) w[s] = load_codes(values[s], format, word);
+        for (int t = 0; t < tokens; t++) {
+            vi four = vi_set1_bytes4(x[t]->q + 4 * word);
+            for (int s = 0; s < strips; s++) sum[t][s] = vi_dot4(sum[t][s], w[s], four, format.code_bits < 8);
         }
-        add_columns(sum, w, x, 4 * g, format, strips, tokens);
-        if (!format.nibbles) continue;
-        for (int s = 0; s < strips; s++) w[s] = vi_high4(vi_load(values[s] + g * GROUP_SIZE));
-        add_columns(sum, w, x, 16 + 4 * g, format, strips, tokens);
     }
 }
 
-INLINE void tile(const tile_args *args, const tile_format format, const int strips, const int tokens) {
-    const size_t value_size = (format.nibbles ? 4 : 8) * GROUP_SIZE, scale_size = (format.has_min ? 64 : 32);
-    const uint8_t *values[STRIPS], *scales[STRIPS];
+// d times scale i of block b of a record, for one strip; i = n_scales: min times m.
+INLINE vf load_scale(const uint8_t *record, const tdl_tile_format format, const int b, const int i, const int strip) {
+    const int index = i == format.n_scales, row = strip * TDL_VF_LANES;
+    vf half = vf_load_f16((const uint16_t *)record + index * TDL_TILE_ROWS + row);
+    if (format.n_blocks == 1) return half;
+    record += tdl_tile_halves_size(format) + b * tdl_tile_bytes_size(format);
+    return half * vi_to_vf(vi_load_i8((const int8_t *)record + i * TDL_TILE_ROWS + row));
+}
+
+// A record: the blocks that share a d.
+INLINE void add_record(vf y[TOKENS][STRIPS], const uint8_t *values[STRIPS], const uint8_t *const scales[TILES],
+                       const tdl_a8_block *x[TOKENS], const tdl_tile_format format, const int strips,
+                       const int tokens) {
+    for (int b = 0; b < format.n_blocks; b++) {
+        // One token waits for memory, and the machine's own prefetching does not keep up with the K formats' work.
+        for (int s = 0; tokens == 1 && format.n_blocks > 1 && s < strips; s += TILE_STRIPS)
+            for (int word = 0; word < format.code_bits; word++)
+                __builtin_prefetch(values[s] + PREFETCH_AHEAD + word * WORD_SIZE);
+        TDL_UNROLL for (int i = 0; i < format.n_scales; i++) {
+            vi sum[TOKENS][STRIPS];
+            sum_columns(sum, values, x, format, i, strips, tokens);
+            for (int s = 0; s < strips; s++) {
+                vf d = load_scale(scales[s / TILE_STRIPS], format, b, i, s % TILE_STRIPS);
+                for (int t = 0; t < tokens; t++) y[t][s] = vf_fma(vi_to_vf(sum[t][s]), d * vf_set1(x[t]->d), y[t][s]);
+            }
+        }
+        for (int s = 0; format.has_min && s < strips; s++) {
+            vf m = load_scale(scales[s / TILE_STRIPS], format, b, format.n_scales, s % TILE_STRIPS);
+            for (int t = 0; t < tokens; t++) y[t][s] = vf_fma(m, vf_set1(x[t]->d * (float)tdl_a8_sum(x[t])), y[t][s]);
+        }
+        for (int s = 0; s < strips; s++) values[s] += tdl_tile_value_size(format);
+        for (int t = 0; t < tokens; t++) x[t]++;
+    }
+}
+
+INLINE void tile(const tile_args *args, const tdl_tile_format format, const int tiles, const int tokens) {
+    const int strips = tiles * TILE_STRIPS;
+    const size_t record_size = tdl_tile_record_size(format);
+    const uint8_t *values[STRIPS], *scales[TILES];
     const tdl_a8_block *x[TOKENS];
     vf y[TOKENS][STRIPS];
-    for (int s = 0; s < strips; s++) {
-        size_t block0 = (size_t)(s / TILE_STRIPS) * (size_t)args->n_blocks;
-        values[s] = args->values + block0 * value_size + s % TILE_STRIPS * STRIP_SIZE;
-        scales[s] = args->scales + block0 * scale_size + s % TILE_STRIPS * (STRIP_SIZE / 2);
-    }
+    for (int i = 0; i < tiles; i++)
+        scales[i] = args->scales + (size_t)i * (size_t)(args->n_blocks / format.n_blocks) * record_size;
+    for (int s = 0; s < strips; s++)
+        values[s] = args->values + (size_t)(s / TILE_STRIPS) * (size_t)args->n_blocks * tdl_tile_value_size(format) +
+                    s % TILE_STRIPS * STRIP_SIZE;
     for (int t = 0; t < tokens; t++) {
         x[t] = (const tdl_a8_block *)(args->x + t * args->x_stride);
         for (int s = 0; s < strips; s++) y[t][s] = vf_zero();
     }
-    for (int64_t b = 0; b < args->n_blocks; b++) {
-        vi sum[TOKENS][STRIPS];
-        for (int t = 0; t < tokens; t++)
-            for (int s = 0; s < strips; s++) sum[t][s] = vi_set1(-format.offset * x[t]->sum);
-        add_block(sum, values, x, format, strips, tokens);
-        for (int s = 0; s < strips; s++) {
-            vf d = vf_load_f16((const uint16_t *)scales[s]);
-            for (int t = 0; t < tokens; t++) y[t][s] = vf_fma(vi_to_vf(sum[t][s]), d * vf_set1(x[t]->d), y[t][s]);
-            if (format.has_min) {
-                vf m = vf_load_f16((const uint16_t *)(scales[s] + scale_size / 2));
-                for (int t = 0; t < tokens; t++) y[t][s] = vf_fma(m, vf_set1(x[t]->d * (float)x[t]->sum), y[t][s]);
-            }
-            values[s] += value_size;
-            scales[s] += scale_size;
-        }
-        for (int t = 0; t < tokens; t++) x[t]++;
+    for (int64_t b = 0; b < args->n_blocks; b += format.n_blocks) {
+        add_record(y, values, scales, x, format, strips, tokens);
+        for (int i = 0; i < tiles; i++) scales[i] += record_size;
     }
     for (int s = 0; s < strips; s++) {
         int64_t row = s * TDL_VF_LANES, rows = tdl_min_i64(TDL_VF_LANES, args->rows - row);
@@ -187,11 +214,6 @@ INLINE void tile(const tile_args *args, const tile_format format, const int stri
 
 // ---- its instances --------------------------------------------------------------------------------------------------
 
-#define FORMAT_Q8_0 ((tile_format){.offset = VI_DOT4_OFFSET})
-#define FORMAT_Q4_0 ((tile_format){.nibbles = true, .offset = 8})
-#define FORMAT_Q4_1 ((tile_format){.nibbles = true, .has_min = true})
-enum { INDEX_Q8_0, INDEX_Q4_0, INDEX_Q4_1, N_FORMATS };
-
 #if defined(TDL_ISA_AVX512)
 #define FOR_EACH_SIZE(row, format)                                                                              \
     row(format, 1, 1) row(format, 1, 2) row(format, 1, 3) row(format, 1, 4) row(format, 1, 5) row(format, 1, 6) \
@@ -201,17 +223,24 @@ enum { INDEX_Q8_0, INDEX_Q4_0, INDEX_Q4_1, N_FORMATS };
 #else
 #define FOR_EACH_SIZE(row, format) row(format, 1, 1) row(format, 1, 2)
 #endif
-#define FOR_EACH_TILE(row) FOR_EACH_SIZE(row, Q8_0) FOR_EACH_SIZE(row, Q4_0) FOR_EACH_SIZE(row, Q4_1)
 
 #define TILE(format, tiles, tokens)                                         \
     static void tile_##format##_##tiles##_##tokens(const tile_args *args) { \
-        tile(args, FORMAT_##format, tiles *TILE_STRIPS, tokens);            \
+        tile(args, format_##format, tiles, tokens);                         \
     }
-FOR_EACH_TILE(TILE)
+#define TDL_TILE_FORMAT(dtype, name, ...)                        \
+    static const tdl_tile_format format_##dtype = {__VA_ARGS__}; \
+    FOR_EACH_SIZE(TILE, dtype)
+#include "ops/matmul/tile_formats.def"
+#undef TDL_TILE_FORMAT
 
-static tile_fn tile_for(tdl_dtype dtype, int64_t tiles, int64_t tokens) {
-#define TILE_ENTRY(format, tiles, tokens) [INDEX_##format][tiles - 1][tokens - 1] = tile_##format##_##tiles##_##tokens,
-    static const tile_fn table[N_FORMATS][TILES][TOKENS] = {FOR_EACH_TILE(TILE_ENTRY)};
-    int format = dtype == TDL_DTYPE_Q8_0 ? INDEX_Q8_0 : dtype == TDL_DTYPE_Q4_0 ? INDEX_Q4_0 : INDEX_Q4_1;
+static tile_fn tile_for(tdl_tile_format_id format, int64_t tiles, int64_t tokens) {
+#define TILE_ENTRY(format, tiles, tokens) \
+    [TDL_TILE_##format][tiles - 1][tokens - 1] = tile_##format##_##tiles##_##tokens,
+#define TDL_TILE_FORMAT(dtype, ...) FOR_EACH_SIZE(TILE_ENTRY, dtype)
+    static const tile_fn table[TDL_TILE_FORMAT_COUNT][TILES][TOKENS] = {
+#include "ops/matmul/tile_formats.def"
+    };
+#undef TDL_TILE_FORMAT
     return table[format][tiles - 1][tokens - 1];
 }

@@ -6,7 +6,7 @@
 
 static void encode(const float *x, tdl_a8_block *block);
 static uint32_t max_abs_bits(const float *x);
-static int32_t round_block(const float *x, float inverse, int8_t *q);
+static void round_block(const float *x, float inverse, tdl_a8_block *block); // sets q and sums
 
 static int64_t units(const tdl_call *call) { return call->in[0].shape[0]; }
 
@@ -30,11 +30,11 @@ const tdl_kernel TDL_KERNEL_NAME(quantize) = {
 static void encode(const float *x, tdl_a8_block *block) {
     float inverse = tdl_a8_scale(max_abs_bits(x), &block->d);
     if (inverse == 0) { // nothing to round, or nothing that can be
-        block->sum = 0;
+        memset(block->sums, 0, sizeof block->sums);
         memset(block->q, 0, sizeof block->q);
         return;
     }
-    block->sum = round_block(x, inverse, block->q);
+    round_block(x, inverse, block);
 }
 
 #if defined(TDL_ISA_AVX512)
@@ -44,12 +44,12 @@ static uint32_t max_abs_bits(const float *x) {
     return _mm512_reduce_max_epu32(_mm512_max_epu32(a, b));
 }
 
-static int32_t round_block(const float *x, float inverse, int8_t *q) {
-    __m512i a = _mm512_cvtps_epi32(vf_load(x) * vf_set1(inverse));
-    __m512i b = _mm512_cvtps_epi32(vf_load(x + 16) * vf_set1(inverse));
-    _mm_storeu_si128((__m128i *)q, _mm512_cvtepi32_epi8(a));
-    _mm_storeu_si128((__m128i *)(q + 16), _mm512_cvtepi32_epi8(b));
-    return _mm512_reduce_add_epi32(_mm512_add_epi32(a, b));
+static void round_block(const float *x, float inverse, tdl_a8_block *block) {
+    for (int half = 0; half < 2; half++) {
+        __m512i whole = _mm512_cvtps_epi32(vf_load(x + 16 * half) * vf_set1(inverse));
+        _mm_storeu_si128((__m128i *)(block->q + 16 * half), _mm512_cvtepi32_epi8(whole));
+        block->sums[half] = (int16_t)_mm512_reduce_add_epi32(whole);
+    }
 }
 
 #elif defined(TDL_ISA_AVX2)
@@ -63,17 +63,18 @@ static uint32_t max_abs_bits(const float *x) {
     return (uint32_t)_mm_cvtsi128_si32(m);
 }
 
-static int32_t round_block(const float *x, float inverse, int8_t *q) {
+static void round_block(const float *x, float inverse, tdl_a8_block *block) {
     __m256i r[4];
     for (int i = 0; i < 4; i++) r[i] = _mm256_cvtps_epi32(vf_load(x + 8 * i) * vf_set1(inverse));
-    __m256i sum = _mm256_add_epi32(_mm256_add_epi32(r[0], r[1]), _mm256_add_epi32(r[2], r[3]));
     __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(r[0], r[1]), _mm256_packs_epi32(r[2], r[3]));
     // The packs work in halves and leave runs of 4 as 0 2 4 6, 1 3 5 7.
     bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256((__m256i *)q, bytes);
-    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+    _mm256_storeu_si256((__m256i *)block->q, bytes);
+    __m256i pairs = _mm256_hadd_epi32(_mm256_add_epi32(r[0], r[1]), _mm256_add_epi32(r[2], r[3]));
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    s = _mm_hadd_epi32(s, s);
+    block->sums[0] = (int16_t)_mm_cvtsi128_si32(s);
+    block->sums[1] = (int16_t)_mm_extract_epi32(s, 1);
 }
 
 #elif defined(TDL_ISA_NEON)
@@ -84,15 +85,15 @@ static uint32_t max_abs_bits(const float *x) {
     return vmaxvq_u32(max);
 }
 
-static int32_t round_block(const float *x, float inverse, int8_t *q) {
-    int32x4_t sum = vdupq_n_s32(0);
+static void round_block(const float *x, float inverse, tdl_a8_block *block) {
+    int32x4_t sums[2] = {vdupq_n_s32(0), vdupq_n_s32(0)};
     for (int i = 0; i < TDL_A8_BLOCK; i += 8) {
         int32x4_t a = vcvtnq_s32_f32(vf_load(x + i) * vf_set1(inverse));
         int32x4_t b = vcvtnq_s32_f32(vf_load(x + i + 4) * vf_set1(inverse));
-        vst1_s8(q + i, vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b))));
-        sum = vaddq_s32(sum, vaddq_s32(a, b));
+        vst1_s8(block->q + i, vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b))));
+        sums[i / 16] = vaddq_s32(sums[i / 16], vaddq_s32(a, b));
     }
-    return vaddvq_s32(sum);
+    for (int half = 0; half < 2; half++) block->sums[half] = (int16_t)vaddvq_s32(sums[half]);
 }
 
 #else
@@ -107,16 +108,15 @@ static uint32_t max_abs_bits(const float *x) {
     return max;
 }
 
-static int32_t round_block(const float *x, float inverse, int8_t *q) {
-    int32_t sum = 0;
+static void round_block(const float *x, float inverse, tdl_a8_block *block) {
+    memset(block->sums, 0, sizeof block->sums);
     for (int i = 0; i < TDL_A8_BLOCK; i += TDL_VF_LANES) {
         vf whole = vf_round(vf_load(x + i) * vf_set1(inverse));
         for (int j = 0; j < TDL_VF_LANES; j++) {
-            q[i + j] = (int8_t)whole[j];
-            sum += q[i + j];
+            block->q[i + j] = (int8_t)whole[j];
+            block->sums[i / 16] += block->q[i + j];
         }
     }
-    return sum;
 }
 
 #endif

@@ -7,9 +7,9 @@
 
 #include "tensor/dtype.h"
 
-static inline float tdl_block_load_f16(const uint8_t *field) {
-    return tdl_f16_to_f32((uint16_t)(field[0] | field[1] << 8));
-}
+static inline uint16_t tdl_block_load_u16(const uint8_t *field) { return (uint16_t)(field[0] | field[1] << 8); }
+
+static inline float tdl_block_load_f16(const uint8_t *field) { return tdl_f16_to_f32(tdl_block_load_u16(field)); }
 
 static inline void tdl_block_store_f16(uint8_t *field, float value) {
     uint16_t h = tdl_f16_from_f32(value);

@@ -15,10 +15,10 @@ void tdl_a8_encode(const float *src, void *dst, int64_t n) {
     tdl_a8_block *block = dst;
     for (int64_t b = 0; b < n / TDL_A8_BLOCK; b++, src += TDL_A8_BLOCK) {
         float inverse = tdl_a8_scale(max_abs_bits(src), &block[b].d);
-        block[b].sum = 0;
+        memset(block[b].sums, 0, sizeof block[b].sums);
         for (int i = 0; i < TDL_A8_BLOCK; i++) {
             block[b].q[i] = inverse != 0 ? (int8_t)rintf(src[i] * inverse) : 0;
-            block[b].sum += block[b].q[i];
+            block[b].sums[i / 16] += block[b].q[i];
         }
     }
 }

@@ -10,9 +10,11 @@ enum { TDL_A8_BLOCK = 32 };
 
 typedef struct tdl_a8_block {
     float d;                // value = d * q; d = max |x| / 127
-    int32_t sum;            // sum of q, so that a kernel can take an offset off the weights
+    int16_t sums[2];        // of the first 16 q and of the last: with them a kernel takes an offset off the weights
     int8_t q[TDL_A8_BLOCK]; // round(x / d), to nearest, ties to even
 } tdl_a8_block;
+
+static inline int32_t tdl_a8_sum(const tdl_a8_block *block) { return block->sums[0] + block->sums[1]; }
 
 // What x is multiplied by before it is rounded, and d, from the bits of max |x|: as integers they order like the
 // numbers, with infinity and NaN above all. Blocks of numbers too small to divide by are zero. A block that is not

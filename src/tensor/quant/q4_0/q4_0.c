@@ -8,6 +8,7 @@
 #include "tensor/quant/quant.h"
 
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/quant_parts.h"
 
 #include <math.h>
 
@@ -21,6 +22,14 @@ void tdl_q4_0_decode(const void *src, float *dst, int64_t n) {
             dst[i] = (float)((block[OFFSET_Q + i] & 15) - 8) * d;
             dst[i + N / 2] = (float)((block[OFFSET_Q + i] >> 4) - 8) * d;
         }
+    }
+}
+
+void tdl_q4_0_unpack(const uint8_t *block, tdl_quant_parts *parts) {
+    parts->d = tdl_block_load_u16(block);
+    for (int i = 0; i < N / 2; i++) {
+        parts->codes[i] = block[OFFSET_Q + i] & 15;
+        parts->codes[i + N / 2] = block[OFFSET_Q + i] >> 4;
     }
 }
 

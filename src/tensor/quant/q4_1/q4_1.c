@@ -7,6 +7,7 @@
 #include "tensor/quant/quant.h"
 
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/quant_parts.h"
 
 enum { N = 32, SIZE = 20, OFFSET_M = 2, OFFSET_Q = 4 };
 
@@ -19,6 +20,15 @@ void tdl_q4_1_decode(const void *src, float *dst, int64_t n) {
             dst[i] = (float)(block[OFFSET_Q + i] & 15) * d + m;
             dst[i + N / 2] = (float)(block[OFFSET_Q + i] >> 4) * d + m;
         }
+    }
+}
+
+void tdl_q4_1_unpack(const uint8_t *block, tdl_quant_parts *parts) {
+    parts->d = tdl_block_load_u16(block);
+    parts->min = tdl_block_load_u16(block + OFFSET_M);
+    for (int i = 0; i < N / 2; i++) {
+        parts->codes[i] = block[OFFSET_Q + i] & 15;
+        parts->codes[i + N / 2] = block[OFFSET_Q + i] >> 4;
     }
 }
 

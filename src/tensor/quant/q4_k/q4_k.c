@@ -8,21 +8,26 @@
 
 #include "tensor/quant/quant_block.h"
 #include "tensor/quant/quant_fit.h"
+#include "tensor/quant/quant_parts.h"
 
-enum { N = 256, GROUP_N = 32, SIZE = 144, OFFSET_DMIN = 2, OFFSET_FIELDS = 4, OFFSET_Q = 16 };
+enum { N = 256, GROUP_N = 32, SIZE = 144, OFFSET_FIELDS = 4, OFFSET_Q = 16 };
 
 void tdl_q4_k_decode(const void *src, float *dst, int64_t n) {
     const uint8_t *block = src;
-    for (; n > 0; n -= N, block += SIZE) {
-        float d = tdl_block_load_f16(block), dmin = tdl_block_load_f16(block + OFFSET_DMIN);
-        uint8_t scales[8], offsets[8];
-        tdl_quant_unpack_k(block + OFFSET_FIELDS, scales, offsets);
-        for (int j = 0; j < N / GROUP_N; j++, dst += GROUP_N) {
-            const uint8_t *codes = block + OFFSET_Q + j / 2 * GROUP_N;
-            int shift = j % 2 * 4;
-            float scale = d * scales[j], offset = dmin * offsets[j];
-            for (int i = 0; i < GROUP_N; i++) dst[i] = scale * (float)(codes[i] >> shift & 15) - offset;
-        }
+    for (; n > 0; n -= N, block += SIZE, dst += N) {
+        tdl_quant_parts parts;
+        tdl_q4_k_unpack(block, &parts);
+        tdl_quant_decode_k(&parts, dst);
+    }
+}
+
+void tdl_q4_k_unpack(const uint8_t *block, tdl_quant_parts *parts) {
+    tdl_quant_unpack_header_k(block, parts);
+    for (int j = 0; j < N / GROUP_N; j += 2) {
+        const uint8_t *pairs = block + OFFSET_Q + j / 2 * GROUP_N;
+        uint8_t *low = parts->codes + j * GROUP_N, *high = low + GROUP_N;
+        for (int i = 0; i < GROUP_N; i++) low[i] = pairs[i] & 15;
+        for (int i = 0; i < GROUP_N; i++) high[i] = pairs[i] >> 4;
     }
 }
 

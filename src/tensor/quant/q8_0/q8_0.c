@@ -7,6 +7,7 @@
 #include "tensor/quant/quant.h"
 
 #include "tensor/quant/quant_block.h"
+#include "tensor/quant/quant_parts.h"
 
 #include <math.h>
 
@@ -18,6 +19,11 @@ void tdl_q8_0_decode(const void *src, float *dst, int64_t n) {
         float d = tdl_block_load_f16(block);
         for (int i = 0; i < N; i++) dst[i] = d * (int8_t)block[OFFSET_Q + i];
     }
+}
+
+void tdl_q8_0_unpack(const uint8_t *block, tdl_quant_parts *parts) {
+    parts->d = tdl_block_load_u16(block);
+    for (int i = 0; i < N; i++) parts->codes[i] = block[OFFSET_Q + i] ^ 0x80;
 }
 
 void tdl_q8_0_encode(const float *src, void *dst, int64_t n) {
