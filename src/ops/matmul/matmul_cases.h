@@ -26,6 +26,7 @@ static const op_case matmul_list[] = {
     {.dims = {3, 5003, 9}},
     {.dims = {2, 8192, 17}, .dtype = TDL_DTYPE_Q8_0},
     {.dims = {2, 32, 4099}, .dtype = TDL_DTYPE_Q8_0},
+    {.dims = {1, 1, 524309}, .slow = true, .note = "more workgroups than a dispatch is wide"},
     MATMUL_CASES(TDL_DTYPE_F32, 64),
     MATMUL_CASES(TDL_DTYPE_F16, 67),
     MATMUL_CASES(TDL_DTYPE_BF16, 65),
