@@ -1,7 +1,7 @@
 # treadle's commands. CMake does the building (CMakePresets.json); these are the ways in.
 #
 #   make            build/treadle, the library and the tests
-#   make demo       set up, build, and let the bundled model write a passage
+#   make demo       set up, build, and let the bundled model write a passage; DEVICE=webgpu: on a GPU
 #   make check      the quick loop: build, quick tests, source checks
 #   make test       everything, as continuous integration runs it
 #   make lint       the source checks alone: format, layers, sizes, names, paths, shell scripts
@@ -16,6 +16,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 export CLANG_FORMAT ?= clang-format-19
+DEVICE ?= cpu
 DEMO_MODEL := models/novelist-7m-q8_0.gguf
 
 .PHONY: all build demo check test lint fuzz bench abi abi-update docs format install clean
@@ -25,9 +26,9 @@ build:
 	tools/build.sh release
 
 demo:
-	tools/setup.sh demo
+	tools/setup.sh $(if $(filter webgpu%,$(DEVICE)),webgpu,demo)
 	tools/build.sh release --target treadle
-	build/treadle run $(DEMO_MODEL) -p "It was a dark and stormy night" -n 160 --temp 0.8 --seed 7 --echo
+	build/treadle run $(DEMO_MODEL) --device $(DEVICE) -p "It was a dark and stormy night" -n 160 --temp 0.8 --seed 7 --echo
 
 check: build lint
 	ctest --test-dir build -L quick -j $(JOBS) --output-on-failure

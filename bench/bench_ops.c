@@ -72,7 +72,7 @@ static void bench_case(const options *opt, tdl_op op, const op_case *c) {
     size_t n;
     const tdl_kernel *const *kernels = tdl_kernels_of(op, &n);
     for (size_t k = 0; k < n; k++) {
-        if ((kernels[k]->needs & ~tdl_cpu_features()) != 0) continue;
+        if (kernels[k]->backend != TDL_BACKEND_CPU || (kernels[k]->needs & ~tdl_cpu_features()) != 0) continue;
         if (opt->isa && strcmp(opt->isa, op_isa_name(kernels[k]->needs)) != 0) continue;
         int32_t n_blocks = f.n_blocks;
         tdl_call call;

@@ -14,6 +14,9 @@ endfunction()
 function(tdl_test_flags target)
   target_compile_definitions(${target} PRIVATE TDL_EXPERIMENTAL TDL_TEST_DATA="${TDL_TEST_DATA}"
                                                TDL_SHARED_DATA="${TDL_SHARED_DATA}" TDL_REPO="${PROJECT_SOURCE_DIR}")
+  if(TDL_WEBGPU_INCLUDE)
+    target_compile_definitions(${target} PRIVATE TDL_WEBGPU_LIBRARY="${TDL_WEBGPU_INCLUDE}/libwgpu_native-release.so")
+  endif()
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/test)
   target_link_libraries(${target} PRIVATE tdl_flags)
 endfunction()
@@ -41,6 +44,12 @@ if(TARGET op_suite) # the cases whose reference takes long
   add_test(NAME op_suite_slow COMMAND op_suite --slow)
   tdl_label_test(op_suite_slow)
 endif()
+# The WebGPU kernels once more, under the limits that every adapter has.
+add_test(NAME op_suite_webgpu_min COMMAND op_suite_webgpu --device webgpu:0:min)
+tdl_label_test(op_suite_webgpu_min)
+# And with the cases that take long: dispatches of more workgroups than one dimension holds.
+add_test(NAME op_suite_webgpu_slow COMMAND op_suite_webgpu --slow)
+tdl_label_test(op_suite_webgpu_slow)
 
 file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
 foreach(source IN LISTS benches)

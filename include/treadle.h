@@ -103,10 +103,13 @@ typedef struct tdl_device tdl_device;
 
 typedef struct tdl_device_desc {
     size_t size;
-    const char *name;    /* "cpu"; default "cpu" */
+    /* "cpu" (the default) or "webgpu"; "webgpu:1": the second adapter; "webgpu:1:min": that one, held to the limits that
+     * every WebGPU adapter has. */
+    const char *name;
     int32_t n_threads;   /* CPU threads, at most 256; default: one per core this process may use */
     const char *isa_max; /* CPU: use at most "plain", "avx2", "avx512" or "neon"; default: the best there is */
     const tdl_allocator *allocator; /* borrowed until close; default: the C library's */
+    const char *library;            /* WebGPU: the shared library that implements webgpu.h; default: the usual names */
 } tdl_device_desc;
 
 /* Errors: ARGUMENT (unknown name or isa, threads out of range), MEMORY, DEVICE. */
@@ -314,6 +317,25 @@ TDL_API tdl_status tdl_batch_step(tdl_batch *batch, tdl_error *err);
 /* What a step runs, one line per op. `*text` is NUL-terminated, owned by the caller, freed with tdl_text_free. */
 TDL_API tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, char **text, tdl_error *err);
 TDL_API void tdl_text_free(tdl_model *model, char *text);
+
+/* Tokens of the timeline that are computed. PENDING with this number unchanged: a step is under way on the device. */
+TDL_API int32_t tdl_session_n_computed(const tdl_session *session);
+
+/* A device that tdl_device_open can open here. */
+typedef struct tdl_device_info {
+    char name[16];                              /* "webgpu:0" */
+    char summary[112];                          /* for people: "llvmpipe (LLVM 15.0.6, 256 bits), Vulkan, CPU" */
+    char features[64];                          /* of those that kernels can use: "f16 subgroups" */
+    uint64_t buffer_size_max, binding_size_max; /* bytes; 0: no limit of its own */
+    uint32_t workgroup_memory;                  /* bytes; 0: no such thing */
+    uint32_t workgroup_size_max;                /* invocations */
+} tdl_device_info;
+
+/* Of all kinds: infos [infos_max], *n_infos of them, which may be more than infos_max. An error where a kind of device
+ * could not be asked (no WebGPU library, for one); the others are listed all the same. desc: allocator and library;
+ * may be NULL. Errors: ARGUMENT, MEMORY, DEVICE. */
+TDL_API tdl_status tdl_device_list(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max,
+                                   size_t *n_infos, tdl_error *err);
 #endif
 
 #ifdef __cplusplus

@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # Installs what treadle needs on Debian 12, by package name. Does nothing when all is there.
 #   setup.sh demo      what it takes to build and run treadle
-#   setup.sh test      that, and what the full test run uses
+#   setup.sh webgpu    that, and what it takes to compute on a GPU: Vulkan, and wgpu-native in build/webgpu
+#   setup.sh test      all of it, and what the full test run uses
 # Needs root or sudo only if something is missing.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# wgpu-native, the library behind webgpu.h, is not packaged in Debian; a Python wheel carries it with its two headers.
+webgpu_wheel=wgpu==0.32.0
+webgpu_dir=build/webgpu
 
 # package | how to see that it is there: a command, or pkg-config:module, or file:path | what it is for
 demo_needs='
@@ -15,6 +21,12 @@ pkg-config       | pkg-config                         | finds the libraries belo
 libpcre2-dev     | pkg-config:libpcre2-8              | regular expressions: tokenizers split text with them
 libutf8proc-dev  | pkg-config:libutf8proc             | Unicode: tokenizers normalize text with it
 libjansson-dev   | pkg-config:jansson                 | JSON: Hugging Face files, --json
+'
+webgpu_needs='
+python3              | python3                                   | takes the WebGPU library out of its wheel
+python3-pip          | file:/usr/lib/python3/dist-packages/pip   | fetches that wheel
+libvulkan1           | file:/usr/lib/__ARCH__-linux-gnu/libvulkan.so.1 | finds the GPUs and their drivers
+mesa-vulkan-drivers  | file:/usr/share/vulkan/icd.d/lvp_icd.__ARCH__.json | drivers, one of which computes on the CPU
 '
 test_needs='
 ninja-build           | ninja                         | quicker builds
@@ -37,9 +49,10 @@ main() {
     local needs package probe why missing=()
     case "${1:-}" in
     demo) needs=$demo_needs ;;
-    test) needs=$demo_needs$test_needs ;;
+    webgpu) needs=$demo_needs$webgpu_needs ;;
+    test) needs=$demo_needs$webgpu_needs$test_needs ;;
     *)
-        echo "usage: setup.sh demo|test" >&2
+        echo "usage: setup.sh demo|webgpu|test" >&2
         exit 2
         ;;
     esac
@@ -50,6 +63,21 @@ main() {
         printf 'setup: %-22s missing: %s\n' "$package" "$why" >&2
     done <<<"${needs//__ARCH__/$(uname -m)}"
     [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
+    [ "$1" = demo ] || fetch_webgpu
+}
+
+fetch_webgpu() {
+    local work
+    if [ -e "$webgpu_dir/webgpu.h" ] && [ -e "$webgpu_dir/wgpu.h" ] && [ -e "$webgpu_dir/libwgpu_native-release.so" ]; then
+        return
+    fi
+    echo "setup: fetching $webgpu_wheel for wgpu-native (WebGPU), to $webgpu_dir" >&2
+    work=$(mktemp -d)
+    python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$work" "$webgpu_wheel"
+    python3 -m zipfile -e "$work"/wgpu-*.whl "$work"
+    mkdir -p "$webgpu_dir"
+    cp "$work"/wgpu/resources/{webgpu.h,wgpu.h,libwgpu_native-release.so} "$webgpu_dir"
+    rm -rf "$work"
 }
 
 trim() { # without the spaces round it

@@ -1,7 +1,8 @@
 // backend.h - what a kind of device must do: memory, a queue, running a plan. No maths, no model.
 //
 // Everything is asynchronous: submit begins a step, poll says whether it has ended, read fills its destination by the time
-// poll returns OK. A CPU may do the work inside submit. Every access to a buffer is checked against its size.
+// poll returns OK. Nothing blocks: who wants to wait calls poll again, and reads that follow a submit before the first poll
+// cost no journey of their own. A CPU may do the work inside submit. Every access to a buffer is checked against its size.
 // A device's struct begins with tdl_device, a buffer's with tdl_buffer, a program's with tdl_program.
 #ifndef TDL_BACKEND_H
 #define TDL_BACKEND_H
@@ -15,6 +16,12 @@ typedef struct tdl_program tdl_program;
 typedef struct tdl_backend {
     const char *name;
     tdl_backend_id id;
+    bool has_reference; // an op without a kernel is computed by its reference; else it is an error
+    bool temps_apart;   // temps that live at the same time lie in different buffers, and no op works in place
+    bool f32_cache;     // the KV cache is F32 whatever the model's precision
+    // The devices there are: infos [*n] of at most infos_max.
+    tdl_status (*list)(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max, size_t *n,
+                       tdl_error *err);
     tdl_status (*open)(const tdl_device_desc *desc, tdl_device **out, tdl_error *err);
     void (*close)(tdl_device *device);
 
@@ -22,11 +29,14 @@ typedef struct tdl_backend {
     tdl_status (*buffer_create)(tdl_device *device, size_t size, tdl_buffer **out, tdl_error *err);
     // A buffer over memory of the caller's, which must outlive it and stays as it is; NULL where the device cannot.
     tdl_status (*buffer_borrow)(tdl_device *device, const void *memory, size_t size, tdl_buffer **out, tdl_error *err);
-    void (*buffer_destroy)(tdl_buffer *buffer);
+    void (*buffer_destroy)(tdl_buffer *buffer); // drops what is still being read from it
+    // offset and size are multiples of 4, but for a range that ends with the buffer.
     tdl_status (*write)(tdl_buffer *buffer, size_t offset, const void *src, size_t size, tdl_error *err);
+    // dst must stay until poll returns OK or an error, another read of this buffer fails, or the buffer is destroyed.
     tdl_status (*read)(tdl_buffer *buffer, size_t offset, void *dst, size_t size, tdl_error *err);
     // Makes rows [first, first + count) of a weight's prepared layout, in a buffer of tdl_layout_size bytes, with the
     // device's own threads; first is a multiple of 16. In pieces, so that the file's bytes can be let go on the way.
+    // NULL where no kernel of the device wants a prepared layout.
     tdl_status (*prepare)(tdl_buffer *buffer, tdl_layout layout, const tdl_tensor *weight, int64_t first, int64_t count,
                           tdl_error *err);
 
@@ -35,13 +45,16 @@ typedef struct tdl_backend {
                           tdl_error *err);
     void (*program_destroy)(tdl_program *program);
     tdl_status (*submit)(tdl_program *program, const tdl_step_counts *counts, tdl_error *err);
-    tdl_status (*poll)(tdl_program *program, tdl_error *err); // OK: nothing under way; PENDING
+    // OK: the program's step has ended and what is read from its buffers has arrived; PENDING. program NULL: all that is
+    // under way on the device.
+    tdl_status (*poll)(tdl_device *device, tdl_program *program, tdl_error *err);
 } tdl_backend;
 
 struct tdl_device {
     const tdl_backend *backend;
     const tdl_allocator *mem;
-    uint32_t features; // tdl_feature bits that its kernels may need
+    uint32_t features;       // tdl_feature bits that its kernels may need
+    uint64_t value_size_max; // bytes of a value that a kernel can be given; 0: no limit
     char summary[96];
 };
 
@@ -56,5 +69,8 @@ struct tdl_program {
 };
 
 extern const tdl_backend tdl_backend_cpu;
+#if defined(TDL_WEBGPU)
+extern const tdl_backend tdl_backend_webgpu;
+#endif
 
 #endif

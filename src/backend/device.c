@@ -2,16 +2,43 @@
 #include "backend/backend.h"
 #include "base/str.h"
 
-static const tdl_backend *const backends[] = {&tdl_backend_cpu};
+#include <string.h>
+
+static const tdl_backend *const backends[] = {
+    &tdl_backend_cpu,
+#if defined(TDL_WEBGPU)
+    &tdl_backend_webgpu,
+#endif
+};
+
+enum { BACKEND_COUNT = sizeof backends / sizeof *backends };
 
 tdl_status tdl_device_open(const tdl_device_desc *desc, tdl_device **out, tdl_error *err) {
     if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: desc and out must not be NULL");
     if (desc->size != sizeof *desc)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: desc size is %zu, expected %zu", desc->size, sizeof *desc);
     const char *name = desc->name ? desc->name : "cpu";
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-        if (tdl_text_is(tdl_text_cstr(backends[i]->name), name)) return backends[i]->open(desc, out, err);
-    return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: no device named '%s'; this build has: cpu", name);
+    size_t size = strcspn(name, ":"); // what follows is the backend's: "webgpu:1"
+    for (size_t i = 0; i < BACKEND_COUNT; i++)
+        if (tdl_text_is(tdl_text_of(name, size), backends[i]->name)) return backends[i]->open(desc, out, err);
+    return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: no device named '%s'; this build has: cpu%s", name,
+                    BACKEND_COUNT > 1 ? ", webgpu" : "");
+}
+
+tdl_status tdl_device_list(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max, size_t *n_infos,
+                           tdl_error *err) {
+    if (!n_infos || (infos_max && !infos))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: infos and n_infos must not be NULL");
+    const tdl_device_desc none = {.size = sizeof none};
+    tdl_status status = TDL_OK;
+    *n_infos = 0;
+    for (size_t i = 0; i < BACKEND_COUNT; i++) {
+        size_t used = *n_infos < infos_max ? *n_infos : infos_max, n = 0;
+        tdl_status one = backends[i]->list(desc ? desc : &none, infos ? infos + used : NULL, infos_max - used, &n, err);
+        if (one != TDL_OK) status = one;
+        *n_infos += n;
+    }
+    return status;
 }
 
 void tdl_device_close(tdl_device *device) {

@@ -21,7 +21,7 @@ typedef enum tdl_value_kind {
     TDL_VALUE_WEIGHT, // constant; bound to a buffer of its own
     TDL_VALUE_STEP,   // input of a step; in the step buffer
     TDL_VALUE_STATE,  // lives over steps (KV cache); bound to a buffer of its own
-    TDL_VALUE_TEMP,   // in the arena
+    TDL_VALUE_TEMP,   // in the arena, or in a buffer that temps take turns in
 } tdl_value_kind;
 
 // The step's inputs, all I32, in the step buffer in this order.
@@ -61,11 +61,12 @@ typedef struct tdl_plan_op {
 enum { TDL_BUFFER_ARENA = 0, TDL_BUFFER_STEP = 1, TDL_BUFFER_BOUND = 2 }; // the first bound buffer
 
 typedef struct tdl_plan {
-    tdl_arena arena;       // owns everything below
-    tdl_value *values;     // [n_values]
-    tdl_plan_op *ops;      // [n_ops]
-    size_t *buffer_sizes;  // [n_buffers] bytes; ARENA, STEP, then a buffer for every weight and state value
-    int32_t *buffer_value; // [n_buffers] the value bound there; -1 for ARENA and STEP
+    tdl_arena arena;   // owns everything below
+    tdl_value *values; // [n_values]
+    tdl_plan_op *ops;  // [n_ops]
+    // ARENA, STEP, then a buffer for every weight and state value, then, on a device that wants temps apart, their buffers.
+    size_t *buffer_sizes;  // [n_buffers] bytes
+    int32_t *buffer_value; // [n_buffers] the weight or state bound there; -1: the plan's own
     int32_t n_values, n_ops, n_buffers;
     int32_t step_values[TDL_STEP_INPUT_COUNT]; // value ids; -1: not used by this plan
     int32_t output;                            // value id of the logits

@@ -63,6 +63,8 @@ static void signal_deinit(signal_word *word);
 static void signal_advance(signal_word *word);
 static void signal_wait(signal_word *word, unsigned old, bool may_spin);
 
+void tdl_thread_yield(void) { sched_yield(); }
+
 int32_t tdl_cpu_count(void) {
     // The kernel refuses a set that is too small for its highest core: grow until it fits.
     for (int n_max = CPU_SETSIZE; n_max <= CPUS_MAX; n_max *= 2) {

@@ -17,6 +17,10 @@ typedef struct statistics {
 
 static statistics statistics_of(const bench_result *result, bool rates);
 static double sample(const bench_result *result, int32_t i, bool rate);
+static const char *backend_of(const tdl_model_info *model) {
+    return strncmp(model->device, "webgpu", 6) == 0 ? "WebGPU" : "CPU";
+}
+
 static void print_md(const bench_result *result);
 static void describe_count(double n, char *text, size_t size);
 static json_t *make_json(const bench_report *report, const bench_result *result);
@@ -88,7 +92,8 @@ static void print_md(const bench_result *result) {
     if (result->n_depth) snprintf(test + used, sizeof test - (size_t)used, " @ d%d", result->n_depth);
     statistics rates = statistics_of(result, true);
     snprintf(rate, sizeof rate, "%.2f ± %.2f", rates.average, rates.deviation);
-    cli_printf("| %-30s | %10s | %10s | %-10s | %7s | %15s | %21s |\n", name, size, params, "CPU", threads, test, rate);
+    cli_printf("| %-30s | %10s | %10s | %-10s | %7s | %15s | %21s |\n", name, size, params, backend_of(model), threads,
+               test, rate);
 }
 
 static void describe_count(double n, char *text, size_t size) {
@@ -111,8 +116,8 @@ static json_t *make_json(const bench_report *report, const bench_result *result)
     }
     json_t *row =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "build_commit", tdl_version(), "cpu_info", report->cpu,
-                  "gpu_info", "", "backends", "CPU", "model_filename", report->model_path, "model_type", type,
-                  "model_size", (json_int_t)model->weights_size, "model_n_params", (json_int_t)model->n_params);
+                  "gpu_info", "", "backends", backend_of(model), "model_filename", report->model_path, "model_type",
+                  type, "model_size", (json_int_t)model->weights_size, "model_n_params", (json_int_t)model->n_params);
     json_t *rest =
         json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:f, s:f, s:o, s:o}", "n_batch", result->n_batch,
                   "n_ubatch", result->n_batch, "n_threads", result->n_threads, "flash_attn", 1, "n_prompt",

@@ -66,7 +66,10 @@ int cmd_bench(int argc, char **argv) {
         {.title = "Model",
          .options = {{"m", "model", CLI_TEXT, "MODEL", &args.model.path, 0, 0,
                       "the model; the first argument is the same"},
-                     {NULL, "device", CLI_TEXT, "NAME", &args.model.device, 0, 0, "where to compute (default: cpu)"},
+                     {NULL, "device", CLI_TEXT, "NAME", &args.model.device, 0, 0,
+                      "where to compute: cpu (the default), webgpu or webgpu:N; see treadle devices"},
+                     {NULL, "webgpu-library", CLI_TEXT, "FILE", &args.model.webgpu_library, 0, 0,
+                      "the library that implements webgpu.h (default: the usual names)"},
                      {NULL, "isa", CLI_TEXT, "NAME", &args.model.isa, 0, 0,
                       "use at most plain, avx2, avx512 or neon instructions (default: the best there is)"},
                      {NULL, "precision", CLI_CHOICE, CLI_PRECISION_NAMES, &args.model.precision, 0, 0,
@@ -220,8 +223,11 @@ static int push_random(bench_test *test, int32_t n) {
 static int compute_pushed(bench_test *test) {
     tdl_error err = {0};
     tdl_status status;
+    int32_t n_turns = 0;
     while ((status = tdl_batch_step(test->batch, &err)) != TDL_DONE) {
         if (status < 0) return cli_fail(&err);
+        if (status == TDL_PENDING) cli_wait(n_turns++);
+        else n_turns = 0;
         if (cli_interrupted()) return CLI_INTERRUPTED;
     }
     return CLI_OK;

@@ -135,7 +135,6 @@ static int answer(chat *c, const char *message, size_t size) {
                                     .tokenizer = c->opened.tokenizer,
                                     .n_predict = c->generate.n_predict,
                                     .n_prompt = (int32_t)ids.n,
-                                    .n_batch = c->generate.n_batch,
                                     .stop_id = c->im_end,
                                     .emit = emit,
                                     .user = c};

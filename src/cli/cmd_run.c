@@ -107,7 +107,6 @@ static int run(run_args *args, cli_opened *opened, tdl_session **session) {
                                     .tokenizer = opened->tokenizer,
                                     .n_predict = args->generate.n_predict,
                                     .n_prompt = (int32_t)ids.n,
-                                    .n_batch = args->generate.n_batch,
                                     .stop_id = -1,
                                     .emit = emit,
                                     .user = &output};

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -120,6 +121,11 @@ bool cli_interrupted(void) { return interrupted; }
 void cli_interrupt_clear(void) {
     interrupted = 0;
     arm_interrupt();
+}
+
+void cli_wait(int32_t n_turns) {
+    if (n_turns < 64) sched_yield();
+    else nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
 }
 
 double cli_seconds(void) {

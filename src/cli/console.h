@@ -32,6 +32,9 @@ bool cli_stdin_is_terminal(void);
 bool cli_interrupted(void);
 void cli_interrupt_clear(void);
 double cli_seconds(void); // monotonic
+// For a loop that waits for a device: call it at each turn, with a count that begins at 0 and goes up by one. Gives way to other
+// threads first, then sleeps for moments.
+void cli_wait(int32_t n_turns);
 
 // Memory, or the end of the process with a message: a command has nothing better to do.
 void *cli_realloc(void *ptr, size_t n, size_t size);

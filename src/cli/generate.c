@@ -92,7 +92,8 @@ cli_generated cli_generate(const cli_generate_desc *desc) {
     size_t n_tokens, n_known;
     tdl_session_tokens(desc->session, &n_known);
     double start = cli_seconds(), first = 0.0;
-    for (int64_t n_done = 0;;) {
+    int32_t n_turns = 0, n_computed = tdl_session_n_computed(desc->session), n_first = n_computed;
+    for (;;) {
         if (cli_interrupted()) {
             out.end = CLI_END_INTERRUPTED;
             break;
@@ -100,10 +101,17 @@ cli_generated cli_generate(const cli_generate_desc *desc) {
         int32_t token;
         tdl_status status = tdl_session_next(desc->session, &token, &out.err);
         if (status == TDL_PENDING) {
-            n_done += desc->n_batch;
-            if (n_done < desc->n_prompt) cli_progress("prompt %d/%d", (int)n_done, desc->n_prompt);
+            if (tdl_session_n_computed(desc->session) == n_computed) {
+                cli_wait(n_turns++);
+                continue;
+            }
+            n_turns = 0;
+            n_computed = tdl_session_n_computed(desc->session);
+            cli_progress("prompt %d/%d", n_computed - n_first, desc->n_prompt);
             continue;
         }
+        n_turns = 0;
+        n_computed = tdl_session_n_computed(desc->session);
         cli_progress_end();
         if (status < 0) {
             out.end = status == TDL_ERROR_CONTEXT_FULL ? CLI_END_CONTEXT : CLI_END_ERROR;

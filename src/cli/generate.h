@@ -40,8 +40,8 @@ typedef struct cli_generate_desc {
     tdl_session *session; // with the prompt pushed
     const tdl_tokenizer *tokenizer;
     int32_t n_predict;
-    int32_t n_prompt, n_batch; // for the progress line
-    int32_t stop_id;           // ends the text as an end-of-generation token does; -1: none
+    int32_t n_prompt; // for the progress line
+    int32_t stop_id;  // ends the text as an end-of-generation token does; -1: none
     // Called for every step with the text that became certain (maybe none) and the id that joined the timeline (or -1).
     bool (*emit)(void *user, tdl_text text, int32_t id);
     void *user;

@@ -13,7 +13,10 @@ cli_option_group cli_model_group(cli_model_args *args) {
         .options = {
             {"m", "model", CLI_TEXT, "MODEL", &args->path, 0, 0, "the model; the first argument is the same"},
             {"t", "threads", CLI_I32, "N", &args->n_threads, 1, 256, "CPU threads (default: one per core)"},
-            {NULL, "device", CLI_TEXT, "NAME", &args->device, 0, 0, "where to compute (default: cpu)"},
+            {NULL, "device", CLI_TEXT, "NAME", &args->device, 0, 0,
+             "where to compute: cpu (the default), webgpu or webgpu:N; see treadle devices"},
+            {NULL, "webgpu-library", CLI_TEXT, "FILE", &args->webgpu_library, 0, 0,
+             "the library that implements webgpu.h (default: the usual names)"},
             {NULL, "isa", CLI_TEXT, "NAME", &args->isa, 0, 0,
              "use at most plain, avx2, avx512 or neon instructions (default: the best there is)"},
             {NULL, "precision", CLI_CHOICE, CLI_PRECISION_NAMES, &args->precision, 0, 0,
@@ -24,8 +27,11 @@ cli_option_group cli_model_group(cli_model_args *args) {
 int cli_model_open(const cli_model_args *args, cli_opened *out) {
     *out = (cli_opened){.info = {.size = sizeof out->info}};
     tdl_error err = {0};
-    const tdl_device_desc device = {
-        .size = sizeof device, .name = args->device, .n_threads = args->n_threads, .isa_max = args->isa};
+    const tdl_device_desc device = {.size = sizeof device,
+                                    .name = args->device,
+                                    .n_threads = args->n_threads,
+                                    .isa_max = args->isa,
+                                    .library = args->webgpu_library};
     double start = cli_seconds();
     if (tdl_device_open(&device, &out->device, &err)) return cli_fail(&err);
     int percent = -1;

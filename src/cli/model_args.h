@@ -9,7 +9,8 @@ typedef struct cli_model_args {
     const char *path;
     int32_t n_threads;        // 0: one per core
     const char *device, *isa; // NULL: the library's default
-    int32_t precision;        // tdl_precision
+    const char *webgpu_library;
+    int32_t precision; // tdl_precision
 } cli_model_args;
 
 // The group's options point into *args.

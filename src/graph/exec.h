@@ -1,8 +1,8 @@
 // exec.h - a plan bound to a device: step inputs in, one submit, outputs out.
 //
 //     tdl_exec_step(exec, &step, err);                 // begins
-//     while ((status = tdl_exec_poll(exec, err)) == TDL_PENDING) ...;
 //     tdl_exec_read(exec, plan->output, 0, n_bytes, logits, err);
+//     while ((status = tdl_exec_poll(exec, err)) == TDL_PENDING) ...;      // OK: logits are there
 #ifndef TDL_GRAPH_EXEC_H
 #define TDL_GRAPH_EXEC_H
 
@@ -16,13 +16,15 @@ typedef struct tdl_step {
     const int32_t *inputs[TDL_STEP_INPUT_COUNT];
 } tdl_step;
 
-// bound [plan->n_buffers]: from TDL_BUFFER_BOUND on, the weights' and states' buffers, borrowed until destroy like the plan.
+// bound [plan->n_buffers]: the weights' and states' buffers where plan->buffer_value says so, borrowed until destroy like the
+// plan.
 tdl_status tdl_exec_create(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *bound, tdl_exec **out,
                            tdl_error *err);
 void tdl_exec_destroy(tdl_exec *exec);
 tdl_status tdl_exec_step(tdl_exec *exec, const tdl_step *step, tdl_error *err);
 tdl_status tdl_exec_poll(tdl_exec *exec, tdl_error *err);
-// Bytes [offset, offset + size) of a value, after poll returned OK. Errors: ARGUMENT, DEVICE.
+// Bytes [offset, offset + size) of a value as the last step leaves it, in dst by the time poll returns OK. Errors: ARGUMENT,
+// DEVICE, DEVICE_LOST.
 tdl_status tdl_exec_read(tdl_exec *exec, int32_t value, size_t offset, size_t size, void *dst, tdl_error *err);
 
 #endif

@@ -5,18 +5,21 @@
 // else reads the rows (a tied embedding), or is dropped as unused.
 #include "graph/plan_make.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void add_op(tdl_vec *ops, const tdl_plan_op *op, tdl_graph *g);
 static int32_t quantized(tdl_graph *g, tdl_vec *ops, const tdl_plan_desc *desc, int32_t x);
 static int32_t prepared(tdl_graph *g, int32_t weight, tdl_layout layout);
 static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op);
+static void check_op(tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op);
 
 void tdl_graph_lower(tdl_graph *g, const tdl_plan_desc *desc) {
     tdl_vec ops = tdl_vec_make(g->mem, sizeof(tdl_plan_op));
     for (int32_t i = 0; i < (int32_t)g->ops.n && !g->error.code; i++) {
         tdl_plan_op op = *tdl_graph_op_at(g, i);
         op.kernel = find_kernel(g, desc, &op);
+        check_op(g, desc, &op);
         if (op.kernel && op.kernel->x == TDL_DTYPE_A8) op.in[0] = quantized(g, &ops, desc, op.in[0]);
         if (op.kernel && op.kernel->layout != TDL_LAYOUT_ROWS) op.in[1] = prepared(g, op.in[1], op.kernel->layout);
         if (!g->error.code) add_op(&ops, &op, g);
@@ -60,6 +63,28 @@ static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *de
     for (int32_t i = 0; i < op->n_out; i++) call.out[i] = tdl_graph_value(g, op->out[i])->tensor;
     bool may_round = desc->precision != TDL_PRECISION_F32;
     return tdl_kernel_find(op->op, desc->device->backend->id, desc->device->features, may_round, &call);
+}
+
+// Whether the device can compute the op: some have no reference to fall back on, and a limit on what a kernel is given.
+static void check_op(tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op) {
+    const tdl_backend *backend = desc->device->backend;
+    char text[96], types[TDL_OP_IN_MAX * 8] = "";
+    if (!op->kernel && !backend->has_reference) {
+        for (int32_t i = 0, n = 0; i < op->n_in; i++)
+            n += snprintf(types + n, sizeof types - (size_t)n, "%s%s", i ? ", " : "",
+                          tdl_dtype_get(tdl_graph_value(g, op->in[i])->tensor.dtype)->name);
+        tdl_fail(&g->error, TDL_ERROR_UNSUPPORTED, "plan: %s has no kernel for op %s of %s, which makes '%s'",
+                 backend->name, tdl_op_get(op->op)->name, types, tdl_graph_value(g, op->out[0])->name);
+    }
+    uint64_t size_max = desc->device->value_size_max;
+    for (int32_t i = 0; size_max && i < op->n_in + op->n_out && !g->error.code; i++) {
+        int32_t id = i < op->n_in ? op->in[i] : op->out[i - op->n_in];
+        const tdl_value *value = tdl_graph_value(g, tdl_graph_root(g, id));
+        if (tdl_tensor_size(&value->tensor) > size_max)
+            tdl_fail(&g->error, TDL_ERROR_LIMIT, "plan: '%s', %s, has %zu bytes, this device binds at most %llu",
+                     value->name, tdl_tensor_describe(&value->tensor, text), tdl_tensor_size(&value->tensor),
+                     (unsigned long long)size_max);
+    }
 }
 
 static void add_op(tdl_vec *ops, const tdl_plan_op *op, tdl_graph *g) {

@@ -3,6 +3,9 @@
 // Weights and states are bound to buffers of their own; step inputs lie one after another in the step buffer. A temp lives
 // from the op that makes it to the last that reads it (through any view), and takes the first gap of the arena that is free all
 // that time. An op that may work in place takes over the memory of an input that ends with it.
+//
+// Where the device wants temps apart (WebGPU allows no buffer to be read and written in one dispatch), they take turns in
+// buffers instead: each takes one whose last temp has ended, the best fit, or a new one.
 #include "base/checked.h"
 #include "graph/plan_make.h"
 
@@ -14,6 +17,7 @@ typedef struct temp {
     int32_t id;          // root value
     int32_t first, last; // ops
     size_t size, offset;
+    int32_t buffer;
 } temp;
 
 static tdl_status place_fixed(tdl_plan *plan, tdl_error *err);
@@ -21,8 +25,10 @@ static int32_t root_of(const tdl_plan *plan, int32_t id);
 static void find_lives(const tdl_plan *plan, temp *temps, int32_t *temp_of, int32_t *n_temps);
 static void share_in_place(const tdl_plan *plan, temp *temps, int32_t *temp_of);
 static tdl_status place_temps(temp *temps, int32_t n_temps, bool keep_values, size_t *arena_size, tdl_error *err);
+static void place_apart(tdl_plan *plan, temp *temps, int32_t n_temps, bool keep_values);
 
-tdl_status tdl_plan_place(tdl_plan *plan, bool keep_values, const tdl_allocator *mem, tdl_error *err) {
+tdl_status tdl_plan_place(tdl_plan *plan, const tdl_plan_desc *desc, const tdl_allocator *mem, tdl_error *err) {
+    bool apart = desc->device->backend->temps_apart;
     tdl_status status = place_fixed(plan, err);
     if (status != TDL_OK) return status;
     int32_t n_temps = 0;
@@ -33,8 +39,9 @@ tdl_status tdl_plan_place(tdl_plan *plan, bool keep_values, const tdl_allocator 
         goto cleanup;
     }
     find_lives(plan, temps, temp_of, &n_temps);
-    if (!keep_values) share_in_place(plan, temps, temp_of);
-    status = place_temps(temps, n_temps, keep_values, &plan->buffer_sizes[TDL_BUFFER_ARENA], err);
+    if (!desc->keep_values && !apart) share_in_place(plan, temps, temp_of);
+    if (apart) place_apart(plan, temps, n_temps, desc->keep_values);
+    else status = place_temps(temps, n_temps, desc->keep_values, &plan->buffer_sizes[TDL_BUFFER_ARENA], err);
     if (status != TDL_OK) goto cleanup;
     for (int32_t i = 0; i < plan->n_values; i++) {
         tdl_value *value = &plan->values[i];
@@ -42,8 +49,9 @@ tdl_status tdl_plan_place(tdl_plan *plan, bool keep_values, const tdl_allocator 
         size_t offset = 0; // of a view in its root
         for (int32_t v = i; plan->values[v].base >= 0; v = plan->values[v].base) offset += plan->values[v].base_offset;
         if (plan->values[root].kind == TDL_VALUE_TEMP) {
-            value->buffer = TDL_BUFFER_ARENA;
-            value->offset = (temp_of[root] >= 0 ? temps[temp_of[root]].offset : 0) + offset;
+            const temp *t = temp_of[root] >= 0 ? &temps[temp_of[root]] : NULL;
+            value->buffer = t ? t->buffer : TDL_BUFFER_ARENA;
+            value->offset = (t ? t->offset : 0) + offset;
         } else if (root != i) {
             value->buffer = plan->values[root].buffer;
             value->offset = plan->values[root].offset + offset;
@@ -147,4 +155,27 @@ static tdl_status place_temps(temp *temps, int32_t n_temps, bool keep_values, si
         if (end > *arena_size) *arena_size = end;
     }
     return TDL_OK;
+}
+
+// The buffer with the least room that is enough, else the one with the most, which grows.
+static void place_apart(tdl_plan *plan, temp *temps, int32_t n_temps, bool keep_values) {
+    int32_t first = plan->n_buffers; // the first of these buffers
+    for (int32_t i = 0; i < n_temps; i++) {
+        temp *t = &temps[i];
+        size_t *sizes = plan->buffer_sizes;
+        int32_t best = -1;
+        for (int32_t b = first; b < plan->n_buffers && !keep_values; b++) {
+            bool taken = false;
+            for (int32_t j = 0; j < i; j++) taken |= temps[j].buffer == b && temps[j].last >= t->first;
+            if (taken) continue;
+            bool fits = sizes[b] >= t->size;
+            if (best < 0 || (fits ? sizes[best] < t->size || sizes[b] < sizes[best] : sizes[b] > sizes[best])) best = b;
+        }
+        if (best < 0) {
+            best = plan->n_buffers++;
+            plan->buffer_value[best] = -1;
+        }
+        if (sizes[best] < t->size) sizes[best] = t->size;
+        t->buffer = best;
+    }
 }

@@ -14,7 +14,7 @@ tdl_status tdl_plan_create(tdl_graph *g, const tdl_plan_desc *desc, tdl_plan **o
     if (!plan) return tdl_fail(err, TDL_ERROR_MEMORY, "plan: no memory");
     tdl_arena_init(&plan->arena, g->mem);
     tdl_status status = pack(g, desc, plan, err);
-    if (status == TDL_OK) status = tdl_plan_place(plan, desc->keep_values, g->mem, err);
+    if (status == TDL_OK) status = tdl_plan_place(plan, desc, g->mem, err);
     if (status != TDL_OK) {
         tdl_plan_destroy(plan);
         return status;

@@ -22,7 +22,7 @@ tdl_status tdl_plan_print(const tdl_plan *plan, tdl_str *text, tdl_error *err);
 // The passes, in order. Each sets g->error on failure.
 void tdl_graph_fuse(tdl_graph *g);                             // fuse.c: pairs of ops into the op that does both
 void tdl_graph_lower(tdl_graph *g, const tdl_plan_desc *desc); // lower.c: kernels, layouts, quantize ops
-tdl_status tdl_plan_place(tdl_plan *plan, bool keep_values, const tdl_allocator *mem,
+tdl_status tdl_plan_place(tdl_plan *plan, const tdl_plan_desc *desc, const tdl_allocator *mem,
                           tdl_error *err); // place.c: memory
 void tdl_plan_sync(tdl_plan *plan);        // sync.c: barriers
 

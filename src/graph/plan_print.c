@@ -9,13 +9,14 @@ static void print_value(const tdl_plan *plan, int32_t id, tdl_str *text);
 static void print_attrs(const tdl_attrs *attrs, tdl_op op, tdl_str *text);
 
 tdl_status tdl_plan_print(const tdl_plan *plan, tdl_str *text, tdl_error *err) {
-    size_t bound = 0;
+    size_t temps = plan->buffer_sizes[TDL_BUFFER_ARENA], states = 0;
     for (int32_t i = TDL_BUFFER_BOUND; i < plan->n_buffers; i++)
-        if (plan->values[plan->buffer_value[i]].kind == TDL_VALUE_STATE) bound += plan->buffer_sizes[i];
+        if (plan->buffer_value[i] < 0) temps += plan->buffer_sizes[i];
+        else if (plan->values[plan->buffer_value[i]].kind == TDL_VALUE_STATE) states += plan->buffer_sizes[i];
     tdl_str_format(
         text, "# %d ops, at most T = %d tokens, S = %d sequences, O = %d outputs; arena %zu bytes, cache %zu bytes\n",
-        plan->n_ops, plan->max.n[TDL_ROWS_TOKENS], plan->max.n[TDL_ROWS_SEQS], plan->max.n[TDL_ROWS_OUTPUTS],
-        plan->buffer_sizes[TDL_BUFFER_ARENA], bound);
+        plan->n_ops, plan->max.n[TDL_ROWS_TOKENS], plan->max.n[TDL_ROWS_SEQS], plan->max.n[TDL_ROWS_OUTPUTS], temps,
+        states);
     for (int32_t i = 0; i < plan->n_ops; i++) {
         const tdl_plan_op *op = &plan->ops[i];
         tdl_str_format(text, "%4d %c %-14s ", i, op->barrier ? '|' : ' ', tdl_op_get(op->op)->name);

@@ -80,10 +80,13 @@ static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_erro
         m->owns_device = true;
     }
     m->buffers = tdl_alloc(m->mem, (size_t)m->params.n, sizeof *m->buffers);
+    // A model of F32 matrices keeps an F32 cache.
+    bool exact = m->precision == TDL_PRECISION_F32 || m->dtype == TDL_DTYPE_F32 || m->device->backend->f32_cache;
+    m->kv_dtype = exact ? TDL_DTYPE_F32 : TDL_DTYPE_F16;
     return m->buffers ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for %d weights", m->params.n);
 }
 
-// Counts, the commonest type among the matrices, the name. A model of F32 matrices keeps an F32 cache.
+// Counts, the commonest type among the matrices, the name.
 static void describe(tdl_model *m) {
     int64_t elements[TDL_DTYPE_COUNT] = {0};
     for (int32_t i = 0; i < m->params.n; i++) {
@@ -95,8 +98,6 @@ static void describe(tdl_model *m) {
     }
     for (int t = 0; t < TDL_DTYPE_COUNT; t++)
         if (elements[t] > elements[m->dtype]) m->dtype = (tdl_dtype)t;
-    bool exact = m->precision == TDL_PRECISION_F32 || m->dtype == TDL_DTYPE_F32;
-    m->kv_dtype = exact ? TDL_DTYPE_F32 : TDL_DTYPE_F16;
     tdl_meta name = tdl_weights_meta(m->weights, "general.name");
     if (name.type == TDL_META_STRING)
         snprintf(m->name, sizeof m->name, "%.*s",
@@ -111,8 +112,8 @@ static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *e
     uint64_t total = 0, done = 0;
     for (int32_t i = TDL_BUFFER_BOUND; status == TDL_OK && i < plan->n_buffers; i++) total += plan->buffer_sizes[i];
     for (int32_t i = TDL_BUFFER_BOUND; status == TDL_OK && i < plan->n_buffers; i++) {
-        const tdl_value *value = &plan->values[plan->buffer_value[i]];
-        if (value->kind == TDL_VALUE_WEIGHT) status = bind_weight(m, value->weight, value->layout, err);
+        const tdl_value *value = plan->buffer_value[i] >= 0 ? &plan->values[plan->buffer_value[i]] : NULL;
+        if (value && value->kind == TDL_VALUE_WEIGHT) status = bind_weight(m, value->weight, value->layout, err);
         done += plan->buffer_sizes[i];
         if (status == TDL_OK && desc->progress && !desc->progress(desc->progress_user, (double)done / (double)total))
             status = tdl_fail(err, TDL_ERROR_CANCELLED, "model: open was cancelled");
@@ -149,6 +150,7 @@ tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache
     tdl_status status = TDL_OK;
     pthread_mutex_lock(&m->binding);
     for (int32_t i = TDL_BUFFER_BOUND; i < plan->n_buffers && status == TDL_OK; i++) {
+        if (plan->buffer_value[i] < 0) continue;
         const tdl_value *value = &plan->values[plan->buffer_value[i]];
         if (value->kind == TDL_VALUE_WEIGHT) {
             status = bind_weight(m, value->weight, value->layout, err);

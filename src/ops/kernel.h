@@ -7,12 +7,28 @@
 //
 // (see backend/cpu/cpu_kernel.h). A CPU kernel divides its op into independent units; threads take runs of units as they get
 // free, so the result of a unit must not depend on which thread computes it or on what else is in the step.
+//
+// A WebGPU kernel is a compute shader, ops/<op>/<name>.wgsl, and beside it <op>_webgpu.c with
+//
+//     const tdl_kernel tdl_kernel_rms_norm_webgpu = { .name = "rms_norm_webgpu", .op = TDL_OP_RMS_NORM,
+//         .backend = TDL_BACKEND_WEBGPU, .wgsl = {tdl_wgsl_rms_norm, tdl_wgsl_rows}, .dispatch = dispatch };
+//
+// listed as TDL_KERNEL_WEBGPU(RMS_NORM, rms_norm). The texts of all .wgsl files are declared in the generated "wgsl.h". The
+// shader's entry point is `main`; group 0 holds, at binding 0, `var<uniform>` with the words that dispatch wrote, then one
+// storage buffer for each in[], `var<storage, read>`, then one for each out[], `var<storage, read_write>`. Inputs and outputs
+// never overlap; every binding is padded to 16 bytes. Kernels keep to WebGPU's guaranteed limits: 256 invocations, 16 KiB of
+// workgroup memory, 65,535 groups a dimension.
 #ifndef TDL_OPS_KERNEL_H
 #define TDL_OPS_KERNEL_H
 
 #include "ops/op.h"
 
-typedef enum tdl_backend_id { TDL_BACKEND_NONE = 0, TDL_BACKEND_CPU, TDL_BACKEND_COUNT } tdl_backend_id;
+typedef enum tdl_backend_id {
+    TDL_BACKEND_NONE = 0,
+    TDL_BACKEND_CPU,
+    TDL_BACKEND_WEBGPU,
+    TDL_BACKEND_COUNT
+} tdl_backend_id;
 
 // Instruction sets of CPU kernels, as feature bits.
 typedef enum tdl_feature {
@@ -20,6 +36,20 @@ typedef enum tdl_feature {
     TDL_FEATURE_AVX512 = 1 << 1, // AVX-512 F, BW, VL, DQ, VNNI
     TDL_FEATURE_NEON = 1 << 2,   // ARMv8.2-A with dot product and FP16 arithmetic
 } tdl_feature;
+
+enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 3 };
+
+// Where in its binding a tensor's first element lies, in words of 4 bytes: a binding begins at an aligned place.
+typedef struct tdl_offsets {
+    uint32_t in[TDL_OP_IN_MAX], out[TDL_OP_OUT_MAX];
+} tdl_offsets;
+
+// What a step's dispatch of a compute shader is given.
+typedef struct tdl_dispatch {
+    uint32_t groups[3]; // workgroups, each at most TDL_GROUPS_MAX; a 0 dispatches nothing
+    uint32_t n_uniforms;
+    uint32_t uniforms[TDL_UNIFORMS_MAX]; // sizes, strides in elements, offsets, and floats as their bits
+} tdl_dispatch;
 
 typedef struct tdl_kernel {
     const char *name; // "matmul_q8"
@@ -36,6 +66,11 @@ typedef struct tdl_kernel {
     int64_t (*units)(const tdl_call *call);
     void (*run)(const tdl_call *call, int64_t first, int64_t count, void *scratch);
     size_t (*scratch_size)(const tdl_call *call);
+    // WebGPU: the shader, in parts that kernels share (NULL: no more); the part that depends on a dtype (a decoder; NULL:
+    // none); and the shape of a dispatch. The call has the step's shapes, strides in bytes, and no data.
+    const char *wgsl[TDL_WGSL_PARTS];
+    const char *(*wgsl_decoder)(const tdl_call *call);
+    void (*dispatch)(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out);
 } tdl_kernel;
 
 // All kernels of an op, best first: kernels [*n].

@@ -2,6 +2,7 @@
 //
 // kernels.def is read twice: once to declare the kernels of every instruction set that this architecture is compiled
 // for, once to list them. Within a name the wider instruction set comes first; an op's names come in its .inc's order.
+// A build without WebGPU has none of its kernels.
 #include "ops/kernel.h"
 
 #include <assert.h>
@@ -14,17 +15,24 @@
 #define FOR_EACH_ISA(row, name) row(name, plain)
 #endif
 
-#define DECLARE(name, isa) extern const tdl_kernel tdl_kernel_##name##_##isa;
-#define TDL_KERNEL_LIST(op, name) FOR_EACH_ISA(DECLARE, name)
-#include "ops/kernels.def"
-#undef TDL_KERNEL_LIST
+#if defined(TDL_WEBGPU)
+#define TDL_KERNEL_WEBGPU(op, name) ONE(name, webgpu)
+#else
+#define TDL_KERNEL_WEBGPU(op, name)
+#endif
 
-#define ROW(name, isa) &tdl_kernel_##name##_##isa,
-#define TDL_KERNEL_LIST(op, name) FOR_EACH_ISA(ROW, name)
+#define ONE(name, isa) extern const tdl_kernel tdl_kernel_##name##_##isa;
+#define TDL_KERNEL_LIST(op, name) FOR_EACH_ISA(ONE, name)
+#include "ops/kernels.def"
+#undef ONE
+
+#define ONE(name, isa) &tdl_kernel_##name##_##isa,
 static const tdl_kernel *const kernels[] = {
 #include "ops/kernels.def"
 };
+#undef ONE
 #undef TDL_KERNEL_LIST
+#undef TDL_KERNEL_WEBGPU
 
 enum { KERNEL_COUNT = sizeof kernels / sizeof *kernels };
 

@@ -2,6 +2,7 @@
 #include "run/batch.h"
 
 #include "base/checked.h"
+#include "base/thread.h"
 #include "run/step_runner.h"
 
 enum { DEFAULT_STEP_TOKENS = 512, EVAL_TOKENS = 64 };
@@ -9,7 +10,9 @@ enum { DEFAULT_STEP_TOKENS = 512, EVAL_TOKENS = 64 };
 static tdl_status check_desc(const tdl_model *model, const tdl_batch_desc *desc, tdl_batch_desc *full, tdl_error *err);
 static bool fill_step(tdl_batch *batch);
 static bool take_pages(tdl_batch *batch, tdl_timeline *t, int32_t *n_tokens);
-static tdl_status finish_step(tdl_batch *batch, tdl_error *err);
+static tdl_status begin_step(tdl_batch *batch, tdl_error *err);
+static void finish_step(tdl_batch *batch);
+static tdl_step_part *part_under_way(const tdl_batch *batch, const tdl_timeline *t);
 
 tdl_status tdl_batch_create(tdl_model *model, const tdl_batch_desc *desc, tdl_batch **out, tdl_error *err) {
     if (!model || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "batch: model and out must not be NULL");
@@ -67,12 +70,23 @@ tdl_status tdl_batch_join(tdl_batch *b, tdl_timeline *t, tdl_error *err) {
 }
 
 void tdl_batch_leave(tdl_batch *b, tdl_timeline *t) {
+    tdl_step_part *part = part_under_way(b, t);
+    if (part) {
+        part->timeline = NULL;
+        part->orphan = t->logits;
+        t->logits = NULL;
+    }
     tdl_batch_trim(b, t, 0);
     for (int32_t i = 0; i < b->n_timelines; i++)
         if (b->timelines[i] == t) {
             b->timelines[i] = b->timelines[--b->n_timelines];
             return;
         }
+}
+
+void tdl_batch_forget(tdl_batch *b, const tdl_timeline *t) {
+    tdl_step_part *part = part_under_way(b, t);
+    if (part) part->n_tokens = part->output = -1;
 }
 
 void tdl_batch_trim(tdl_batch *b, tdl_timeline *t, int32_t n_tokens) {
@@ -83,14 +97,15 @@ tdl_status tdl_batch_step(tdl_batch *b, tdl_error *err) {
     if (!b) return tdl_fail(err, TDL_ERROR_ARGUMENT, "batch: batch must not be NULL");
     if (!b->in_flight) {
         if (!fill_step(b)) return TDL_DONE;
-        tdl_status status = tdl_step_runner_submit(b->runner, err);
+        tdl_status status = begin_step(b, err);
         if (status != TDL_OK) return status;
         b->in_flight = true;
     }
     tdl_status status = tdl_exec_poll(b->runner->exec, err);
     if (status == TDL_PENDING) return status;
     b->in_flight = false;
-    return status == TDL_OK ? finish_step(b, err) : status;
+    if (status == TDL_OK) finish_step(b);
+    return status;
 }
 
 tdl_status tdl_batch_eval(tdl_batch *b, tdl_timeline *t, float *logits, tdl_error *err) {
@@ -109,8 +124,9 @@ tdl_status tdl_batch_eval(tdl_batch *b, tdl_timeline *t, float *logits, tdl_erro
         tdl_step_runner_clear(r);
         tdl_step_runner_add(r, t, n, true);
         status = tdl_step_runner_submit(r, err);
-        while (status == TDL_OK && (status = tdl_exec_poll(r->exec, err)) == TDL_PENDING) status = TDL_OK;
         if (status == TDL_OK) status = tdl_step_runner_logits(r, 0, n, logits, err);
+        if (status == TDL_OK)
+            while ((status = tdl_exec_poll(r->exec, err)) == TDL_PENDING) tdl_thread_yield();
         if (status != TDL_OK) return status;
         tdl_model_release(b->model);
         t->n_computed += n;
@@ -172,17 +188,33 @@ static bool take_pages(tdl_batch *b, tdl_timeline *t, int32_t *n_tokens) {
     return *n_tokens > 0;
 }
 
-static tdl_status finish_step(tdl_batch *b, tdl_error *err) {
+// Submits the step, and asks for the logits of whoever has come to its last token.
+static tdl_status begin_step(tdl_batch *b, tdl_error *err) {
     tdl_step_runner *r = b->runner;
+    tdl_status status = tdl_step_runner_submit(r, err);
+    for (int32_t i = 0; i < r->counts.n[TDL_ROWS_SEQS] && status == TDL_OK; i++) {
+        const tdl_step_part *part = &r->parts[i];
+        if (part->output >= 0) status = tdl_step_runner_logits(r, part->output, 1, part->timeline->logits, err);
+    }
+    return status;
+}
+
+static void finish_step(tdl_batch *b) {
+    const tdl_step_runner *r = b->runner;
     for (int32_t i = 0; i < r->counts.n[TDL_ROWS_SEQS]; i++) {
-        tdl_step_part *part = &r->parts[i];
-        if (part->output >= 0) {
-            tdl_status status = tdl_step_runner_logits(r, part->output, 1, part->timeline->logits, err);
-            if (status != TDL_OK) return status;
-            part->timeline->has_logits = part->timeline->had_logits = true;
-        }
-        part->timeline->n_computed += part->n_tokens;
+        const tdl_step_part *part = &r->parts[i];
+        tdl_timeline *t = part->timeline;
+        if (!t || part->n_tokens < 0) continue; // it has left, or gone elsewhere
+        t->n_computed += part->n_tokens;
+        if (part->output < 0) continue;
+        t->had_logits = true;
+        t->has_logits = t->n_computed == (int32_t)t->tokens.n; // not where more was pushed since
     }
     tdl_model_release(b->model);
-    return TDL_OK;
+}
+
+static tdl_step_part *part_under_way(const tdl_batch *b, const tdl_timeline *t) {
+    for (int32_t i = 0; b->in_flight && i < b->runner->counts.n[TDL_ROWS_SEQS]; i++)
+        if (b->runner->parts[i].timeline == t) return &b->runner->parts[i];
+    return NULL;
 }

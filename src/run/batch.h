@@ -36,7 +36,9 @@ struct tdl_batch {
 tdl_status tdl_batch_make(tdl_model *model, const tdl_batch_desc *desc, int32_t n_ctx_max, tdl_batch **out,
                           tdl_error *err);
 tdl_status tdl_batch_join(tdl_batch *batch, tdl_timeline *timeline, tdl_error *err);
-void tdl_batch_leave(tdl_batch *batch, tdl_timeline *timeline);
+void tdl_batch_leave(tdl_batch *batch, tdl_timeline *timeline); // may take its logits
+// The timeline changed: what a step under way computes for it is not for it any more.
+void tdl_batch_forget(tdl_batch *batch, const tdl_timeline *timeline);
 // Gives back the pages past the first n_tokens positions.
 void tdl_batch_trim(tdl_batch *batch, tdl_timeline *timeline, int32_t n_tokens);
 // Computes the tokens from n_computed on and writes the logits of each: [n, n_vocab]. Returns when done.

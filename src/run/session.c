@@ -2,6 +2,7 @@
 //
 // Sampled text passes a detokenizer (whole characters), then the stop strings: what may still become one is held back.
 #include "base/checked.h"
+#include "base/thread.h"
 #include "run/batch.h"
 #include "run/sampler.h"
 #include "token/tokenizer.h"
@@ -138,6 +139,7 @@ tdl_status tdl_session_rewind(tdl_session *s, size_t n_tokens, tdl_error *err) {
     tdl_timeline *t = &s->timeline;
     if (n_tokens > t->tokens.n)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: rewind to %zu tokens, there are %zu", n_tokens, t->tokens.n);
+    tdl_batch_forget(s->batch, t);
     t->tokens.n = n_tokens;
     // The last token is computed again, so that its logits follow.
     t->n_computed = (int32_t)tdl_min_i64(t->n_computed, tdl_max_i64((int64_t)n_tokens - 1, 0));
@@ -191,6 +193,8 @@ const int32_t *tdl_session_tokens(const tdl_session *s, size_t *n_tokens) {
     return s->timeline.tokens.data;
 }
 
+int32_t tdl_session_n_computed(const tdl_session *s) { return s->timeline.n_computed; }
+
 int32_t tdl_session_n_ctx(const tdl_session *s) { return s->timeline.n_ctx; }
 
 const float *tdl_session_logits(const tdl_session *s) { return s->timeline.had_logits ? s->timeline.logits : NULL; }
@@ -200,8 +204,10 @@ tdl_status tdl_session_eval(tdl_session *s, const int32_t *ids, size_t n_ids, fl
     if (!s->owns_batch)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: eval needs a session with a batch of its own");
     tdl_status status = TDL_OK;
-    while (t->n_computed < n_tokens_of(s) && status >= 0)
-        status = tdl_batch_step(s->batch, err); // what was pushed before
+    while (t->n_computed < n_tokens_of(s) && status >= 0) { // what was pushed before
+        status = tdl_batch_step(s->batch, err);
+        if (status == TDL_PENDING) tdl_thread_yield();
+    }
     if (status < 0) return status;
     status = tdl_session_push(s, ids, n_ids, err);
     if (status != TDL_OK || n_ids == 0) return status;

@@ -33,13 +33,17 @@ tdl_status tdl_step_runner_create(tdl_model *model, const tdl_model_limits *limi
 void tdl_step_runner_destroy(tdl_step_runner *r) {
     if (!r) return;
     tdl_exec_destroy(r->exec);
+    tdl_step_runner_clear(r); // after it: nothing is read into orphans any more
     tdl_plan_destroy(r->plan);
     for (int i = 0; i < TDL_STEP_INPUT_COUNT; i++) tdl_free(r->model->mem, r->inputs[i]);
     tdl_free(r->model->mem, r->parts);
     tdl_free(r->model->mem, r);
 }
 
-void tdl_step_runner_clear(tdl_step_runner *r) { r->counts = (tdl_step_counts){0}; }
+void tdl_step_runner_clear(tdl_step_runner *r) {
+    for (int32_t i = 0; i < r->counts.n[TDL_ROWS_SEQS]; i++) tdl_free(r->model->mem, r->parts[i].orphan);
+    r->counts = (tdl_step_counts){0};
+}
 
 void tdl_step_runner_add(tdl_step_runner *r, tdl_timeline *t, int32_t n_tokens, bool all_outputs) {
     int32_t seq = r->counts.n[TDL_ROWS_SEQS]++, *n = &r->counts.n[TDL_ROWS_TOKENS],

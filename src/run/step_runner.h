@@ -9,6 +9,7 @@ typedef struct tdl_step_part {
     tdl_timeline *timeline;
     int32_t n_tokens; // from n_computed on
     int32_t output;   // the step's output row with its last logits; -1: none
+    float *orphan;    // owned: where they are read to, after the timeline is gone (timeline is NULL then)
 } tdl_step_part;
 
 typedef struct tdl_step_runner {
@@ -29,7 +30,7 @@ void tdl_step_runner_clear(tdl_step_runner *runner);
 // token where it is among them.
 void tdl_step_runner_add(tdl_step_runner *runner, tdl_timeline *timeline, int32_t n_tokens, bool all_outputs);
 tdl_status tdl_step_runner_submit(tdl_step_runner *runner, tdl_error *err);
-// Output rows [first, first + count) as F32: logits [count, n_vocab] (out).
+// Output rows [first, first + count) as F32: logits [count, n_vocab] (out), there when the step has ended.
 tdl_status tdl_step_runner_logits(tdl_step_runner *runner, int32_t first, int32_t count, float *logits, tdl_error *err);
 
 #endif

@@ -43,6 +43,17 @@ const op_case_set *op_case_set_of(tdl_op op) {
     return sets[op];
 }
 
+op_bound op_bound_of(tdl_op op, tdl_backend_id backend) {
+    const op_case_set *set = op_case_set_of(op);
+    op_bound bound = {.metric = set->metric, .abs = set->bound_abs, .rel = set->bound_rel};
+    if (backend == TDL_BACKEND_WEBGPU && (set->webgpu_abs > 0 || set->webgpu_rel > 0)) {
+        bound.abs = set->webgpu_abs;
+        bound.rel = set->webgpu_rel;
+        if (bound.metric == OP_METRIC_EXACT) bound.metric = OP_METRIC_ELEMENT;
+    }
+    return bound;
+}
+
 const char *op_isa_name(uint32_t needs) {
     if (needs & TDL_FEATURE_AVX512) return "avx512";
     if (needs & TDL_FEATURE_AVX2) return "avx2";
@@ -215,6 +226,38 @@ static bool gaps_intact(const op_fixture *f, int32_t i) {
     bool intact = memcmp(copy, f->initial[i], f->extent[i]) == 0;
     free(copy);
     return intact;
+}
+
+bool op_fixture_same_bits(const op_fixture *f, uint8_t *const *a, uint8_t *const *b) {
+    for (int32_t i = 0; i < f->call.n_out; i++)
+        if (memcmp(a[i], b[i], f->expected_size[i]) != 0) return false;
+    return true;
+}
+
+static double max_magnitude(const float *values, int64_t n) {
+    double max = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (fabs(values[i]) > max) max = fabs(values[i]);
+    return max;
+}
+
+double op_fixture_error(const op_fixture *f, uint8_t *const *got, op_bound bound) {
+    double worst = 0;
+    if (bound.metric == OP_METRIC_EXACT) return op_fixture_same_bits(f, got, f->expected) ? 0 : 1;
+    for (int32_t i = 0; i < f->call.n_out; i++) {
+        const tdl_tensor *out = &f->call.out[i];
+        const float *y = (const float *)(const void *)got[i], *r = (const float *)(const void *)f->expected[i];
+        int64_t n_columns = tdl_last_dim(out);
+        for (int64_t row = 0; row < tdl_tensor_n_rows(out); row++, y += n_columns, r += n_columns) {
+            double row_max = max_magnitude(r, n_columns);
+            for (int64_t j = 0; j < n_columns; j++) {
+                double size = bound.metric == OP_METRIC_ROW ? row_max : fabs(r[j]);
+                double error = fabs((double)y[j] - r[j]) / (bound.abs + bound.rel * size);
+                if (!(error <= worst)) worst = isnan(error) ? INFINITY : error;
+            }
+        }
+    }
+    return worst;
 }
 
 // Runs the reference, in and out apart, into the fixture's own outputs and keeps a packed copy.

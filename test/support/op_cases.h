@@ -51,6 +51,9 @@ typedef struct op_case_set {
     size_t n;
     op_metric metric;
     double bound_abs, bound_rel;
+    // On WebGPU, where it differs (else both 0): by element where the metric is EXACT. WGSL lets an adapter fuse and flush,
+    // and divide and take roots less than exactly.
+    double webgpu_abs, webgpu_rel;
     // Bit i: in[i]'s first dimension follows the outputs' rows. The suite computes some rows alone and wants the same
     // bits. 0: not asked. slice changes a part's other inputs where that is not enough: rows [first, first + count).
     uint32_t row_inputs;
@@ -78,8 +81,15 @@ struct op_fixture {
     bool rounded; // `expected` is what the reference makes of a rounded in[0]
 };
 
+// The bound that holds on a kind of device.
+typedef struct op_bound {
+    op_metric metric;
+    double abs, rel;
+} op_bound;
+
 const op_case_set *op_case_set_of(tdl_op op); // NULL: no cases
-const char *op_isa_name(uint32_t needs);      // of a kernel's features: "plain", "avx2", "avx512", "neon"
+op_bound op_bound_of(tdl_op op, tdl_backend_id backend);
+const char *op_isa_name(uint32_t needs); // of a kernel's features: "plain", "avx2", "avx512", "neon"
 void op_case_describe(tdl_op op, const op_case *c, char *text, size_t size);
 
 // For make: in[i] with random contents (floats normal, integers zero), pad elements between rows of the first
@@ -97,6 +107,10 @@ void op_fixture_deinit(op_fixture *f);
 // The call as this kernel wants it: in[0] in its dtype, in[1] in its layout; where in[0] is rounded, `expected` is
 // computed anew. false: the kernel does not take this case.
 bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call);
+// The largest error of any element of the packed outputs got[n_out], as a multiple of its bound; where bits must be the
+// same, 1 where they are not (bound 0).
+double op_fixture_error(const op_fixture *f, uint8_t *const *got, op_bound bound);
+bool op_fixture_same_bits(const op_fixture *f, uint8_t *const *a, uint8_t *const *b); // packed outputs
 void op_fixture_trim(op_fixture *f, int32_t n_blocks); // gives memory back, down to the first n_blocks
 void op_fixture_reset(op_fixture *f);                  // outputs as they are before the op runs
 // Whether nothing was written beside the outputs, nor between their rows.

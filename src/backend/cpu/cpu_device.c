@@ -77,6 +77,20 @@ static tdl_status cpu_open(const tdl_device_desc *desc, tdl_device **out, tdl_er
     return TDL_OK;
 }
 
+static tdl_status cpu_list(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max, size_t *n,
+                           tdl_error *err) {
+    tdl_device *device;
+    tdl_status status = cpu_open(desc, &device, err);
+    if (status != TDL_OK) return status;
+    *n = 1;
+    if (infos_max) {
+        snprintf(infos->name, sizeof infos->name, "cpu");
+        snprintf(infos->summary, sizeof infos->summary, "%s", device->summary);
+    }
+    cpu_close(device);
+    return TDL_OK;
+}
+
 static tdl_status make_buffer(tdl_device *device, void *data, size_t size, bool owned, tdl_buffer **out,
                               tdl_error *err) {
     tdl_cpu_buffer *buffer = tdl_alloc(device->mem, 1, sizeof *buffer);
@@ -157,14 +171,16 @@ static tdl_status cpu_prepare(tdl_buffer *buffer, tdl_layout layout, const tdl_t
     return TDL_OK;
 }
 
-static tdl_status cpu_poll(tdl_program *program, tdl_error *err) {
-    (void)program, (void)err; // submit does the work
+static tdl_status cpu_poll(tdl_device *device, tdl_program *program, tdl_error *err) {
+    (void)device, (void)program, (void)err; // submit does the work
     return TDL_OK;
 }
 
 const tdl_backend tdl_backend_cpu = {
     .name = "cpu",
     .id = TDL_BACKEND_CPU,
+    .has_reference = true,
+    .list = cpu_list,
     .open = cpu_open,
     .close = cpu_close,
     .buffer_create = cpu_buffer_create,

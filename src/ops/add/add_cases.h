@@ -24,6 +24,7 @@ static const op_case add_list[] = {
     {.dims = {5, 47}, .strided = true, .in_place = true},
     {.dims = {9, 100, 1}},
     {.dims = {3, 5003}},
+    {.dims = {3, 5600000}, .slow = true, .note = "more workgroups than a dispatch is wide"},
     {.dims = {512, 576}, .bench = true},
     {.dims = {1, 2048}, .bench = true},
 };

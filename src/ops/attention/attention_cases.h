@@ -89,6 +89,7 @@ static const op_case attention_list[] = {
     {.dims = {71, 1, 64}, .seqs = {{90, 2}}, .n_seqs = 1, .note = "more heads than a tile has rows"},
     {.dims = {1, 1, 1024}, .seqs = {{0, 3}}, .n_seqs = 1},
     {.dims = {2, 1, 32}, .seqs = {{4090, 10}}, .n_seqs = 1},
+    {.dims = {2, 1, 8}, .seqs = {{8191, 2}}, .n_seqs = 1, .note = "longer than any workgroup"},
     {.dims = {9, 3, 64}, .seqs = {{0, 512}}, .n_seqs = 1, .bench = true, .slow = true},
     {.dims = {9, 3, 64}, .seqs = {{0, 512}}, .n_seqs = 1, .dtype = TDL_DTYPE_F16, .bench = true, .slow = true},
     {.dims = {32, 8, 64}, .seqs = {{0, 512}}, .n_seqs = 1, .dtype = TDL_DTYPE_F16, .bench = true, .slow = true},

@@ -33,6 +33,8 @@ static const op_case_set embed_cases = {.make = embed_make,
                                         .list = embed_list,
                                         .n = OP_CASE_COUNT(embed_list),
                                         .metric = OP_METRIC_EXACT,
+                                        .webgpu_abs = 3e-7,
+                                        .webgpu_rel = 2e-7,
                                         .row_inputs = 0x2};
 
 #endif

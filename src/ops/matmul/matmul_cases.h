@@ -43,6 +43,7 @@ static const op_case matmul_list[] = {
     {.dims = {13, 1792, 65, 1}, .dtype = TDL_DTYPE_F16, .note = "K in three blocks"},
     {.dims = {67, 1537, 5}, .dtype = TDL_DTYPE_F32, .note = "K in three blocks, two units of tokens", .strided = true},
     {.dims = {12, 1024, 9}, .dtype = TDL_DTYPE_Q6_K, .note = "K in two blocks"},
+    {.dims = {1, 1, 524309}, .slow = true, .note = "more workgroups than a dispatch is wide"},
     MATMUL_CASES(TDL_DTYPE_F32, 64),
     MATMUL_CASES(TDL_DTYPE_F16, 67),
     MATMUL_CASES(TDL_DTYPE_BF16, 65),

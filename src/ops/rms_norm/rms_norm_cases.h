@@ -17,6 +17,7 @@ static const op_case rms_norm_list[] = {
     {.dims = {5, 3, 67}, .attrs = {.eps = 1e-6f}, .strided = true, .in_place = true},
     {.dims = {2, 0, 8192}, .attrs = {.eps = 1e-5f}},
     {.dims = {2, 0, 5003}, .attrs = {.eps = 1e-5f}},
+    {.dims = {70001, 0, 3}, .attrs = {.eps = 1e-5f}, .slow = true, .note = "more rows than a dispatch is wide"},
     {.dims = {512, 0, 576}, .attrs = {.eps = 1e-5f}, .bench = true},
     {.dims = {1, 0, 2048}, .attrs = {.eps = 1e-5f}, .bench = true},
 };

@@ -23,6 +23,8 @@ static const op_case_set rope_table_cases = {.make = rope_table_make,
                                              .list = rope_table_list,
                                              .n = OP_CASE_COUNT(rope_table_list),
                                              .metric = OP_METRIC_EXACT,
+                                             .webgpu_abs = 3e-7,
+                                             .webgpu_rel = 3e-7,
                                              .row_inputs = 0x1};
 
 #endif

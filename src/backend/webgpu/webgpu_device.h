@@ -1,0 +1,119 @@
+// webgpu_device.h - the WebGPU backend's own structs, shared by its files.
+//
+// How errors are found: whatever makes an object or commands stands between scope_begin and scope_end, which turns what
+// the library has to say into a status; a lost device is noticed by tdl_webgpu_alive, which is asked before every submit,
+// because wgpu-native's process dies on a submit of invalid commands or to a lost device. What cannot be caught: a
+// device lost between that question and the submit.
+#ifndef TDL_BACKEND_WEBGPU_DEVICE_H
+#define TDL_BACKEND_WEBGPU_DEVICE_H
+
+#include "backend/backend.h"
+#include "backend/webgpu/webgpu_api.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct tdl_webgpu_program tdl_webgpu_program;
+
+// A compute pipeline, made once for a kernel with a decoder and its numbers of inputs and outputs.
+typedef struct tdl_webgpu_pipeline {
+    const tdl_kernel *kernel;
+    const char *decoder;
+    int32_t n_in, n_out;
+    WGPUComputePipeline handle;
+} tdl_webgpu_pipeline;
+
+typedef enum tdl_webgpu_read_state {
+    TDL_WEBGPU_READ_FREE = 0, // nobody's: its staging buffer may be used again
+    TDL_WEBGPU_READ_ENCODED,  // the copy is in the open encoder
+    TDL_WEBGPU_READ_MAPPING,  // submitted; the callback will come
+    TDL_WEBGPU_READ_MAPPED,
+    TDL_WEBGPU_READ_FAILED,
+} tdl_webgpu_read_state;
+
+// A read under way: from `source` to a staging buffer, from there to dst.
+typedef struct tdl_webgpu_read {
+    struct tdl_webgpu_read *next;
+    tdl_webgpu_read_state state;
+    WGPUBuffer staging;
+    size_t staging_size;
+    const tdl_buffer *source; // NULL: dropped
+    void *dst;
+    size_t skip, size; // bytes in the staging buffer before what is wanted, and wanted
+} tdl_webgpu_read;
+
+typedef struct tdl_webgpu_device {
+    tdl_device device;
+    tdl_webgpu_api api;
+    WGPUInstance instance;
+    WGPUAdapter adapter;
+    WGPUDevice handle;
+    WGPUQueue queue;
+    uint64_t buffer_size_max;
+    uint32_t offset_align; // of storage bindings
+    pthread_mutex_t lock;  // guards all below; the functions below this struct want it held
+    tdl_vec pipelines;     // tdl_webgpu_pipeline
+    WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
+    WGPUPipelineLayout pipeline_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
+    WGPUCommandEncoder encoder; // a step and reads that are not submitted yet; NULL: none
+    size_t n_written;           // bytes given to the queue since the last submit
+    tdl_webgpu_read *reads;
+    uint64_t n_submitted;
+    atomic_ullong n_done; // submits that have ended
+    atomic_bool lost;
+    char lost_message[200];
+    char error_message[200]; // of an error outside of any scope; empty: none
+} tdl_webgpu_device;
+
+typedef struct tdl_webgpu_buffer {
+    tdl_buffer buffer;
+    WGPUBuffer handle;
+    size_t size_padded; // a multiple of 16
+} tdl_webgpu_buffer;
+
+static inline WGPUStringView tdl_webgpu_text(const char *text) {
+    return (WGPUStringView){.data = text, .length = WGPU_STRLEN};
+}
+
+// webgpu_device.c
+void tdl_webgpu_scope_begin(tdl_webgpu_device *device);
+// `what` begins the message. Errors: DEVICE, MEMORY, DEVICE_LOST.
+tdl_status tdl_webgpu_scope_end(tdl_webgpu_device *device, const char *what, tdl_error *err);
+// Lets the library deliver its events. Errors: DEVICE_LOST; DEVICE where an error was seen outside of any scope.
+tdl_status tdl_webgpu_alive(tdl_webgpu_device *device, tdl_error *err);
+// Makes a trifle to see whether it can: tells a loss from another failure. Errors: DEVICE_LOST, DEVICE.
+tdl_status tdl_webgpu_probe(tdl_webgpu_device *device, tdl_error *err);
+// Destroys the device under the program: what a driver's reset does. For tests.
+void tdl_webgpu_lose(tdl_device *device);
+
+// webgpu_buffer.c
+tdl_status tdl_webgpu_buffer_create(tdl_device *device, size_t size, tdl_buffer **out, tdl_error *err);
+void tdl_webgpu_buffer_destroy(tdl_buffer *buffer);
+tdl_status tdl_webgpu_write(tdl_buffer *buffer, size_t offset, const void *src, size_t size, tdl_error *err);
+tdl_status tdl_webgpu_read_buffer(tdl_buffer *buffer, size_t offset, void *dst, size_t size, tdl_error *err);
+WGPUBuffer tdl_webgpu_make_buffer(tdl_webgpu_device *device, size_t size, WGPUBufferUsage usage);
+void tdl_webgpu_reads_begin(tdl_webgpu_device *device);   // maps what was submitted
+void tdl_webgpu_reads_abandon(tdl_webgpu_device *device); // frees those whose encoder will never be submitted
+void tdl_webgpu_reads_drop(tdl_webgpu_device *device, const tdl_buffer *source); // NULL: all
+// Hands over what has arrived of the reads from these buffers (n 0: of all). Errors: DEVICE.
+tdl_status tdl_webgpu_reads_finish(tdl_webgpu_device *device, tdl_buffer *const *sources, int32_t n, bool *pending,
+                                   tdl_error *err);
+void tdl_webgpu_reads_free(tdl_webgpu_device *device);
+
+// webgpu_pipeline.c: made where it is not there yet. Errors: DEVICE, MEMORY.
+tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *device, const tdl_kernel *kernel, const tdl_call *call,
+                                   WGPUComputePipeline *out, tdl_error *err);
+void tdl_webgpu_pipelines_free(tdl_webgpu_device *device);
+
+// webgpu_program.c
+tdl_status tdl_webgpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
+                              tdl_error *err);
+void tdl_webgpu_program_destroy(tdl_program *program);
+tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts, tdl_error *err);
+tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, tdl_error *err);
+// The open encoder, opened where there is none.
+WGPUCommandEncoder tdl_webgpu_encoder(tdl_webgpu_device *device);
+// Submits what is encoded, if anything. Errors: DEVICE, MEMORY, DEVICE_LOST: nothing was submitted.
+tdl_status tdl_webgpu_flush(tdl_webgpu_device *device, tdl_error *err);
+
+#endif

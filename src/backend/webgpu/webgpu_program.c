@@ -1,0 +1,253 @@
+// webgpu_program.c - a plan on the GPU: bind groups made once, then, a step, one write of uniforms, one pass, one submit.
+//
+// Every value has a fixed place, so each op's bind group is made when the plan is compiled. What changes with the step
+// (rows, and what follows from them) goes into the op's uniforms: one buffer for all ops, 256 bytes each, bound with a dynamic
+// offset. submit encodes the pass and leaves the encoder open for the reads that follow; the first poll submits it.
+#include "backend/webgpu/webgpu_device.h"
+#include "base/checked.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { UNIFORM_STRIDE = 256, BINDINGS_MAX = 1 + TDL_OP_IN_MAX + TDL_OP_OUT_MAX };
+
+typedef struct webgpu_op {
+    const tdl_kernel *kernel;
+    tdl_call call;                                  // shapes of the current step; no data
+    int32_t in[TDL_OP_IN_MAX], out[TDL_OP_OUT_MAX]; // value ids
+    tdl_offsets offsets;
+    WGPUComputePipeline pipeline; // borrowed from the device
+    WGPUBindGroup group;
+    uint32_t groups[3]; // of the current step
+} webgpu_op;
+
+struct tdl_webgpu_program {
+    tdl_program program;
+    tdl_buffer *const *buffers; // [plan->n_buffers], borrowed
+    webgpu_op *ops;             // [plan->n_ops]
+    uint8_t *uniforms;          // [plan->n_ops, UNIFORM_STRIDE]
+    WGPUBuffer uniform_buffer;
+    uint64_t submission; // the device's number of the submit that holds the last step; 0: none
+};
+
+static tdl_status compile_op(tdl_webgpu_program *p, int32_t index, tdl_error *err);
+static tdl_status bind(tdl_webgpu_program *p, int32_t value, WGPUBindGroupEntry *entry, uint32_t *offset,
+                       tdl_error *err);
+static void set_rows(tdl_webgpu_program *p, webgpu_op *op, const tdl_step_counts *counts);
+static void encode(tdl_webgpu_program *p);
+
+static void on_work_done(WGPUQueueWorkDoneStatus status, WGPUStringView message, void *user, void *number) {
+    (void)status, (void)message;
+    tdl_webgpu_device *d = user;
+    unsigned long long n = (uintptr_t)number;
+    if (n > atomic_load(&d->n_done)) atomic_store(&d->n_done, n);
+}
+
+WGPUCommandEncoder tdl_webgpu_encoder(tdl_webgpu_device *d) {
+    if (!d->encoder) d->encoder = d->api.DeviceCreateCommandEncoder(d->handle, NULL);
+    return d->encoder;
+}
+
+tdl_status tdl_webgpu_flush(tdl_webgpu_device *d, tdl_error *err) {
+    if (!d->encoder) return TDL_OK;
+    tdl_webgpu_scope_begin(d);
+    WGPUCommandBuffer commands = d->api.CommandEncoderFinish(d->encoder, NULL);
+    d->api.CommandEncoderRelease(d->encoder);
+    d->encoder = NULL;
+    tdl_status status = tdl_webgpu_scope_end(d, "encoding a step", err);
+    if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
+    if (status == TDL_OK) {
+        d->n_submitted++;
+        d->api.QueueSubmit(d->queue, 1, &commands);
+        d->n_written = 0;
+        tdl_webgpu_reads_begin(d);
+        d->api.QueueOnSubmittedWorkDone(
+            d->queue, (WGPUQueueWorkDoneCallbackInfo){.mode = WGPUCallbackMode_AllowSpontaneous,
+                                                      .callback = on_work_done,
+                                                      .userdata1 = d,
+                                                      .userdata2 = (void *)(uintptr_t)d->n_submitted});
+    } else {
+        tdl_webgpu_reads_abandon(d);
+    }
+    if (commands) d->api.CommandBufferRelease(commands);
+    return status;
+}
+
+tdl_status tdl_webgpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
+                              tdl_error *err) {
+    tdl_webgpu_device *d = (tdl_webgpu_device *)device;
+    for (int32_t i = 0; i < plan->n_buffers; i++)
+        if (!buffers[i] || buffers[i]->size < plan->buffer_sizes[i])
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "webgpu: buffer %d has %zu bytes, the plan needs %zu", i,
+                            buffers[i] ? buffers[i]->size : 0, plan->buffer_sizes[i]);
+    tdl_webgpu_program *p = tdl_alloc(device->mem, 1, sizeof *p);
+    if (!p) return tdl_fail(err, TDL_ERROR_MEMORY, "webgpu: no memory for a program");
+    p->program = (tdl_program){.device = device, .plan = plan};
+    p->buffers = buffers;
+    size_t n_ops = (size_t)plan->n_ops;
+    p->ops = tdl_alloc(device->mem, n_ops, sizeof *p->ops);
+    p->uniforms = tdl_alloc(device->mem, n_ops, UNIFORM_STRIDE);
+    tdl_status status = TDL_OK;
+    if (!p->ops || !p->uniforms)
+        status = tdl_fail(err, TDL_ERROR_MEMORY, "webgpu: no memory for a program of %d ops", plan->n_ops);
+    pthread_mutex_lock(&d->lock);
+    if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
+    if (status == TDL_OK) {
+        tdl_webgpu_scope_begin(d);
+        p->uniform_buffer =
+            tdl_webgpu_make_buffer(d, (n_ops + 1) * UNIFORM_STRIDE, WGPUBufferUsage_Uniform | WGPUBufferUsage_CopyDst);
+        status = tdl_webgpu_scope_end(d, "making the uniforms' buffer", err);
+    }
+    for (int32_t i = 0; i < plan->n_ops && status == TDL_OK; i++) status = compile_op(p, i, err);
+    pthread_mutex_unlock(&d->lock);
+    if (status != TDL_OK) {
+        tdl_webgpu_program_destroy(&p->program);
+        return status;
+    }
+    *out = &p->program;
+    return TDL_OK;
+}
+
+void tdl_webgpu_program_destroy(tdl_program *program) {
+    if (!program) return;
+    tdl_webgpu_program *p = (tdl_webgpu_program *)program;
+    tdl_webgpu_device *d = (tdl_webgpu_device *)program->device;
+    pthread_mutex_lock(&d->lock);
+    for (int32_t i = 0; i < program->plan->n_ops && p->ops; i++)
+        if (p->ops[i].group) d->api.BindGroupRelease(p->ops[i].group);
+    if (p->uniform_buffer) d->api.BufferRelease(p->uniform_buffer);
+    pthread_mutex_unlock(&d->lock);
+    tdl_free(d->device.mem, p->ops);
+    tdl_free(d->device.mem, p->uniforms);
+    tdl_free(d->device.mem, p);
+}
+
+// The call at the plan's maximum, the pipeline, the bind group.
+static tdl_status compile_op(tdl_webgpu_program *p, int32_t index, tdl_error *err) {
+    tdl_webgpu_device *d = (tdl_webgpu_device *)p->program.device;
+    const tdl_plan *plan = p->program.plan;
+    const tdl_plan_op *from = &plan->ops[index];
+    webgpu_op *op = &p->ops[index];
+    op->kernel = from->kernel;
+    op->call = (tdl_call){.attrs = from->attrs, .n_in = from->n_in, .n_out = from->n_out};
+    memcpy(op->in, from->in, sizeof op->in);
+    memcpy(op->out, from->out, sizeof op->out);
+    WGPUBindGroupEntry entries[BINDINGS_MAX] = {{.binding = 0, .buffer = p->uniform_buffer, .size = UNIFORM_STRIDE}};
+    tdl_status status = TDL_OK;
+    for (int32_t i = 0; i < from->n_in && status == TDL_OK; i++) {
+        op->call.in[i] = plan->values[from->in[i]].tensor;
+        status = bind(p, from->in[i], &entries[1 + i], &op->offsets.in[i], err);
+    }
+    for (int32_t i = 0; i < from->n_out && status == TDL_OK; i++) {
+        op->call.out[i] = plan->values[from->out[i]].tensor;
+        status = bind(p, from->out[i], &entries[1 + from->n_in + i], &op->offsets.out[i], err);
+    }
+    if (status == TDL_OK) status = tdl_webgpu_pipeline_get(d, op->kernel, &op->call, &op->pipeline, err);
+    if (status != TDL_OK) return status;
+    int32_t n = 1 + from->n_in + from->n_out;
+    for (int32_t i = 1; i < n; i++) entries[i].binding = (uint32_t)i;
+    char what[80];
+    snprintf(what, sizeof what, "binding the memory of op %d, %s", index, op->kernel->name);
+    tdl_webgpu_scope_begin(d);
+    op->group = d->api.DeviceCreateBindGroup(
+        d->handle, &(WGPUBindGroupDescriptor){.layout = d->group_layouts[from->n_in][from->n_out],
+                                              .entryCount = (size_t)n,
+                                              .entries = entries});
+    return tdl_webgpu_scope_end(d, what, err);
+}
+
+// A value's bytes at the plan's maximum, as a range of its buffer that begins at an aligned place.
+static tdl_status bind(tdl_webgpu_program *p, int32_t id, WGPUBindGroupEntry *entry, uint32_t *offset, tdl_error *err) {
+    const tdl_webgpu_device *d = (const tdl_webgpu_device *)p->program.device;
+    const tdl_value *value = &p->program.plan->values[id];
+    const tdl_webgpu_buffer *buffer = (const tdl_webgpu_buffer *)p->buffers[value->buffer];
+    const tdl_tensor *t = &value->tensor;
+    size_t first = value->offset / d->offset_align * d->offset_align, end = value->offset + tdl_tensor_size(t);
+    if (!tdl_tensor_contiguous(t)) { // a view of a plain type: up to its last element
+        end = value->offset + (size_t)tdl_dtype_get(t->dtype)->block_size;
+        for (int32_t i = 0; i < t->n_dims; i++) end += (size_t)((t->shape[i] - 1) * t->strides[i]);
+    }
+    bool ok = value->offset % 4 == 0 && end <= buffer->buffer.size && tdl_align_size(end, 16, &end);
+    if (!ok || end - first > d->device.value_size_max + 16)
+        return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: '%s': bytes %zu to %zu of a buffer of %zu cannot be bound",
+                        value->name, first, end, buffer->buffer.size);
+    *offset = (uint32_t)((value->offset - first) / 4);
+    entry->buffer = buffer->handle;
+    entry->offset = first;
+    entry->size = end - first;
+    return TDL_OK;
+}
+
+tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts, tdl_error *err) {
+    tdl_webgpu_program *p = (tdl_webgpu_program *)program;
+    tdl_webgpu_device *d = (tdl_webgpu_device *)program->device;
+    for (int i = TDL_ROWS_TOKENS; i < TDL_ROWS_COUNT; i++)
+        if (counts->n[i] < 0 || counts->n[i] > program->plan->max.n[i])
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "webgpu: a step of %d rows of kind %d, the plan has at most %d",
+                            counts->n[i], i, program->plan->max.n[i]);
+    int32_t n_ops = program->plan->n_ops;
+    pthread_mutex_lock(&d->lock);
+    tdl_status status = tdl_webgpu_flush(d, err); // the uniforms of a step that is encoded must not change
+    if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
+    if (status == TDL_OK) {
+        for (int32_t i = 0; i < n_ops; i++) {
+            webgpu_op *op = &p->ops[i];
+            tdl_dispatch dispatch = {0};
+            set_rows(p, op, counts);
+            op->kernel->dispatch(&op->call, &op->offsets, &dispatch);
+            assert(dispatch.n_uniforms <= TDL_UNIFORMS_MAX);
+            memcpy(op->groups, dispatch.groups, sizeof op->groups);
+            memcpy(p->uniforms + (size_t)i * UNIFORM_STRIDE, dispatch.uniforms, sizeof dispatch.uniforms);
+        }
+        tdl_webgpu_scope_begin(d);
+        d->api.QueueWriteBuffer(d->queue, p->uniform_buffer, 0, p->uniforms, (size_t)n_ops * UNIFORM_STRIDE);
+        encode(p);
+        status = tdl_webgpu_scope_end(d, "encoding a step", err);
+        p->submission = d->n_submitted + 1; // the next flush's
+    }
+    pthread_mutex_unlock(&d->lock);
+    return status;
+}
+
+// The first dimension of what follows the step's rows.
+static void set_rows(tdl_webgpu_program *p, webgpu_op *op, const tdl_step_counts *counts) {
+    for (int32_t i = 0; i < op->call.n_in + op->call.n_out; i++) {
+        bool in = i < op->call.n_in;
+        const tdl_value *value = &p->program.plan->values[in ? op->in[i] : op->out[i - op->call.n_in]];
+        tdl_tensor *t = in ? &op->call.in[i] : &op->call.out[i - op->call.n_in];
+        if (value->rows != TDL_ROWS_FIXED) t->shape[0] = counts->n[value->rows] + value->rows_add;
+    }
+}
+
+static void encode(tdl_webgpu_program *p) {
+    tdl_webgpu_device *d = (tdl_webgpu_device *)p->program.device;
+    WGPUComputePassEncoder pass = d->api.CommandEncoderBeginComputePass(tdl_webgpu_encoder(d), NULL);
+    WGPUComputePipeline set = NULL;
+    for (int32_t i = 0; i < p->program.plan->n_ops; i++) {
+        const webgpu_op *op = &p->ops[i];
+        if (!op->groups[0] || !op->groups[1] || !op->groups[2]) continue; // nothing to do in this step
+        if (op->pipeline != set) d->api.ComputePassEncoderSetPipeline(pass, op->pipeline);
+        set = op->pipeline;
+        d->api.ComputePassEncoderSetBindGroup(pass, 0, op->group, 1, &(uint32_t){(uint32_t)i * UNIFORM_STRIDE});
+        d->api.ComputePassEncoderDispatchWorkgroups(pass, op->groups[0], op->groups[1], op->groups[2]);
+    }
+    d->api.ComputePassEncoderEnd(pass);
+    d->api.ComputePassEncoderRelease(pass);
+}
+
+tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, tdl_error *err) {
+    tdl_webgpu_device *d = (tdl_webgpu_device *)device;
+    const tdl_webgpu_program *p = (const tdl_webgpu_program *)program;
+    bool reading = false;
+    pthread_mutex_lock(&d->lock);
+    tdl_status status = tdl_webgpu_flush(d, err);
+    if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
+    if (status == TDL_OK)
+        status = tdl_webgpu_reads_finish(d, p ? p->buffers : NULL, p ? p->program.plan->n_buffers : 0, &reading, err);
+    if (status != TDL_OK) tdl_webgpu_reads_drop(d, NULL);
+    uint64_t last = p ? p->submission : d->n_submitted;
+    if (status == TDL_OK && (reading || atomic_load(&d->n_done) < last)) status = TDL_PENDING;
+    pthread_mutex_unlock(&d->lock);
+    return status;
+}

@@ -1,0 +1,29 @@
+// embed_webgpu.c - when and how embed.wgsl runs.
+#include "ops/dispatch.h"
+#include "ops/weight.h"
+#include "wgsl.h"
+
+static bool accepts(const tdl_call *call) {
+    return tdl_weight_decodes(&call->in[0]) && tdl_webgpu_indices(&call->in[1]) && tdl_webgpu_rows(&call->out[0]);
+}
+
+static const char *decoder(const tdl_call *call) { return tdl_weight_decoder(&call->in[0]); }
+
+static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    int64_t n_columns = call->in[0].shape[1], n_quads = tdl_div_up(n_columns, 4), n = n_quads * call->in[1].shape[0];
+    tdl_put_rows(out, &call->out[0], offsets->out[0]);
+    tdl_put_word(out, offsets->in[0]);
+    tdl_put_word(out, offsets->in[1]);
+    tdl_put_word(out, n_columns);
+    tdl_put_word(out, n_quads);
+    tdl_put_word(out, n);
+    tdl_dispatch_items(out, n);
+}
+
+const tdl_kernel tdl_kernel_embed_webgpu = {.name = "embed_webgpu",
+                                            .op = TDL_OP_EMBED,
+                                            .backend = TDL_BACKEND_WEBGPU,
+                                            .accepts = accepts,
+                                            .wgsl = {tdl_wgsl_embed, tdl_wgsl_quant_block, tdl_wgsl_rows},
+                                            .wgsl_decoder = decoder,
+                                            .dispatch = dispatch};
