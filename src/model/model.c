@@ -110,10 +110,12 @@ static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *e
     tdl_plan *plan = NULL;
     tdl_status status = tdl_model_plan(m, &usual, &plan, err);
     uint64_t total = 0, done = 0;
-    for (int32_t i = TDL_BUFFER_BOUND; status == TDL_OK && i < plan->n_buffers; i++) total += plan->buffer_sizes[i];
+    for (int32_t i = TDL_BUFFER_BOUND; status == TDL_OK && i < plan->n_buffers; i++)
+        if (plan->buffer_value[i] >= 0) total += plan->buffer_sizes[i];
     for (int32_t i = TDL_BUFFER_BOUND; status == TDL_OK && i < plan->n_buffers; i++) {
-        const tdl_value *value = plan->buffer_value[i] >= 0 ? &plan->values[plan->buffer_value[i]] : NULL;
-        if (value && value->kind == TDL_VALUE_WEIGHT) status = bind_weight(m, value->weight, value->layout, err);
+        if (plan->buffer_value[i] < 0) continue; // the plan's own
+        const tdl_value *value = &plan->values[plan->buffer_value[i]];
+        if (value->kind == TDL_VALUE_WEIGHT) status = bind_weight(m, value->weight, value->layout, err);
         done += plan->buffer_sizes[i];
         if (status == TDL_OK && desc->progress && !desc->progress(desc->progress_user, (double)done / (double)total))
             status = tdl_fail(err, TDL_ERROR_CANCELLED, "model: open was cancelled");
