@@ -167,6 +167,14 @@ tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache
     return status;
 }
 
+tdl_status tdl_model_weight_buffer(tdl_model *m, int32_t weight, tdl_buffer **out, tdl_error *err) {
+    pthread_mutex_lock(&m->binding);
+    tdl_status status = bind_weight(m, weight, TDL_LAYOUT_ROWS, err);
+    *out = m->buffers[weight][TDL_LAYOUT_ROWS];
+    pthread_mutex_unlock(&m->binding);
+    return status;
+}
+
 // A weight's buffer in this layout, made where it is not there yet: borrowed from the file where the device can, else
 // copied or prepared. The file's pages of what was copied are let go.
 static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, tdl_error *err) {
