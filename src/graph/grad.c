@@ -13,11 +13,11 @@ typedef struct backward {
     tdl_grad grad; // first: rules get a pointer to it
     tdl_graph *g;
     const tdl_grad_desc *desc;
-    int32_t n_values; // how many the forward pass has; the arrays below are as long
-    bool *needs;      // a parameter's gradient leads through this value
-    int32_t *d;       // its gradient so far; -1: none
-    int32_t *param;   // the state that its gradient is added to; -1: it is no parameter
-    int32_t *again;   // the value computed again for it in the segment at hand; -1: itself
+    int32_t n_values;      // how many the forward pass has; the arrays below are as long
+    bool *needs;           // a parameter's gradient leads through this value
+    int32_t *d;            // its gradient so far; -1: none
+    int32_t *param;        // the state that its gradient is added to; -1: it is no parameter
+    int32_t *again;        // the value computed again for it in the segment at hand; -1: itself
     const tdl_plan_op *op; // at hand, as the forward pass has it
     char name[64];         // of what is appended
 } backward;
@@ -38,11 +38,8 @@ static int32_t rule_order_of(tdl_grad *grad, int32_t ids);
 void tdl_graph_grad(tdl_graph *g, const tdl_grad_desc *desc) {
     if (g->error.code) return;
     backward b = {.g = g, .desc = desc, .n_values = (int32_t)g->values.n};
-    b.grad = (tdl_grad){.emit = rule_emit,
-                        .give = rule_give,
-                        .add_to = rule_add_to,
-                        .tensor = rule_tensor,
-                        .order_of = rule_order_of};
+    b.grad = (tdl_grad){
+        .emit = rule_emit, .give = rule_give, .add_to = rule_add_to, .tensor = rule_tensor, .order_of = rule_order_of};
     size_t n = (size_t)b.n_values;
     b.needs = tdl_alloc(g->mem, n, sizeof *b.needs);
     b.d = tdl_alloc(g->mem, n, sizeof *b.d);
@@ -115,12 +112,14 @@ static void op_backward(backward *b, const tdl_plan_op *op) {
         grad->wants[i] = b->needs[op->in[i]];
         grad->in[i] = b->again[op->in[i]] >= 0 ? b->again[op->in[i]] : op->in[i];
     }
-    for (int32_t i = 0; i < op->n_out; i++) grad->out[i] = b->again[op->out[i]] >= 0 ? b->again[op->out[i]] : op->out[i];
+    for (int32_t i = 0; i < op->n_out; i++)
+        grad->out[i] = b->again[op->out[i]] >= 0 ? b->again[op->out[i]] : op->out[i];
     rule(grad);
 }
 
 static void add_gradient(backward *b, int32_t value, int32_t gradient) {
-    if (b->d[value] >= 0) gradient = tdl_graph_op(b->g, b->name, TDL_OP_ADD, NULL, 2, (int32_t[]){b->d[value], gradient});
+    if (b->d[value] >= 0)
+        gradient = tdl_graph_op(b->g, b->name, TDL_OP_ADD, NULL, 2, (int32_t[]){b->d[value], gradient});
     b->d[value] = gradient;
 }
 

@@ -81,7 +81,7 @@ int32_t tdl_graph_op_into(tdl_graph *g, const char *name, tdl_op op, const tdl_a
         tdl_fail(&g->error, why.code, "graph: %s '%s': %s", info->name, name, why.message);
         return -1;
     }
-    tdl_rows rows = n_in ? tdl_graph_value(g, in[info->rows_from])->rows : TDL_ROWS_FIXED;
+    tdl_rows rows = info->rows_from >= 0 ? tdl_graph_value(g, in[info->rows_from])->rows : TDL_ROWS_FIXED;
     for (int32_t i = 0; i < info->n_out; i++) {
         tdl_value value = {.kind = TDL_VALUE_TEMP, .tensor = call.out[i], .rows = rows, .base = -1, .buffer = -1};
         made.out[i] = given[i] >= 0 ? given[i] : add_value(g, name, &value);

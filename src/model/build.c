@@ -14,8 +14,8 @@ typedef struct builder {
     const tdl_model_limits *limits; // of a plan with a cache
     const tdl_model_train *train;   // of a plan that trains; NULL: none
     int32_t layer;
-    int32_t seed;       // value: the seed of this step's dropout
-    int32_t n_dropouts; // so far
+    int32_t seed;                                          // value: the seed of this step's dropout
+    int32_t n_dropouts;                                    // so far
     int32_t positions, seqs, seq_start, pages, rope_table; // values
 } builder;
 
@@ -187,7 +187,8 @@ static int32_t adapted(const builder *b, const char *name, int32_t x, int32_t y,
     for (int32_t i = 0; i < 2; i++) {
         int32_t weight = b->model->params.n + 2 * b->train->adapter[matrix] + i;
         tdl_tensor t;
-        if (b->g->error.code || tdl_model_train_tensor(b->model, b->train, weight, &t, &b->g->error) != TDL_OK) return -1;
+        if (b->g->error.code || tdl_model_train_tensor(b->model, b->train, weight, &t, &b->g->error) != TDL_OK)
+            return -1;
         char full[80];
         snprintf(full, sizeof full, "%d.%s.lora_%c", b->layer, name, 'a' + i);
         pair[i] = tdl_graph_weight(b->g, full, weight, &t);
@@ -235,6 +236,7 @@ tdl_status tdl_model_train_tensor(const tdl_model *model, const tdl_model_train 
     bool is_b = (weight - params->n) % 2 != 0;
     while (train->adapter[matrix] != pair) matrix++;
     const int64_t *shape = params->list[matrix].tensor.shape; // [N, K]
-    return tdl_tensor_make(TDL_DTYPE_F32, 2, is_b ? (int64_t[]){shape[0], train->rank} : (int64_t[]){train->rank, shape[1]},
-                           NULL, out, err);
+    return tdl_tensor_make(TDL_DTYPE_F32, 2,
+                           is_b ? (int64_t[]){shape[0], train->rank} : (int64_t[]){train->rank, shape[1]}, NULL, out,
+                           err);
 }

@@ -110,12 +110,14 @@ static bool adaptable(const tdl_param *p, int32_t index) {
     return p->name && p->tensor.n_dims == 2 && index >= TDL_ROLE_COUNT;
 }
 
-static tdl_status check_used(const char *what, const char *const *patterns, const bool *used, size_t n, tdl_error *err) {
+static tdl_status check_used(const char *what, const char *const *patterns, const bool *used, size_t n,
+                             tdl_error *err) {
     for (size_t i = 0; i < n; i++)
         if (!used[i])
-            return tdl_fail(err, TDL_ERROR_ARGUMENT,
-                            "train: %s pattern '%.128s' fits no tensor, expected a name such as 'blk.0.attn_q.weight' or 'blk.*'",
-                            what, patterns[i]);
+            return tdl_fail(
+                err, TDL_ERROR_ARGUMENT,
+                "train: %s pattern '%.128s' fits no tensor, expected a name such as 'blk.0.attn_q.weight' or 'blk.*'",
+                what, patterns[i]);
     return TDL_OK;
 }
 
@@ -175,7 +177,8 @@ static tdl_status choose_params(tdl_train_engine *e, const tdl_train_engine_desc
     size_t n_params = (size_t)n_marked * (lora ? 2 : 1), n_weights = (size_t)n + (lora ? n_params : 0);
     e->params = tdl_alloc(e->mem, n_params, sizeof *e->params);
     e->param_of = tdl_alloc(e->mem, n_weights, sizeof *e->param_of);
-    if (!e->params || !e->param_of) return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %zu parameters", n_params);
+    if (!e->params || !e->param_of)
+        return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %zu parameters", n_params);
     for (size_t i = 0; i < n_weights; i++) e->param_of[i] = -1;
     e->train = (tdl_model_train){.n_tokens = desc->n_tokens, .trained = e->trained, .dropout = desc->dropout};
     if (lora) {
@@ -192,15 +195,17 @@ static tdl_status choose_params(tdl_train_engine *e, const tdl_train_engine_desc
 // ---- states ----------------------------------------------------------------------------------------------------------
 
 // A weight as it is in the model; an adapter's a: uniform with the variance of PEFT's (Kaiming, a = sqrt 5), its b: zero.
-static tdl_status first_values(const tdl_train_engine *e, const tdl_trained *p, uint64_t seed, float *dst, tdl_error *err) {
+static tdl_status first_values(const tdl_train_engine *e, const tdl_trained *p, uint64_t seed, float *dst,
+                               tdl_error *err) {
     const tdl_params *params = &e->model->params;
     int64_t n = tdl_tensor_n_elements(&p->tensor);
     if (p->weight < params->n) {
         tdl_tensor_to_f32(&params->list[p->weight].tensor, dst);
         for (int64_t i = 0; i < n; i++)
             if (!isfinite(dst[i]))
-                return tdl_fail(err, TDL_ERROR_FORMAT, "train: tensor '%s': element %lld is %g, expected a finite number",
-                                p->name, (long long)i, (double)dst[i]);
+                return tdl_fail(err, TDL_ERROR_FORMAT,
+                                "train: tensor '%s': element %lld is %g, expected a finite number", p->name,
+                                (long long)i, (double)dst[i]);
         return TDL_OK;
     }
     bool is_b = (p->weight - params->n) % 2 != 0;
@@ -219,7 +224,8 @@ static tdl_status create_states(tdl_train_engine *e, uint64_t seed, tdl_error *e
     for (int32_t i = 0; i < n_states && status == TDL_OK; i++) {
         tdl_tensor t;
         status = tdl_train_state_tensor(&e->plan_desc, i, &t, err);
-        if (status == TDL_OK) status = backend->buffer_create(e->model->device, tdl_tensor_size(&t), &e->states[i], err);
+        if (status == TDL_OK)
+            status = backend->buffer_create(e->model->device, tdl_tensor_size(&t), &e->states[i], err);
     }
     for (int32_t i = 0; i < e->n_params && status == TDL_OK; i++) {
         const tdl_trained *p = &e->params[i];
@@ -261,7 +267,8 @@ static tdl_status bind(tdl_train_engine *e, const tdl_plan *plan, tdl_buffer **b
         if (plan->buffer_value[i] < 0) continue;
         const tdl_value *value = &plan->values[plan->buffer_value[i]];
         if (value->kind == TDL_VALUE_STATE) bound[i] = e->states[value->weight];
-        else if (e->param_of[value->weight] >= 0) bound[i] = state_buffer(e, TDL_TRAIN_WEIGHT, e->param_of[value->weight]);
+        else if (e->param_of[value->weight] >= 0)
+            bound[i] = state_buffer(e, TDL_TRAIN_WEIGHT, e->param_of[value->weight]);
         else status = tdl_model_weight_buffer(e->model, value->weight, &bound[i], err);
     }
     return status;
@@ -311,7 +318,8 @@ static tdl_status begin(tdl_train_engine *e, work kind, const tdl_step *step, td
     e->working = r->exec;
     const tdl_backend *backend = e->model->device->backend;
     if (kind == WORK_UPDATE) return backend->read(shared_buffer(e, TDL_TRAIN_STATS), 0, e->stats, sizeof e->stats, err);
-    return backend->read(shared_buffer(e, TDL_TRAIN_LOSSES), 0, e->losses, (size_t)e->train.n_tokens * sizeof(float), err);
+    return backend->read(shared_buffer(e, TDL_TRAIN_LOSSES), 0, e->losses, (size_t)e->train.n_tokens * sizeof(float),
+                         err);
 }
 
 tdl_status tdl_train_engine_gradients(tdl_train_engine *e, const tdl_micro_batch *batch, const tdl_hypers *hypers,
@@ -331,8 +339,8 @@ tdl_status tdl_train_engine_update(tdl_train_engine *e, const tdl_hypers *hypers
 }
 
 tdl_status tdl_train_engine_poll(tdl_train_engine *e, tdl_error *err) {
-    tdl_status status = e->working ? tdl_exec_poll(e->working, err)
-                                   : e->model->device->backend->poll(e->model->device, NULL, err);
+    tdl_status status =
+        e->working ? tdl_exec_poll(e->working, err) : e->model->device->backend->poll(e->model->device, NULL, err);
     if (status != TDL_PENDING) e->working = NULL;
     return status;
 }
@@ -366,7 +374,8 @@ static tdl_status find_in_op(tdl_train_engine *e, const runner *r, const tdl_pla
     for (int32_t i = 0; i < op->n_out && *found < 0 && status == TDL_OK; i++) {
         const tdl_value *v = &r->plan->values[op->out[i]];
         size_t size = tdl_tensor_size(&v->tensor);
-        if (v->tensor.dtype != TDL_DTYPE_F32 || !tdl_tensor_contiguous(&v->tensor)) continue; // a part: seen as a whole later
+        if (v->tensor.dtype != TDL_DTYPE_F32 || !tdl_tensor_contiguous(&v->tensor))
+            continue; // a part: seen as a whole later
         float *values = tdl_alloc(e->mem, size, 1);
         if (!values) return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory to look at '%s'", v->name);
         status = tdl_exec_read(r->exec, op->out[i], 0, size, values, err);
@@ -422,7 +431,8 @@ tdl_train_sizes tdl_train_engine_sizes(const tdl_train_engine *e) {
     for (int32_t i = 0; i < plan->n_buffers; i++) {
         const tdl_value *value = plan->buffer_value[i] >= 0 ? &plan->values[plan->buffer_value[i]] : NULL;
         if (!value) sizes.activations += plan->buffer_sizes[i];
-        else if (value->kind == TDL_VALUE_WEIGHT && e->param_of[value->weight] < 0) sizes.weights += plan->buffer_sizes[i];
+        else if (value->kind == TDL_VALUE_WEIGHT && e->param_of[value->weight] < 0)
+            sizes.weights += plan->buffer_sizes[i];
     }
     return sizes;
 }

@@ -15,12 +15,12 @@ typedef struct tdl_train_engine tdl_train_engine;
 
 // Which parameters are trained, and how.
 typedef struct tdl_train_engine_desc {
-    tdl_model *model; // borrowed until destroy
-    int32_t n_tokens; // of a micro-batch
+    tdl_model *model;          // borrowed until destroy
+    int32_t n_tokens;          // of a micro-batch
     const char *const *freeze; // [n_freeze] patterns of names (GGUF's) that stay as they are: "blk.0.*"
     size_t n_freeze;
-    int32_t lora_rank; // 0: no adapters, every parameter is trained
-    float lora_alpha;  // adapters are scaled by lora_alpha / lora_rank
+    int32_t lora_rank;               // 0: no adapters, every parameter is trained
+    float lora_alpha;                // adapters are scaled by lora_alpha / lora_rank
     const char *const *lora_targets; // [n_lora_targets] patterns of matrices that get adapters
     size_t n_lora_targets;
     float dropout;
@@ -68,8 +68,8 @@ const tdl_trained *tdl_train_engine_param(const tdl_train_engine *engine, int32_
 int64_t tdl_train_engine_n_elements(const tdl_train_engine *engine);
 const tdl_model_train *tdl_train_engine_train(const tdl_train_engine *engine);
 // Bytes of a state's values, at a multiple of 4. The read has arrived when poll returns OK.
-tdl_status tdl_train_engine_read(tdl_train_engine *engine, tdl_train_state kind, int32_t param, size_t offset, void *dst,
-                                 size_t size, tdl_error *err);
+tdl_status tdl_train_engine_read(tdl_train_engine *engine, tdl_train_state kind, int32_t param, size_t offset,
+                                 void *dst, size_t size, tdl_error *err);
 tdl_status tdl_train_engine_write(tdl_train_engine *engine, tdl_train_state kind, int32_t param, size_t offset,
                                   const void *src, size_t size, tdl_error *err);
 

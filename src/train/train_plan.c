@@ -19,8 +19,8 @@ enum {
 static int32_t state(const tdl_train_plan_desc *desc, tdl_graph *g, int32_t number, const char *name);
 static int32_t param_state(const tdl_train_plan_desc *desc, tdl_graph *g, tdl_train_state kind, int32_t param);
 static int32_t shared_state(const tdl_train_plan_desc *desc, tdl_graph *g, tdl_train_shared which);
-static int32_t loss_head(const tdl_train_plan_desc *desc, tdl_graph *g, int32_t hidden, int32_t output, int32_t d_output,
-                         bool gradients);
+static int32_t loss_head(const tdl_train_plan_desc *desc, tdl_graph *g, int32_t hidden, int32_t output,
+                         int32_t d_output, bool gradients);
 static tdl_status finish(const tdl_train_plan_desc *desc, tdl_graph *g, tdl_plan **out, tdl_error *err);
 
 tdl_status tdl_train_plan_gradients(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err) {
@@ -74,7 +74,9 @@ tdl_status tdl_train_plan_loss(const tdl_train_plan_desc *desc, tdl_plan **out, 
 }
 
 // Pieces of a gradient whose sums of squares are added up in the end.
-static int64_t n_pieces(const tdl_trained *param) { return tdl_div_up(tdl_tensor_n_elements(&param->tensor), NORM_PIECE); }
+static int64_t n_pieces(const tdl_trained *param) {
+    return tdl_div_up(tdl_tensor_n_elements(&param->tensor), NORM_PIECE);
+}
 
 tdl_status tdl_train_plan_update(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err) {
     tdl_graph g;
@@ -112,8 +114,8 @@ static int64_t chunk_rows(const tdl_train_plan_desc *desc) {
 }
 
 // The losses, and with gradients the hidden state's; -1 otherwise. d_output: the output matrix's gradient; -1: it is not trained.
-static int32_t loss_head(const tdl_train_plan_desc *desc, tdl_graph *g, int32_t hidden, int32_t output, int32_t d_output,
-                         bool gradients) {
+static int32_t loss_head(const tdl_train_plan_desc *desc, tdl_graph *g, int32_t hidden, int32_t output,
+                         int32_t d_output, bool gradients) {
     int32_t n_tokens = desc->train->n_tokens, d_hidden = -1, hyper = -1;
     int32_t targets = tdl_graph_step(g, TDL_STEP_TARGETS, TDL_ROWS_FIXED, n_tokens, 0, 0);
     int32_t losses = shared_state(desc, g, TDL_TRAIN_LOSSES);

@@ -17,7 +17,13 @@ typedef struct tdl_trained {
 } tdl_trained;
 
 // The states' numbers: parameter i's are TDL_TRAIN_<kind> * n_params + i; after them those there is one of.
-typedef enum tdl_train_state { TDL_TRAIN_GRAD, TDL_TRAIN_WEIGHT, TDL_TRAIN_M, TDL_TRAIN_V, TDL_TRAIN_STATES } tdl_train_state;
+typedef enum tdl_train_state {
+    TDL_TRAIN_GRAD,
+    TDL_TRAIN_WEIGHT,
+    TDL_TRAIN_M,
+    TDL_TRAIN_V,
+    TDL_TRAIN_STATES
+} tdl_train_state;
 typedef enum tdl_train_shared {
     TDL_TRAIN_LOSSES, // [n_tokens] of the last micro-batch; 0 where the target is not counted
     TDL_TRAIN_NORMS,  // sums of squares of pieces of the gradients

@@ -48,9 +48,11 @@ def loss_of(model, documents):
 
 
 def load(family, dtype):
-    return transformers.AutoModelForCausalLM.from_pretrained(
+    model = transformers.AutoModelForCausalLM.from_pretrained(
         ROOT / "hf-tiny" / family, dtype=dtype, attn_implementation="eager"
     ).eval()  # no dropout; gradients are computed all the same
+    model.get_input_embeddings().padding_idx = None  # the padding id's row learns as the others do
+    return model
 
 
 def gradients(model, documents):
