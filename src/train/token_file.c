@@ -4,14 +4,13 @@
 // counted bits, 24 u64 n_tokens, 32 u64 n_documents, 40 u64 n_targets, 48 u64 key of the tokenizer, 56 u64 key of the
 // sources, 64 u64 checksum of all before the footer, 72 zeros, 120 u64 checksum of the footer's bytes before. It stands
 // at the end because a file is written in one go. Where sections lie follows from the numbers.
-//
-// A checksum hashes blocks of 64 KiB, each with the one before as its seed.
+// Checksums are XXH64.
 #include "train/token_file.h"
 
 #include "base/checked.h"
+#include "base/checksum.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/limits.h"
 
 #include <assert.h>
@@ -20,7 +19,7 @@
 enum {
     HEAD_SIZE = 64,
     SECTION_ALIGN = 64,
-    BLOCK_SIZE = 1 << 16, // bytes of a checksum's block, and of what is written at once
+    BLOCK_SIZE = 1 << 16, // bytes that are written at once
     FOOTER_CHECKSUM = 64, // where the contents' checksum stands
     FOOTER_CHECKED = 120, // where the footer's own does, and what it is of
     U16_VOCAB_MAX = 1 << 16
@@ -51,7 +50,6 @@ static bool layout_of(const footer *f, layout *out);
 static tdl_status check_footer(const footer *f, tdl_error *err);
 static tdl_status check_contents(const tdl_token_file *file, tdl_error *err);
 static uint64_t count_targets(const tdl_token_file *file);
-static uint64_t checksum_of(const uint8_t *bytes, size_t size);
 
 tdl_status tdl_token_file_parse(const void *bytes, size_t size, tdl_token_file *out, tdl_error *err) {
     const uint8_t *data = bytes;
@@ -63,7 +61,7 @@ tdl_status tdl_token_file_parse(const void *bytes, size_t size, tdl_token_file *
     }
     const uint8_t *end = data + size - TDL_TOKEN_FILE_FOOTER_SIZE;
     memcpy(&f, end, sizeof f);
-    if (memcmp(f.magic, magic, sizeof magic) != 0 || f.own_checksum != checksum_of(end, FOOTER_CHECKED)) {
+    if (memcmp(f.magic, magic, sizeof magic) != 0 || f.own_checksum != tdl_xxh64_of(end, FOOTER_CHECKED)) {
         return tdl_fail(err, TDL_ERROR_FORMAT, "token file: its end is damaged or missing");
     }
     tdl_status status = check_footer(&f, err);
@@ -72,7 +70,7 @@ tdl_status tdl_token_file_parse(const void *bytes, size_t size, tdl_token_file *
         return tdl_fail(err, TDL_ERROR_FORMAT, "token file: %zu bytes do not hold %llu tokens of %llu documents", size,
                         (unsigned long long)f.n_tokens, (unsigned long long)f.n_documents);
     }
-    if (f.checksum != checksum_of(data, at.footer)) {
+    if (f.checksum != tdl_xxh64_of(data, at.footer)) {
         return tdl_fail(err, TDL_ERROR_FORMAT, "token file: its contents do not match their checksum");
     }
     const void *tokens = data + HEAD_SIZE, *documents = data + at.documents;
@@ -159,15 +157,6 @@ static uint64_t count_targets(const tdl_token_file *file) {
     return n;
 }
 
-static uint64_t checksum_of(const uint8_t *bytes, size_t size) {
-    uint64_t sum = 0;
-    for (size_t pos = 0, n; pos < size; pos += n) {
-        n = size - pos < BLOCK_SIZE ? size - pos : BLOCK_SIZE;
-        sum = tdl_hash_bytes(bytes + pos, n, sum);
-    }
-    return sum;
-}
-
 uint64_t tdl_token_file_document(const tdl_token_file *file, uint64_t i) {
     uint64_t low = 0, high = file->n_documents; // documents[low] <= i < documents[high]
     while (high - low > 1) {
@@ -181,9 +170,9 @@ uint64_t tdl_token_file_document(const tdl_token_file *file, uint64_t i) {
 void tdl_token_file_seal(void *bytes, size_t size) {
     assert(size >= TDL_TOKEN_FILE_FOOTER_SIZE);
     uint8_t *end = (uint8_t *)bytes + size - TDL_TOKEN_FILE_FOOTER_SIZE;
-    uint64_t sum = checksum_of(bytes, size - TDL_TOKEN_FILE_FOOTER_SIZE);
+    uint64_t sum = tdl_xxh64_of(bytes, size - TDL_TOKEN_FILE_FOOTER_SIZE);
     memcpy(end + FOOTER_CHECKSUM, &sum, sizeof sum);
-    sum = checksum_of(end, FOOTER_CHECKED);
+    sum = tdl_xxh64_of(end, FOOTER_CHECKED);
     memcpy(end + FOOTER_CHECKED, &sum, sizeof sum);
 }
 
@@ -193,6 +182,7 @@ struct tdl_token_writer {
     const tdl_allocator *mem;
     tdl_file_writer *file;
     footer f;
+    tdl_xxh64 checksum;
     tdl_vec documents; // uint64_t
     tdl_vec bits;      // uint8_t [ceil(n_tokens / 8)] once has_counted
     uint8_t *block;    // [BLOCK_SIZE], what is not written yet
@@ -220,6 +210,7 @@ tdl_status tdl_token_writer_open(const tdl_allocator *mem, const char *path, int
                                  .documents = tdl_vec_make(mem, sizeof(uint64_t)),
                                  .bits = tdl_vec_make(mem, sizeof(uint8_t))};
     memcpy(writer->f.magic, magic, sizeof magic);
+    tdl_xxh64_init(&writer->checksum, 0);
     writer->block = tdl_alloc(mem, BLOCK_SIZE, 1);
     tdl_status status = writer->block ? tdl_file_writer_open(mem, path, &writer->file, err) : no_memory(err);
     if (status == TDL_OK) status = writer_put(writer, magic, sizeof magic, err);
@@ -263,7 +254,8 @@ tdl_status tdl_token_writer_commit(tdl_token_writer *writer, tdl_error *err) {
     if (status == TDL_OK) status = writer_put(writer, &f->n_tokens, sizeof f->n_tokens, err);
     if (status == TDL_OK) status = writer_pad(writer, err);
     if (status == TDL_OK) status = writer_flush(writer, err);
-    f->own_checksum = checksum_of((const uint8_t *)f, FOOTER_CHECKED);
+    f->checksum = tdl_xxh64_sum(&writer->checksum);
+    f->own_checksum = tdl_xxh64_of(f, FOOTER_CHECKED);
     if (status == TDL_OK) status = tdl_file_writer_write(writer->file, f, sizeof *f, err);
     if (status == TDL_OK) {
         status = tdl_file_writer_commit(writer->file, err);
@@ -328,7 +320,7 @@ static bool put_bits(tdl_token_writer *writer, const uint8_t *counted, size_t n)
     return true;
 }
 
-// Everything but the footer goes through here: blocks are hashed when they are full.
+// Everything but the footer goes through here.
 static tdl_status writer_put(tdl_token_writer *writer, const void *bytes, size_t size, tdl_error *err) {
     const uint8_t *rest = bytes;
     while (size > 0) {
@@ -352,7 +344,7 @@ static tdl_status writer_pad(tdl_token_writer *writer, tdl_error *err) {
 
 static tdl_status writer_flush(tdl_token_writer *writer, tdl_error *err) {
     if (writer->n_block == 0) return TDL_OK;
-    writer->f.checksum = tdl_hash_bytes(writer->block, writer->n_block, writer->f.checksum);
+    tdl_xxh64_add(&writer->checksum, writer->block, writer->n_block);
     tdl_status status = tdl_file_writer_write(writer->file, writer->block, writer->n_block, err);
     writer->n_block = 0;
     return status;
