@@ -27,6 +27,10 @@ struct tdl_model {
     tdl_buffer *(*buffers)[TDL_LAYOUT_COUNT]; // [params.n]: each weight in each layout some plan uses
 };
 
+// tdl_model_open over weights that are there already, and that the model takes over, on failure too. desc's path, bytes
+// and reader are not used.
+tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *desc, tdl_model **out, tdl_error *err);
+
 // What a plan of the model is made for.
 typedef struct tdl_model_limits {
     int32_t n_tokens, n_seqs, n_outputs; // in a step
