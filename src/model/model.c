@@ -28,7 +28,12 @@ tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error
                              .reader = desc->reader};
     tdl_weights *weights = NULL;
     status = tdl_weights_open(&from, &weights, err);
-    return status == TDL_OK ? tdl_model_open_weights(weights, desc, out, err) : status;
+    tdl_model *m = NULL;
+    if (status == TDL_OK) status = tdl_model_open_weights(weights, desc, &m, err);
+    if (status == TDL_OK) status = prepare(m, desc, err);
+    if (status == TDL_OK) *out = m;
+    else tdl_model_close(m);
+    return status;
 }
 
 tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
@@ -48,7 +53,6 @@ tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *de
     m->weights = weights;
     status = read_weights(m, err);
     if (status == TDL_OK) status = open_device(m, desc, err);
-    if (status == TDL_OK) status = prepare(m, desc, err);
     if (status == TDL_OK) *out = m;
     else tdl_model_close(m);
     return status;

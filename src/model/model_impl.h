@@ -28,7 +28,7 @@ struct tdl_model {
 };
 
 // tdl_model_open over weights that are there already, and that the model takes over, on failure too. desc's path, bytes
-// and reader are not used.
+// and reader are not used. Weights get to the device when a plan first wants them.
 tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *desc, tdl_model **out, tdl_error *err);
 
 // What a plan of the model is made for.

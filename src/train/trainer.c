@@ -1,0 +1,317 @@
+// trainer.c - a training run: made from its settings, then advanced phase by phase. See trainer.h.
+#include "train/trainer.h"
+
+#include "base/checked.h"
+#include "base/hash.h"
+#include "train/fresh.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
+static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
+static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
+static tdl_status create_engine(tdl_trainer *t, tdl_error *err);
+static tdl_status begin_step(tdl_trainer *t, tdl_error *err);
+static tdl_status after_gradients(tdl_trainer *t, tdl_error *err);
+static tdl_status after_update(tdl_trainer *t, tdl_error *err);
+static tdl_status after_validation(tdl_trainer *t, tdl_error *err);
+static tdl_status end_step(tdl_trainer *t, tdl_error *err);
+
+tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err) {
+    if (!desc || !out || desc->size != sizeof *desc)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: desc size is %zu, expected %zu", desc ? desc->size : 0, sizeof *desc);
+    tdl_trainer_desc first; // what is wrong without looking at a model is said before one is opened
+    tdl_status status = tdl_trainer_settings(desc, 0, &first, err);
+    if (status != TDL_OK) return status;
+    const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
+    tdl_trainer *t = tdl_alloc(mem, 1, sizeof *t);
+    if (!t) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
+    t->mem = mem;
+    t->counts.scale = 1;
+    status = open_dir(t, desc, err);
+    if (status == TDL_OK) status = open_model(t, desc, err);
+    if (status == TDL_OK) status = tdl_trainer_settings(desc, t->model->config.n_ctx, &t->desc, err);
+    if (status == TDL_OK) status = open_data(t, desc, err);
+    if (status == TDL_OK) status = create_engine(t, err);
+    if (status == TDL_OK && desc->resume && tdl_trainer_checkpoint_exists(t)) status = tdl_trainer_restore(t, err);
+    if (status != TDL_OK) {
+        tdl_trainer_destroy(t);
+        return status;
+    }
+    *out = t;
+    return TDL_OK;
+}
+
+void tdl_trainer_destroy(tdl_trainer *t) {
+    if (!t) return;
+    tdl_train_engine_destroy(t->engine);
+    tdl_checkpoint_writer_destroy(t->writer);
+    tdl_free(t->mem, t->staging);
+    tdl_data_reader_destroy(t->val_reader);
+    tdl_data_reader_destroy(t->reader);
+    tdl_dataset_close(t->val_data);
+    tdl_dataset_close(t->data);
+    tdl_model_close(t->model);
+    if (t->owns_device) tdl_device_close(t->device);
+    tdl_run_lock_release(t->lock);
+    tdl_free(t->mem, t->dir);
+    tdl_free(t->mem, t);
+}
+
+static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
+    t->dir = tdl_strndup(t->mem, desc->dir, strlen(desc->dir));
+    if (!t->dir) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
+    if (!tdl_path_is_dir(t->dir) && mkdir(t->dir, 0777) != 0)
+        return tdl_fail(err, TDL_ERROR_IO, "trainer: cannot make directory '%.200s': %s", t->dir, tdl_errno_text());
+    tdl_status status = tdl_run_lock_acquire(t->mem, t->dir, &t->lock, err);
+    if (status == TDL_OK && !desc->resume && tdl_trainer_checkpoint_exists(t))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: '%.200s' holds another run: resume it, or take another directory", t->dir);
+    return status;
+}
+
+static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
+    tdl_weights *weights = NULL;
+    tdl_status status;
+    t->device = desc->device;
+    if (!t->device) {
+        status = tdl_device_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .allocator = desc->allocator}, &t->device, err);
+        if (status != TDL_OK) return status;
+        t->owns_device = true;
+    }
+    if (desc->config_path) {
+        tdl_fresh_desc fresh = {.mem = t->mem, .config = desc->config_path, .tokenizer = desc->tokenizer_path, .seed = desc->seed};
+        status = tdl_fresh_weights(&fresh, &weights, err);
+    } else {
+        status = tdl_weights_open(&(tdl_weights_desc){.mem = t->mem, .path = desc->model_path}, &weights, err);
+    }
+    if (status != TDL_OK) return status;
+    tdl_model_desc model = {.size = sizeof model, .device = t->device, .allocator = desc->allocator, .precision = desc->precision};
+    status = tdl_model_open_weights(weights, &model, &t->model, err);
+    if (status == TDL_OK && !t->model->tokenizer)
+        return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: the model carries no tokenizer");
+    return status;
+}
+
+static tdl_status open_dataset(tdl_trainer *t, const char *const *paths, size_t n_paths, bool in_order, tdl_dataset **data,
+                               tdl_data_reader **reader, tdl_error *err) {
+    tdl_dataset_desc of = {.paths = paths,
+                           .n_paths = n_paths,
+                           .tokenizer = t->model->tokenizer,
+                           .n_vocab = t->model->config.n_vocab,
+                           .cache_dir = t->dir,
+                           .progress = t->desc.progress,
+                           .progress_user = t->desc.progress_user};
+    tdl_status status = tdl_dataset_open(t->mem, &of, data, err);
+    if (status != TDL_OK) return status;
+    tdl_data_reader_desc windows = {.tokens = tdl_dataset_tokens(*data),
+                                    .batch = t->desc.n_micro_batch,
+                                    .seq = t->desc.n_seq,
+                                    .in_order = in_order,
+                                    .seed = t->desc.seed};
+    return tdl_data_reader_create(t->mem, &windows, reader, err);
+}
+
+static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
+    tdl_status status = open_dataset(t, desc->data, desc->n_data, false, &t->data, &t->reader, err);
+    if (status == TDL_OK && desc->n_val_data)
+        status = open_dataset(t, desc->val_data, desc->n_val_data, true, &t->val_data, &t->val_reader, err);
+    return status;
+}
+
+static tdl_status create_engine(tdl_trainer *t, tdl_error *err) {
+    const tdl_trainer_desc *d = &t->desc;
+    t->schedule = (tdl_schedule_desc){.kind = d->schedule,
+                                      .n_steps = d->n_steps,
+                                      .n_warmup_steps = d->n_warmup_steps,
+                                      .n_decay_steps = d->n_decay_steps,
+                                      .lr = d->lr,
+                                      .lr_min = d->lr_min};
+    tdl_train_engine_desc of = {.model = t->model,
+                                .n_tokens = d->n_micro_batch * d->n_seq,
+                                .freeze = d->freeze,
+                                .n_freeze = d->n_freeze,
+                                .lora_rank = d->lora_rank,
+                                .lora_alpha = d->lora_alpha,
+                                .lora_targets = d->lora_targets,
+                                .n_lora_targets = d->n_lora_targets,
+                                .dropout = d->dropout,
+                                .recompute = d->recompute,
+                                .precision = d->precision,
+                                .beta1 = d->beta1,
+                                .beta2 = d->beta2,
+                                .eps = d->eps,
+                                .weight_decay = d->weight_decay,
+                                .seed = d->seed};
+    return tdl_train_engine_create(&of, &t->engine, err);
+}
+
+// ---- phases ----------------------------------------------------------------------------------------------------------
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err) {
+    if (out && out->size != sizeof *out)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: step size is %zu, expected %zu", out->size, sizeof *out);
+    if (t->phase == TDL_PHASE_END) return TDL_DONE;
+    if (t->phase == TDL_PHASE_NEXT) {
+        tdl_status begun = begin_step(t, err);
+        return begun == TDL_OK ? TDL_PENDING : begun;
+    }
+    tdl_status status = t->phase == TDL_PHASE_CHECKPOINT ? TDL_OK : tdl_train_engine_poll(t->engine, err);
+    if (status == TDL_OK) switch (t->phase) {
+        case TDL_PHASE_GRADIENTS: status = after_gradients(t, err); break;
+        case TDL_PHASE_UPDATE: status = after_update(t, err); break;
+        case TDL_PHASE_VALIDATE: status = after_validation(t, err); break;
+        case TDL_PHASE_CHECKPOINT: status = tdl_trainer_checkpoint_advance(t, err); break;
+        case TDL_PHASE_NEXT:
+        case TDL_PHASE_END: break;
+        }
+    if (t->phase == TDL_PHASE_CHECKPOINT && status == TDL_OK) status = end_step(t, err);
+    if (status < 0) t->phase = TDL_PHASE_NEXT; // the step is over, whatever became of it
+    if (status == TDL_OK && out) *out = t->result;
+    return status;
+}
+
+// The step's dropout: the same masks whenever this micro-batch of this step is computed.
+static tdl_micro_batch micro_batch(const tdl_trainer *t) {
+    const uint64_t of[3] = {t->desc.seed, (uint64_t)t->counts.step, (uint64_t)t->n_micro};
+    uint64_t seed = tdl_hash64(of, sizeof of);
+    const tdl_data_batch *b = &t->batch;
+    return (tdl_micro_batch){.ids = b->ids,
+                             .targets = b->targets,
+                             .positions = b->positions,
+                             .id_order = b->ids_order,
+                             .position_order = b->positions_order,
+                             .seed = {(int32_t)(uint32_t)seed, (int32_t)(uint32_t)(seed >> 32)}};
+}
+
+static tdl_status begin_micro(tdl_trainer *t, tdl_error *err) {
+    tdl_data_reader_next(t->reader, &t->batch); // shuffled: never at its end
+    tdl_micro_batch micro = micro_batch(t);
+    return tdl_train_engine_gradients(t->engine, &micro, &t->hypers, err);
+}
+
+static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
+    if (t->counts.step >= t->desc.n_steps ||
+        (t->desc.n_patience && t->counts.n_bad_vals >= t->desc.n_patience)) {
+        t->phase = TDL_PHASE_END;
+        bool kept = t->counts.best_step && t->counts.best_step < t->counts.step;
+        tdl_status status = kept ? tdl_trainer_restore_best(t, err) : TDL_OK;
+        return status == TDL_OK ? TDL_DONE : status;
+    }
+    t->begun = seconds_now();
+    t->n_micro = 0;
+    t->loss_sum = 0;
+    int32_t n_micro = t->desc.n_batch / t->desc.n_micro_batch;
+    t->n_counted = tdl_max_i64(1, tdl_data_reader_n_targets(t->reader, n_micro));
+    int32_t step = t->counts.step + 1;
+    float *h = t->hypers.values;
+    h[TDL_HYPER_LOSS_SCALE] = t->counts.scale / (float)t->n_counted;
+    h[TDL_HYPER_UNSCALE] = 1 / t->counts.scale;
+    h[TDL_HYPER_CLIP] = t->desc.clip_norm;
+    h[TDL_HYPER_LR] = tdl_schedule_lr(&t->schedule, step);
+    h[TDL_HYPER_M_FACTOR] = (float)(1 / (1 - pow((double)t->desc.beta1, step)));
+    h[TDL_HYPER_V_FACTOR] = (float)(1 / (1 - pow((double)t->desc.beta2, step)));
+    t->result = (tdl_train_step){.size = sizeof t->result,
+                                 .step = step,
+                                 .lr = h[TDL_HYPER_LR],
+                                 .val_loss = NAN,
+                                 .n_tokens = t->desc.n_batch * t->desc.n_seq};
+    tdl_status status = begin_micro(t, err);
+    if (status == TDL_OK) t->phase = TDL_PHASE_GRADIENTS;
+    return status;
+}
+
+// Says where a value that is not finite came from.
+static tdl_status diverged(tdl_trainer *t, const char *what, tdl_error *err) {
+    char where[200];
+    tdl_micro_batch micro = micro_batch(t);
+    tdl_status status = tdl_train_engine_diagnose(t->engine, &micro, &t->hypers, where, sizeof where, err);
+    if (status == TDL_OK) status = tdl_train_engine_update(t->engine, &t->hypers, err); // changes nothing, clears gradients
+    if (status == TDL_OK) status = tdl_trainer_wait(t, err);
+    if (status != TDL_OK) return status;
+    return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: step %d: %s is not finite%s%s", t->result.step, what,
+                    where[0] ? ": " : "", where);
+}
+
+// Adds the losses of the batch that was under way; false where one is not finite.
+static bool add_losses(tdl_trainer *t) {
+    const float *losses = tdl_train_engine_losses(t->engine);
+    double sum = 0;
+    for (int64_t i = 0; i < t->batch.n_rows; i++)
+        if (t->batch.targets[i] >= 0) sum += (double)losses[i];
+    t->loss_sum += sum;
+    return isfinite(sum);
+}
+
+static tdl_status after_gradients(tdl_trainer *t, tdl_error *err) {
+    if (!add_losses(t)) return diverged(t, "the loss", err);
+    tdl_status status;
+    if (++t->n_micro < t->desc.n_batch / t->desc.n_micro_batch) {
+        status = begin_micro(t, err);
+    } else {
+        t->phase = TDL_PHASE_UPDATE;
+        status = tdl_train_engine_update(t->engine, &t->hypers, err);
+    }
+    return status == TDL_OK ? TDL_PENDING : status;
+}
+
+static tdl_status begin_validation(tdl_trainer *t, tdl_error *err) {
+    tdl_micro_batch micro = micro_batch(t);
+    return tdl_train_engine_loss(t->engine, &micro, err);
+}
+
+static tdl_status after_update(tdl_trainer *t, tdl_error *err) {
+    bool finite;
+    t->result.grad_norm = tdl_train_engine_grad_norm(t->engine, &finite);
+    t->result.loss = (float)(t->loss_sum / (double)t->n_counted);
+    if (!finite) {
+        t->n_micro--; // the last micro-batch again
+        return diverged(t, "the gradient", err);
+    }
+    t->counts.step = t->result.step;
+    bool last = t->counts.step == t->desc.n_steps;
+    if (t->val_reader && (t->counts.step % t->desc.n_val_every == 0 || last)) {
+        tdl_data_reader_rewind(t->val_reader);
+        t->n_micro = 0;
+        t->loss_sum = 0;
+        t->n_counted = 0;
+        if (tdl_data_reader_next(t->val_reader, &t->batch) == TDL_OK) {
+            t->phase = TDL_PHASE_VALIDATE;
+            tdl_status status = begin_validation(t, err);
+            return status == TDL_OK ? TDL_PENDING : status;
+        }
+    }
+    t->phase = TDL_PHASE_CHECKPOINT;
+    return TDL_OK;
+}
+
+static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
+    bool finite = add_losses(t);
+    t->n_counted += t->batch.n_targets;
+    t->n_micro++;
+    bool more = !t->desc.n_val_batches || t->n_micro < t->desc.n_val_batches;
+    if (finite && more && tdl_data_reader_next(t->val_reader, &t->batch) == TDL_OK) {
+        tdl_status status = begin_validation(t, err);
+        return status == TDL_OK ? TDL_PENDING : status;
+    }
+    t->result.val_loss = (float)(t->loss_sum / (double)tdl_max_i64(1, t->n_counted));
+    t->is_best = !t->counts.best_step || t->result.val_loss < t->counts.best_loss;
+    if (t->is_best) {
+        t->counts.best_step = t->counts.step;
+        t->counts.best_loss = t->result.val_loss;
+        t->counts.n_bad_vals = 0;
+    } else {
+        t->counts.n_bad_vals++;
+    }
+    t->phase = TDL_PHASE_CHECKPOINT;
+    return TDL_OK;
+}
