@@ -358,8 +358,10 @@ typedef struct tdl_trainer_desc {
     const tdl_allocator *allocator;           /* borrowed until destroy */
     tdl_precision precision; /* default auto: F16 products where the device has them; weights and moments are F32 always */
 
-    const char *dir; /* checkpoints, log, results; made where absent, locked while the trainer lives. NULL: nothing is written */
-    bool resume;     /* go on from the checkpoint in dir, where there is one; else start anew and refuse a dir that has one */
+    const char *dir; /* tokenized data, checkpoints, log; made where absent, locked while the trainer lives */
+    bool resume;     /* go on from the checkpoint in dir, where there is one; default: a dir that has one is an error */
+    bool (*progress)(void *user, double fraction); /* called while data is tokenized; returning false cancels create */
+    void *progress_user;
 
     const char *const *data; /* [n_data] text files (documents end at NUL bytes) or .jsonl files with "text", "prompt" and
                                 "completion", or chat "messages" */
@@ -396,7 +398,7 @@ typedef struct tdl_trainer_desc {
 } tdl_trainer_desc;
 
 /* Opens or draws the weights, tokenizes the data, makes the plans.
- * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT, DEVICE. */
+ * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT, CANCELLED, DEVICE. */
 TDL_API tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err);
 TDL_API void tdl_trainer_destroy(tdl_trainer *trainer);
 
@@ -407,19 +409,22 @@ typedef struct tdl_train_step {
     float val_loss;  /* after it; NaN where it was not measured */
     float grad_norm; /* before clipping */
     float lr;
-    int32_t n_tokens; /* of the step */
+    float tokens_per_s; /* of the step's gradients and update */
+    int32_t n_tokens;   /* of the step */
 } tdl_train_step;
 
 /* Advances by a piece of a step. OK: a step is done, and out describes it. PENDING: call again; when nothing changed a device
- * is at work. DONE: all steps are done, or the validation loss has not improved for n_patience evaluations. FORMAT: the loss
+ * is at work. DONE: all steps are done, or the validation loss has not improved for n_patience evaluations; the weights are
+ * those with the best validation loss, where there is one. FORMAT: the loss
  * or a gradient is not finite: the message names the step and the op and tensor where that began; nothing was updated.
  * Other errors: DEVICE, DEVICE_LOST, IO (log or checkpoint; the trainer can go on), MEMORY. */
 TDL_API tdl_status tdl_trainer_step(tdl_trainer *trainer, tdl_train_step *out, tdl_error *err);
 
-/* Writes a checkpoint to the trainer's dir now. Errors: ARGUMENT (no dir), IO, MEMORY, DEVICE. */
+/* Writes a checkpoint now; waits for the device. Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE. */
 TDL_API tdl_status tdl_trainer_checkpoint(tdl_trainer *trainer, tdl_error *err);
 /* Writes the model as it is now: a path that ends in .gguf, or a directory for Hugging Face's files. Adapters are merged.
- * Errors: IO, MEMORY, DEVICE, UNSUPPORTED. */
+ * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. Waits for the device.
+ * Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE, UNSUPPORTED. */
 TDL_API tdl_status tdl_trainer_save(tdl_trainer *trainer, const char *path, tdl_error *err);
 /* Writes the adapters alone, as a directory that PEFT reads. Errors: ARGUMENT (there are none), IO, MEMORY, DEVICE. */
 TDL_API tdl_status tdl_trainer_save_adapters(tdl_trainer *trainer, const char *dir, tdl_error *err);
@@ -433,6 +438,8 @@ typedef struct tdl_trainer_info {
     uint64_t n_data_tokens; /* in data */
     int32_t n_steps, n_done;
     int32_t n_batch, n_seq, n_micro_batch;
+    int32_t best_step; /* with the lowest validation loss; 0: none was measured */
+    float best_val_loss;
     /* Bytes on the device. */
     uint64_t weights_size, gradients_size, moments_size, activations_size;
 } tdl_trainer_info;

@@ -26,6 +26,8 @@ static const struct {
     {"logits", "write the logits of every position to a NumPy file", cmd_logits},
     {"perplexity", "how well a model predicts a text", cmd_perplexity},
     {"bench", "measure prefill and decode, as llama-bench does", cmd_bench},
+    {"train", "train a model, from random weights or from a model's", cmd_train},
+    {"finetune", "teach a model more, with adapters (LoRA)", cmd_finetune},
     {"devices", "what --device can name on this machine", cmd_devices},
     {"version", "print the version", cmd_version},
     {"help", "this text, or a command's: treadle help run", cmd_help},

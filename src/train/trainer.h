@@ -9,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/data_reader.h"
 #include "train/dataset.h"
+#include "train/run_lock.h"
 #include "train/schedule.h"
 #include "train/train_engine.h"
 
@@ -27,19 +28,21 @@ typedef struct tdl_train_counts {
     int32_t n_bad_vals; // evaluations in a row without a better loss
     int32_t best_step;  // 0: none yet
     float best_loss;    // on the validation data
-    float scale;        // of the loss, a power of two: keeps small gradients from vanishing in F16
+    float scale;        // of the loss, a power of two: keeps small gradients from vanishing in F16; 0: not chosen yet
 } tdl_train_counts;
 
 struct tdl_trainer {
     const tdl_allocator *mem;
     tdl_trainer_desc desc; // with defaults; its texts are not used after create
     char *dir;
+    tdl_run_lock *lock;
     tdl_device *device; // owned where the caller gave none
     bool owns_device;
     tdl_model *model;
     tdl_train_engine *engine;
     tdl_dataset *data, *val_data;         // val_data NULL: none
     tdl_data_reader *reader, *val_reader; // micro-batches
+    tdl_data_state val_start;
     tdl_schedule_desc schedule;
     tdl_train_counts counts;
 
@@ -49,14 +52,13 @@ struct tdl_trainer {
     int32_t n_micro;      // micro-batches of the step, or of the evaluation, that are done
     int64_t n_counted;    // targets of the step, or of the evaluation so far
     double loss_sum;
-    bool is_best; // the evaluation just made
     tdl_train_step result;
     double begun; // seconds; of the step at hand
 
-    tdl_checkpoint_writer *writer; // of the checkpoint under way; the best's has weights alone
-    bool writes_best;
-    int32_t n_written;  // states of it that are written
-    uint8_t *staging;   // one state
+    bool writes_best, writes_last; // checkpoints that this step has still to write
+    tdl_checkpoint_writer *writer; // of the one under way; the best's has weights alone
+    int32_t n_written, n_to_write; // states of it
+    uint8_t *staging;              // the state that is being read
 };
 
 // The desc with every default set and checked. n_ctx: of the model, 0: not known. Errors: ARGUMENT.

@@ -14,7 +14,7 @@ static tdl_status check_sources(const tdl_trainer_desc *d, tdl_error *err) {
     if (d->config_path && !d->tokenizer_path) return FAIL("config_path is given, tokenizer_path is missing");
     if (d->config_path && d->lora_rank) return FAIL("adapters are for a model, config_path gives random weights");
     if (!d->n_data) return FAIL("no data");
-    if (d->resume && !d->dir) return FAIL("nothing to resume from: dir is missing");
+    if (!d->dir) return FAIL("dir is missing");
     return TDL_OK;
 }
 
@@ -23,11 +23,16 @@ static tdl_status check_counts(const tdl_trainer_desc *d, tdl_error *err) {
         const char *name;
         int64_t value, min, max;
     } counts[] = {
-        {"n_steps", d->n_steps, 1, INT32_MAX},          {"n_batch", d->n_batch, 1, INT32_MAX},
-        {"n_seq", d->n_seq, 2, TRAIN_TOKENS_MAX},       {"n_micro_batch", d->n_micro_batch, 1, d->n_batch},
-        {"n_warmup_steps", d->n_warmup_steps, 0, INT32_MAX}, {"n_decay_steps", d->n_decay_steps, 0, INT32_MAX},
-        {"lora_rank", d->lora_rank, 0, 4096},           {"n_val_every", d->n_val_every, 1, INT32_MAX},
-        {"n_val_batches", d->n_val_batches, 0, INT32_MAX}, {"n_checkpoint_every", d->n_checkpoint_every, 1, INT32_MAX},
+        {"n_steps", d->n_steps, 1, INT32_MAX},
+        {"n_batch", d->n_batch, 1, INT32_MAX},
+        {"n_seq", d->n_seq, 2, TRAIN_TOKENS_MAX},
+        {"n_micro_batch", d->n_micro_batch, 1, d->n_batch},
+        {"n_warmup_steps", d->n_warmup_steps, 0, INT32_MAX},
+        {"n_decay_steps", d->n_decay_steps, 0, INT32_MAX},
+        {"lora_rank", d->lora_rank, 0, 4096},
+        {"n_val_every", d->n_val_every, 1, INT32_MAX},
+        {"n_val_batches", d->n_val_batches, 0, INT32_MAX},
+        {"n_checkpoint_every", d->n_checkpoint_every, 1, INT32_MAX},
         {"n_patience", d->n_patience, 0, INT32_MAX},
         {"n_micro_batch times n_seq", (int64_t)d->n_micro_batch * d->n_seq, 2, TRAIN_TOKENS_MAX},
     };
@@ -45,9 +50,15 @@ static tdl_status check_numbers(const tdl_trainer_desc *d, tdl_error *err) {
         const char *name;
         float value, min, max;
     } numbers[] = {
-        {"lr", d->lr, 0, 100},       {"lr_min", d->lr_min, 0, d->lr},         {"beta1", d->beta1, 0, 0.999999f},
-        {"beta2", d->beta2, 0, 0.999999f}, {"eps", d->eps, 0, 1},             {"weight_decay", d->weight_decay, 0, 100},
-        {"clip_norm", d->clip_norm, 0, INFINITY}, {"dropout", d->dropout, 0, 0.99f},  {"lora_alpha", d->lora_alpha, 0, 1e6f},
+        {"lr", d->lr, 0, 100},
+        {"lr_min", d->lr_min, 0, d->lr},
+        {"beta1", d->beta1, 0, 0.999999f},
+        {"beta2", d->beta2, 0, 0.999999f},
+        {"eps", d->eps, 0, 1},
+        {"weight_decay", d->weight_decay, 0, 100},
+        {"clip_norm", d->clip_norm, 0, INFINITY},
+        {"dropout", d->dropout, 0, 0.99f},
+        {"lora_alpha", d->lora_alpha, 0, 1e6f},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!(numbers[i].value >= numbers[i].min && numbers[i].value <= numbers[i].max))
