@@ -9,6 +9,11 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+enum {
+    LINE = 16,  // floats of a cache line
+    STEPS = 32, // over k, between lines that are fetched ahead
+};
+
 // One tile: pointers at its corner.
 typedef struct tile_args {
     const float *a, *b;
@@ -17,6 +22,7 @@ typedef struct tile_args {
     int64_t b_row, c_row, depth;
     int64_t columns; // of c, at most the tile's
     bool add;
+    tdl_gemm_ahead ahead;
 } tile_args;
 
 typedef void (*tile_fn)(const tile_args *args);
@@ -48,12 +54,17 @@ INLINE void tile(const tile_args *t, const int rows, const int vectors, const bo
         if (t->add)
             TDL_UNROLL for (int v = 0; v < vectors; v++) __builtin_prefetch(t->c + r * t->c_row + v * TDL_VF_LANES, 1);
     }
-    for (int64_t k = 0; k < t->depth; k++, b += t->b_row, column += t->a_stride) {
-        vf b_row[TDL_GEMM_VECTORS];
-        TDL_UNROLL for (int v = 0; v < vectors; v++) b_row[v] = vf_load(b + v * TDL_VF_LANES);
-        TDL_UNROLL for (int r = 0; r < rows; r++) {
-            vf x = vf_set1(a_by_columns ? column[r] : a[r][k]);
-            TDL_UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = vf_fma(x, b_row[v], sums[r][v]);
+    for (int64_t k0 = 0; k0 < t->depth; k0 += STEPS) {
+        int64_t end = tdl_min_i64(t->depth, k0 + STEPS), line = k0 / STEPS * LINE;
+        if (line < t->ahead.columns)
+            for (int64_t r = 0; r < t->ahead.rows; r++) __builtin_prefetch(t->ahead.at + r * t->ahead.row + line, 0, 2);
+        for (int64_t k = k0; k < end; k++, b += t->b_row, column += t->a_stride) {
+            vf b_row[TDL_GEMM_VECTORS];
+            TDL_UNROLL for (int v = 0; v < vectors; v++) b_row[v] = vf_load(b + v * TDL_VF_LANES);
+            TDL_UNROLL for (int r = 0; r < rows; r++) {
+                vf x = vf_set1(a_by_columns ? column[r] : a[r][k]);
+                TDL_UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = vf_fma(x, b_row[v], sums[r][v]);
+            }
         }
     }
     TDL_UNROLL for (int r = 0; r < rows; r++) put_row(t, vectors, sums[r], t->c + r * t->c_row);
@@ -78,6 +89,7 @@ static const tile_fn tiles[TDL_GEMM_ROWS + 1][TDL_GEMM_VECTORS + 1][2] = {FOR_EA
 
 void tdl_gemm_run(const tdl_gemm *g) {
     bool a_by_columns = g->a_step != 1;
+    int64_t n_tiles = tdl_div_up(g->rows, TDL_GEMM_ROWS) * tdl_div_up(g->columns, TDL_GEMM_COLUMNS), tile_index = 0;
     for (int64_t r = 0, rows; r < g->rows; r += rows) {
         rows = tdl_min_i64(TDL_GEMM_ROWS, g->rows - r);
         for (int64_t j = 0; j < g->columns; j += TDL_GEMM_COLUMNS) {
@@ -90,7 +102,8 @@ void tdl_gemm_run(const tdl_gemm *g) {
                               .c_row = g->c_row,
                               .depth = g->depth,
                               .columns = columns,
-                              .add = g->add};
+                              .add = g->add,
+                              .ahead = tdl_gemm_part(g->ahead, tile_index++, n_tiles)};
             tiles[rows][tdl_div_up(columns, TDL_VF_LANES)][a_by_columns](&args);
         }
     }

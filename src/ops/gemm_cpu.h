@@ -29,6 +29,12 @@ enum {
     TDL_GEMM_DEPTH = 256,
 };
 
+// A part of a matrix; rows 0: nothing.
+typedef struct tdl_gemm_ahead {
+    const float *at;
+    int64_t row, rows, columns;
+} tdl_gemm_ahead;
+
 typedef struct tdl_gemm {
     int64_t rows, columns, depth;
     const float *a; // a[r, k] at r * a_row + k * a_step; one of the two is 1
@@ -38,6 +44,9 @@ typedef struct tdl_gemm {
     float *c; // c[r, j] at r * c_row + j; only its columns are touched
     int64_t c_row;
     bool add; // to what c holds; else c is set
+    // What the caller will read next, fetched into the second-level cache meanwhile: lines of memory come from afar in
+    // about the time that a tile takes.
+    tdl_gemm_ahead ahead;
 } tdl_gemm;
 
 // Compiled once for each instruction set, in gemm_cpu.c.
@@ -48,6 +57,14 @@ void tdl_gemm_run(const tdl_gemm *gemm);
 
 // dst[k, j] = src[j, k] for j < rows, k < columns; dst's rows are filled with zeros up to whole vectors.
 void tdl_gemm_transpose(const float *src, int64_t src_row, int64_t rows, int64_t columns, float *dst, int64_t dst_row);
+
+// Part `part` of n_parts of what is ahead, where several calls share the fetching.
+static inline tdl_gemm_ahead tdl_gemm_part(tdl_gemm_ahead ahead, int64_t part, int64_t n_parts) {
+    int64_t first = ahead.rows * part / n_parts, end = ahead.rows * (part + 1) / n_parts;
+    ahead.at += first * ahead.row;
+    ahead.rows = end - first;
+    return ahead;
+}
 
 // dst[0, n) = src[0, n), and zeros up to a whole vector.
 static inline void tdl_gemm_copy(const float *src, int64_t n, float *dst) {

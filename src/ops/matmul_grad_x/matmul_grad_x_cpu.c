@@ -8,7 +8,7 @@
 #include "ops/gemm_cpu.h"
 #include "ops/op_impl.h"
 
-enum { UNIT_TOKENS = 22 * TDL_GEMM_ROWS, UNIT_COLUMNS = 128, BLOCK_MAX = 256 };
+enum { UNIT_TOKENS = 44 * TDL_GEMM_ROWS, UNIT_COLUMNS = 128, BLOCK_MAX = 256 };
 
 static void run_unit(const tdl_call *call, int64_t token0, int64_t column0, float *scratch);
 
@@ -48,27 +48,44 @@ const tdl_kernel TDL_KERNEL_NAME(matmul_grad_x) = {.name = "matmul_grad_x",
                                                    .scratch_size = scratch_size};
 
 static void pack(const tdl_tensor *w, int64_t n0, int64_t depth, int64_t column0, int64_t columns, float *panels);
+static tdl_gemm_ahead block_ahead(const tdl_tensor *t, int64_t row, int64_t rows, int64_t column, int64_t columns);
 
 static void run_unit(const tdl_call *call, int64_t token0, int64_t column0, float *scratch) {
     const tdl_tensor *dy = &call->in[0], *w = &call->in[1], *dx = &call->out[0];
     int64_t tokens = tdl_min_i64(UNIT_TOKENS, dx->shape[0] - token0), n = w->shape[0];
     int64_t columns = tdl_min_i64(unit_columns(call), dx->shape[1] - column0);
-    for (int64_t n0 = 0; n0 == 0 || n0 < n; n0 += TDL_GEMM_DEPTH) {
-        int64_t depth = tdl_min_i64(TDL_GEMM_DEPTH, n - n0);
+    int64_t n_panels = tdl_div_up(columns, TDL_GEMM_COLUMNS);
+    for (int64_t n0 = 0, depth; n0 == 0 || n0 < n; n0 += depth) {
+        depth = tdl_min_i64(TDL_GEMM_DEPTH, n - n0);
+        int64_t next = n0 + depth, next_depth = tdl_min_i64(TDL_GEMM_DEPTH, n - next);
+        tdl_gemm_ahead next_w = block_ahead(w, next, next_depth, column0, columns);
         pack(w, n0, depth, column0, columns, scratch);
-        for (int64_t j = 0; j < columns; j += TDL_GEMM_COLUMNS)
-            tdl_gemm_run(&(tdl_gemm){.rows = tokens,
-                                     .columns = tdl_min_i64(TDL_GEMM_COLUMNS, columns - j),
-                                     .depth = depth,
-                                     .a = tdl_f32_row(dy, token0) + n0,
-                                     .a_row = dy->strides[0] / (int64_t)sizeof(float),
-                                     .a_step = 1,
-                                     .b = scratch + j * depth,
-                                     .b_row = TDL_GEMM_COLUMNS,
-                                     .c = tdl_f32_row(dx, token0) + column0 + j,
-                                     .c_row = dx->strides[0] / (int64_t)sizeof(float),
-                                     .add = n0 > 0});
+        for (int64_t i = 0; i < n_panels; i++)
+            tdl_gemm_run(&(tdl_gemm){
+                .rows = tokens,
+                .columns = tdl_min_i64(TDL_GEMM_COLUMNS, columns - i * TDL_GEMM_COLUMNS),
+                .depth = depth,
+                .a = tdl_f32_row(dy, token0) + n0,
+                .a_row = dy->strides[0] / (int64_t)sizeof(float),
+                .a_step = 1,
+                .b = scratch + i * TDL_GEMM_COLUMNS * depth,
+                .b_row = TDL_GEMM_COLUMNS,
+                .c = tdl_f32_row(dx, token0) + column0 + i * TDL_GEMM_COLUMNS,
+                .c_row = dx->strides[0] / (int64_t)sizeof(float),
+                .add = n0 > 0,
+                .ahead = tdl_gemm_part(next_w, i, n_panels),
+            });
+        if (n == 0) break;
     }
+}
+
+// Part of an F32 matrix; of other types, which are smaller and take longer to decode, nothing.
+static tdl_gemm_ahead block_ahead(const tdl_tensor *t, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+    if (t->dtype != TDL_DTYPE_F32 || rows <= 0) return (tdl_gemm_ahead){0};
+    return (tdl_gemm_ahead){.at = tdl_f32_row(t, row) + column,
+                            .row = t->strides[0] / (int64_t)sizeof(float),
+                            .rows = rows,
+                            .columns = columns};
 }
 
 // n numbers from the row's column `first` on.
