@@ -15,6 +15,7 @@ struct Params {
     y_head_stride: u32,
     positions_offset: u32,
     lse_offset: u32,
+    lse_stride: u32,
     n_tokens: u32,
     n_heads: u32,
     n_kv_heads: u32,
@@ -110,7 +111,7 @@ fn put_y(token: u32, head: u32, d: u32, sums: Sums) {
 }
 
 fn put_lse(token: u32, head: u32, value: f32) {
-    if (token < p.n_tokens) { lse[p.lse_offset + token * p.n_heads + head] = value / LOG2_E; }
+    if (token < p.n_tokens) { lse[p.lse_offset + token * p.lse_stride + head] = value / LOG2_E; }
 }
 
 @compute @workgroup_size(128)

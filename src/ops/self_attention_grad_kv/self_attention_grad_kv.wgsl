@@ -206,12 +206,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
             }
             let queries = vec4<u32>(first + column) + vec4<u32>(0u, 8u, 16u, 24u);
             let begins = vec4<u32>(begin_of(queries.x), begin_of(queries.y), begin_of(queries.z), begin_of(queries.w));
-            let of = stats_of(queries, head);
+            let known = stats_of(queries, head);
             var weights = Scores();
-            weights.r0 = weights_of(products.r0, key, queries, begins, of.lse, slope);
-            weights.r1 = weights_of(products.r1, key + 16u, queries, begins, of.lse, slope);
-            weights.r2 = weights_of(products.r2, key + 32u, queries, begins, of.lse, slope);
-            weights.r3 = weights_of(products.r3, key + 48u, queries, begins, of.lse, slope);
+            weights.r0 = weights_of(products.r0, key, queries, begins, known.lse, slope);
+            weights.r1 = weights_of(products.r1, key + 16u, queries, begins, known.lse, slope);
+            weights.r2 = weights_of(products.r2, key + 32u, queries, begins, known.lse, slope);
+            weights.r3 = weights_of(products.r3, key + 48u, queries, begins, known.lse, slope);
             workgroupBarrier();
             put_wide(place, weights);
             load_dy(first, head, first_column, lane);
@@ -224,8 +224,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
                 dv1 = add_weighted(dv1, row, column);
             }
             workgroupBarrier();
-            put_wide(place, Scores(weights.r0 * (dots.r0 - of.delta), weights.r1 * (dots.r1 - of.delta),
-                                   weights.r2 * (dots.r2 - of.delta), weights.r3 * (dots.r3 - of.delta)));
+            put_wide(place, Scores(weights.r0 * (dots.r0 - known.delta), weights.r1 * (dots.r1 - known.delta),
+                                   weights.r2 * (dots.r2 - known.delta), weights.r3 * (dots.r3 - known.delta)));
             load_q(first, head, first_column, lane);
             workgroupBarrier();
             dk0 = add_weighted(dk0, row, column);
