@@ -43,7 +43,7 @@ typedef enum tdl_feature {
     TDL_FEATURE_GPU_DOT4 = 1 << 10,     // dot4I8Packed and its kin
 } tdl_feature;
 
-enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 4 };
+enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 5 };
 
 // Where in its binding a tensor's first element lies, in words of 4 bytes: a binding begins at an aligned place.
 typedef struct tdl_offsets {
