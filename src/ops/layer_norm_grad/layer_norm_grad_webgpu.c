@@ -1,5 +1,6 @@
 // layer_norm_grad_webgpu.c - layer_norm_grad.wgsl and norm_grad.wgsl; when and how they run: norm_grad_webgpu.h.
 #include "ops/rms_norm/norm_grad_webgpu.h"
+#include "wgsl.h"
 
 const tdl_kernel tdl_kernel_layer_norm_grad_webgpu = {
     .name = "layer_norm_grad_webgpu",

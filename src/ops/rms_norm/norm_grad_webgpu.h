@@ -3,7 +3,6 @@
 #define TDL_OPS_NORM_GRAD_WEBGPU_H
 
 #include "ops/dispatch.h"
-#include "wgsl.h"
 
 enum { NORM_GRAD_WIDTH_MIN = 32, NORM_GRAD_WIDTH_MAX = 256 };
 

@@ -1,5 +1,6 @@
 // rms_norm_grad_webgpu.c - rms_norm_grad.wgsl and norm_grad.wgsl; when and how they run: norm_grad_webgpu.h.
 #include "ops/rms_norm/norm_grad_webgpu.h"
+#include "wgsl.h"
 
 const tdl_kernel tdl_kernel_rms_norm_grad_webgpu = {.name = "rms_norm_grad_webgpu",
                                                     .op = TDL_OP_RMS_NORM_GRAD,

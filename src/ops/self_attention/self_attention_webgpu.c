@@ -1,5 +1,6 @@
 // self_attention_webgpu.c - when and how self_attention.wgsl runs.
 #include "ops/self_attention/self_attention_webgpu.h"
+#include "wgsl.h"
 
 enum { SPANS_MAX = 4 };
 

@@ -3,7 +3,6 @@
 #define TDL_OPS_SELF_ATTENTION_WEBGPU_H
 
 #include "ops/dispatch.h"
-#include "wgsl.h"
 
 enum { ATTENTION_TILE = 64, ATTENTION_SPAN = 64 }; // rows of a workgroup; columns of a sum
 

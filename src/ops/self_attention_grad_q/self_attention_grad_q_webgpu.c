@@ -1,5 +1,6 @@
 // self_attention_grad_q_webgpu.c - when and how self_attention_grad_q.wgsl runs.
 #include "ops/self_attention/self_attention_webgpu.h"
+#include "wgsl.h"
 
 enum { SPANS_MAX = 4 };
 

@@ -1,5 +1,6 @@
 // sum_parts_webgpu.c - sum_rows.wgsl; how it runs: sum_rows_webgpu.h.
 #include "ops/sum_parts/sum_rows_webgpu.h"
+#include "wgsl.h"
 
 static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     sum_rows_dispatch(call, offsets, false, out);

@@ -3,7 +3,6 @@
 #define TDL_OPS_SUM_ROWS_WEBGPU_H
 
 #include "ops/dispatch.h"
-#include "wgsl.h"
 
 enum { SUM_ROWS_COLUMNS = 32 }; // of a workgroup
 
