@@ -30,6 +30,9 @@ static const op_case_set adamw_cases = {.make = adamw_make,
                                         .n = OP_CASE_COUNT(adamw_list),
                                         .metric = OP_METRIC_ELEMENT,
                                         .bound_abs = 2e-7,
-                                        .bound_rel = 1e-6};
+                                        .bound_rel = 1e-6,
+                                        .webgpu_abs =
+                                            3e-6, // where v is small, a step is large, and so is m's rounding in it
+                                        .webgpu_rel = 2e-6};
 
 #endif

@@ -1,0 +1,153 @@
+// attention_tiles.wgsl - what the attention kernels of training share: tiles in workgroup memory, and products of tiles.
+//
+// A workgroup of 128 invocations makes 64 rows of one head: queries, or keys where keys get their gradients. It walks over
+// the others 32 at a time. Scores [64, 32] are products of two tiles of 32 elements of the head; an invocation makes 4 by 4
+// of them, in registers. They become weights in `wide`, and sums [64, 64] of the head's columns grow by weights times a
+// tile [32, 64]; an invocation has 4 rows of two quads. Where a head has more columns, it has more such sums, at most
+// SPANS, a number that the host puts before this text; and where that is not enough, more workgroups make the same scores.
+//
+// Quads (four floats) lie so that the eight invocations whose reads are served together touch eight different groups of
+// banks: quad c of row r lies at c ^ (r % 8).
+//
+// A token sees the tokens from the begin of its document, or of its window, up to itself. Documents follow one another,
+// so begins never fall: the first row of a tile tells where its walk begins, or ends.
+//
+// The kernel's `p` has n_tokens, n_heads, n_kv_heads, head_dim, window, scale, alibi, and of each tensor where it begins and how
+// far its tokens and heads lie apart.
+const WIDE: u32 = 64u;
+const NARROW: u32 = 32u;
+const DEPTH: u32 = 32u; // elements of a head that scores are made from at a time
+const SPAN: u32 = 64u; // and columns of sums
+
+const LOG2_E: f32 = 1.44269504;
+const LOWEST: f32 = -3.0e38;
+
+var<workgroup> wide: array<vec4<f32>, 512>; // [WIDE, DEPTH / 4], or weights [WIDE, NARROW / 4]
+var<workgroup> narrow: array<vec4<f32>, 512>; // [NARROW, DEPTH / 4], or [NARROW, SPAN / 4] without the exchange of quads
+
+// Of rows row + 16 i, an r each; columns column + 8 j.
+struct Scores {
+    r0: vec4<f32>,
+    r1: vec4<f32>,
+    r2: vec4<f32>,
+    r3: vec4<f32>,
+}
+
+// Of the same rows; quads column and column + 8.
+struct Sums {
+    r0: vec4<f32>,
+    r1: vec4<f32>,
+    r2: vec4<f32>,
+    r3: vec4<f32>,
+    s0: vec4<f32>,
+    s1: vec4<f32>,
+    s2: vec4<f32>,
+    s3: vec4<f32>,
+}
+
+// Where quad `column` of row `row` lies in a tile of eight quads a row.
+fn tile_place(row: u32, column: u32) -> u32 { return row * 8u + (column ^ (row % 8u)); }
+
+fn put_wide(place: u32, values: Scores) {
+    wide[place] = values.r0;
+    wide[place + 128u] = values.r1;
+    wide[place + 256u] = values.r2;
+    wide[place + 384u] = values.r3;
+}
+
+// sums + wide narrow^T
+fn add_products(sums: Scores, row: u32, column: u32) -> Scores {
+    var out = sums;
+    for (var c = 0u; c < DEPTH / 4u; c += 1u) {
+        let a = tile_place(row, c);
+        let b = tile_place(column, c);
+        let b0 = narrow[b];
+        let b1 = narrow[b + 64u];
+        let b2 = narrow[b + 128u];
+        let b3 = narrow[b + 192u];
+        let x = vec4<f32>(b0.x, b1.x, b2.x, b3.x);
+        let y = vec4<f32>(b0.y, b1.y, b2.y, b3.y);
+        let z = vec4<f32>(b0.z, b1.z, b2.z, b3.z);
+        let w = vec4<f32>(b0.w, b1.w, b2.w, b3.w);
+        out.r0 = add_four(out.r0, wide[a], x, y, z, w);
+        out.r1 = add_four(out.r1, wide[a + 128u], x, y, z, w);
+        out.r2 = add_four(out.r2, wide[a + 256u], x, y, z, w);
+        out.r3 = add_four(out.r3, wide[a + 384u], x, y, z, w);
+    }
+    return out;
+}
+
+// sums + wide narrow; column c + 8 j of wide is element j of quad c, as Scores are.
+fn add_weighted(sums: Sums, row: u32, column: u32) -> Sums {
+    var out = sums;
+    for (var c = 0u; c < NARROW / 4u; c += 1u) {
+        let a = tile_place(row, c);
+        let b = c * 16u + column;
+        let w0 = wide[a];
+        let w1 = wide[a + 128u];
+        let w2 = wide[a + 256u];
+        let w3 = wide[a + 384u];
+        let x = narrow[b];
+        let y = narrow[b + 128u];
+        let z = narrow[b + 256u];
+        let w = narrow[b + 384u];
+        out.r0 = add_four(out.r0, w0, x, y, z, w);
+        out.r1 = add_four(out.r1, w1, x, y, z, w);
+        out.r2 = add_four(out.r2, w2, x, y, z, w);
+        out.r3 = add_four(out.r3, w3, x, y, z, w);
+        let x8 = narrow[b + 8u];
+        let y8 = narrow[b + 136u];
+        let z8 = narrow[b + 264u];
+        let w8 = narrow[b + 392u];
+        out.s0 = add_four(out.s0, w0, x8, y8, z8, w8);
+        out.s1 = add_four(out.s1, w1, x8, y8, z8, w8);
+        out.s2 = add_four(out.s2, w2, x8, y8, z8, w8);
+        out.s3 = add_four(out.s3, w3, x8, y8, z8, w8);
+    }
+    return out;
+}
+
+fn add_four(sum: vec4<f32>, factor: vec4<f32>, x: vec4<f32>, y: vec4<f32>, z: vec4<f32>, w: vec4<f32>) -> vec4<f32> {
+    let two = fma(vec4<f32>(factor.y), y, fma(vec4<f32>(factor.x), x, sum));
+    return fma(vec4<f32>(factor.w), w, fma(vec4<f32>(factor.z), z, two));
+}
+
+// Sums of rows r0 to r3, each by its factor.
+fn scaled(sums: Sums, by: vec4<f32>) -> Sums {
+    return Sums(sums.r0 * by.x, sums.r1 * by.y, sums.r2 * by.z, sums.r3 * by.w, sums.s0 * by.x, sums.s1 * by.y,
+                sums.s2 * by.z, sums.s3 * by.w);
+}
+
+// Four elements from place `at`, which lie in the quads `low` and `high`; zeros beyond the first n.
+fn quad_of(low: vec4<f32>, high: vec4<f32>, at: u32, n: u32) -> vec4<f32> {
+    var quad = low;
+    switch at % 4u {
+        case 1u: { quad = vec4<f32>(low.yzw, high.x); }
+        case 2u: { quad = vec4<f32>(low.zw, high.xy); }
+        case 3u: { quad = vec4<f32>(low.w, high.xyz); }
+        default: {}
+    }
+    return select(vec4<f32>(0.0), quad, vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(n));
+}
+
+// The first token that `token` sees, given its place in its document.
+fn first_seen(token: u32, position: i32) -> u32 {
+    let begin = u32(clamp(i32(token) - position, 0, i32(token)));
+    if (p.window == 0u || token < p.window) { return begin; }
+    return max(begin, token + 1u - p.window);
+}
+
+// How much a head's scores, to base 2, fall with each token back (ALiBi: self_attention.h).
+fn alibi_slope(head: u32) -> f32 {
+    if (p.alibi == 0.0) { return 0.0; }
+    let n = 1u << firstLeadingBit(p.n_heads); // the power of two below
+    let step = select(f32(2u * (head - n) + 1u) / f32(2u * n), f32(head + 1u) / f32(n), head < n);
+    return exp2(-p.alibi * step) * LOG2_E;
+}
+
+// Scores to base 2 of one query with four keys.
+fn scores_of(products: vec4<f32>, query: u32, keys: vec4<u32>, slope: f32) -> vec4<f32> {
+    return products * (p.scale * LOG2_E) - slope * vec4<f32>(vec4<i32>(i32(query)) - vec4<i32>(keys));
+}
+
+fn sum_of(values: vec4<f32>) -> f32 { return (values.x + values.y) + (values.z + values.w); }

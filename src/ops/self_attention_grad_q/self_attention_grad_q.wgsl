@@ -1,0 +1,202 @@
+// self_attention_grad_q.wgsl - dq = scale sum_j p_j (dy . v_j - delta) k_j with p_j = exp(s_j - lse), over tiles of keys.
+// See attention_tiles.wgsl.
+struct Params {
+    q_offset: u32,
+    q_stride: u32,
+    q_head_stride: u32,
+    k_offset: u32,
+    k_stride: u32,
+    k_head_stride: u32,
+    v_offset: u32,
+    v_stride: u32,
+    v_head_stride: u32,
+    dy_offset: u32,
+    dy_stride: u32,
+    dy_head_stride: u32,
+    dq_offset: u32,
+    dq_stride: u32,
+    dq_head_stride: u32,
+    stats_offset: u32,
+    stats_stride: u32,
+    positions_offset: u32,
+    n_tokens: u32,
+    n_heads: u32,
+    n_kv_heads: u32,
+    head_dim: u32,
+    window: u32,
+    scale: f32,
+    alibi: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> stats: array<f32>;
+@group(0) @binding(6) var<storage, read> positions: array<i32>;
+@group(0) @binding(7) var<storage, read_write> dq: array<f32>;
+
+fn q_quad(token: u32, head: u32, d: u32) -> vec4<f32> {
+    if (token >= p.n_tokens || d >= p.head_dim) { return vec4<f32>(0.0); }
+    let at = p.q_offset + token * p.q_stride + head * p.q_head_stride + d;
+    let n = min(p.head_dim - d, 4u);
+    let low = q[at / 4u];
+    if (at % 4u == 0u && n == 4u) { return low; }
+    return quad_of(low, q[(at + n - 1u) / 4u], at, n);
+}
+
+fn k_quad(token: u32, head: u32, d: u32) -> vec4<f32> {
+    if (token >= p.n_tokens || d >= p.head_dim) { return vec4<f32>(0.0); }
+    let at = p.k_offset + token * p.k_stride + head * p.k_head_stride + d;
+    let n = min(p.head_dim - d, 4u);
+    let low = k[at / 4u];
+    if (at % 4u == 0u && n == 4u) { return low; }
+    return quad_of(low, k[(at + n - 1u) / 4u], at, n);
+}
+
+fn v_quad(token: u32, head: u32, d: u32) -> vec4<f32> {
+    if (token >= p.n_tokens || d >= p.head_dim) { return vec4<f32>(0.0); }
+    let at = p.v_offset + token * p.v_stride + head * p.v_head_stride + d;
+    let n = min(p.head_dim - d, 4u);
+    let low = v[at / 4u];
+    if (at % 4u == 0u && n == 4u) { return low; }
+    return quad_of(low, v[(at + n - 1u) / 4u], at, n);
+}
+
+fn dy_quad(token: u32, head: u32, d: u32) -> vec4<f32> {
+    if (token >= p.n_tokens || d >= p.head_dim) { return vec4<f32>(0.0); }
+    let at = p.dy_offset + token * p.dy_stride + head * p.dy_head_stride + d;
+    let n = min(p.head_dim - d, 4u);
+    let low = dy[at / 4u];
+    if (at % 4u == 0u && n == 4u) { return low; }
+    return quad_of(low, dy[(at + n - 1u) / 4u], at, n);
+}
+
+fn put_dq_quad(token: u32, head: u32, d: u32, quad: vec4<f32>) {
+    if (token >= p.n_tokens) { return; }
+    let at = p.dq_offset + token * p.dq_stride + head * p.dq_head_stride + d;
+    if (d < p.head_dim) { dq[at] = quad.x; }
+    if (d + 1u < p.head_dim) { dq[at + 1u] = quad.y; }
+    if (d + 2u < p.head_dim) { dq[at + 2u] = quad.z; }
+    if (d + 3u < p.head_dim) { dq[at + 3u] = quad.w; }
+}
+
+fn put_dq(token: u32, head: u32, d: u32, sums: Sums) {
+    put_dq_quad(token, head, d, sums.r0);
+    put_dq_quad(token + 16u, head, d, sums.r1);
+    put_dq_quad(token + 32u, head, d, sums.r2);
+    put_dq_quad(token + 48u, head, d, sums.r3);
+    put_dq_quad(token, head, d + 32u, sums.s0);
+    put_dq_quad(token + 16u, head, d + 32u, sums.s1);
+    put_dq_quad(token + 32u, head, d + 32u, sums.s2);
+    put_dq_quad(token + 48u, head, d + 32u, sums.s3);
+}
+
+fn begin_of(token: u32) -> u32 {
+    if (token >= p.n_tokens) { return 0u; }
+    return first_seen(token, positions[p.positions_offset + token]);
+}
+
+// (lse to base 2, delta)
+fn stats_of(token: u32, head: u32) -> vec2<f32> {
+    if (token >= p.n_tokens) { return vec2<f32>(0.0); }
+    let at = p.stats_offset + token * p.stats_stride + 2u * head;
+    return vec2<f32>(stats[at] * LOG2_E, stats[at + 1u]);
+}
+
+// A tile of 32 keys' 64 columns from `d` on, times what is in `wide`.
+fn add_keys(sums: Sums, first: u32, head: u32, d: u32, lane: u32) -> Sums {
+    for (var i = 0u; i < 4u; i += 1u) {
+        narrow[lane + 128u * i] = k_quad(first + lane / 16u + 8u * i, head, d + lane % 16u * 4u);
+    }
+    workgroupBarrier();
+    return add_weighted(sums, lane / 8u, lane % 8u);
+}
+
+// The gradients of one query's scores, from its products with four keys, and its gradient's with their values.
+fn score_grads(products: vec4<f32>, dots: vec4<f32>, query: u32, keys: vec4<u32>, begin: u32, stats: vec2<f32>,
+               slope: f32) -> vec4<f32> {
+    let seen = (keys >= vec4<u32>(begin)) & (keys <= vec4<u32>(query));
+    let weights = exp2(min(scores_of(products, query, keys, slope) - stats.x, vec4<f32>(1.0)));
+    return select(vec4<f32>(0.0), weights * (dots - stats.y), seen);
+}
+
+@compute @workgroup_size(128)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let index = group_index(group, n_groups);
+    let n_tiles = (p.n_tokens + WIDE - 1u) / WIDE;
+    let tile = index / p.n_heads;
+    let first_column = tile / n_tiles * SPANS * SPAN; // of the head
+    if (first_column >= p.head_dim) { return; }
+    let first_query = (n_tiles - 1u - tile % n_tiles) * WIDE; // those of most keys begin first
+    let end = min(first_query + WIDE, p.n_tokens);
+    let head = index % p.n_heads;
+    let kv_head = head / (p.n_heads / p.n_kv_heads);
+    let slope = alibi_slope(head);
+    let row = lane / 8u;
+    let column = lane % 8u;
+    let place = tile_place(row, column);
+    let query = first_query + row;
+    let begins = vec4<u32>(begin_of(query), begin_of(query + 16u), begin_of(query + 32u), begin_of(query + 48u));
+    let stats0 = stats_of(query, head);
+    let stats1 = stats_of(query + 16u, head);
+    let stats2 = stats_of(query + 32u, head);
+    let stats3 = stats_of(query + 48u, head);
+    var dq0 = Sums();
+    var dq1 = Sums();
+    var dq2 = Sums();
+    var dq3 = Sums();
+    for (var first_key = begin_of(first_query); first_key < end; first_key += NARROW) {
+        var products = Scores();
+        var dots = Scores();
+        for (var d = 0u; d < p.head_dim; d += DEPTH) {
+            workgroupBarrier(); // the last tiles have been used
+            for (var i = 0u; i < 4u; i += 1u) {
+                wide[place + 128u * i] = q_quad(query + 16u * i, head, d + column * 4u);
+            }
+            for (var i = 0u; i < 2u; i += 1u) {
+                narrow[place + 128u * i] = k_quad(first_key + row + 16u * i, kv_head, d + column * 4u);
+            }
+            workgroupBarrier();
+            products = add_products(products, row, column);
+            workgroupBarrier();
+            for (var i = 0u; i < 4u; i += 1u) {
+                wide[place + 128u * i] = dy_quad(query + 16u * i, head, d + column * 4u);
+            }
+            for (var i = 0u; i < 2u; i += 1u) {
+                narrow[place + 128u * i] = v_quad(first_key + row + 16u * i, kv_head, d + column * 4u);
+            }
+            workgroupBarrier();
+            dots = add_products(dots, row, column);
+        }
+        let keys = vec4<u32>(first_key + column) + vec4<u32>(0u, 8u, 16u, 24u);
+        var grads = Scores();
+        grads.r0 = score_grads(products.r0, dots.r0, query, keys, begins.x, stats0, slope);
+        grads.r1 = score_grads(products.r1, dots.r1, query + 16u, keys, begins.y, stats1, slope);
+        grads.r2 = score_grads(products.r2, dots.r2, query + 32u, keys, begins.z, stats2, slope);
+        grads.r3 = score_grads(products.r3, dots.r3, query + 48u, keys, begins.w, stats3, slope);
+        workgroupBarrier();
+        put_wide(place, grads);
+        dq0 = add_keys(dq0, first_key, kv_head, first_column, lane);
+        if (SPANS > 1u) {
+            workgroupBarrier();
+            dq1 = add_keys(dq1, first_key, kv_head, first_column + SPAN, lane);
+        }
+        if (SPANS > 2u) {
+            workgroupBarrier();
+            dq2 = add_keys(dq2, first_key, kv_head, first_column + 2u * SPAN, lane);
+        }
+        if (SPANS > 3u) {
+            workgroupBarrier();
+            dq3 = add_keys(dq3, first_key, kv_head, first_column + 3u * SPAN, lane);
+        }
+    }
+    let scale = vec4<f32>(p.scale);
+    let d = first_column + column * 4u;
+    put_dq(query, head, d, scaled(dq0, scale));
+    if (SPANS > 1u) { put_dq(query, head, d + SPAN, scaled(dq1, scale)); }
+    if (SPANS > 2u) { put_dq(query, head, d + 2u * SPAN, scaled(dq2, scale)); }
+    if (SPANS > 3u) { put_dq(query, head, d + 3u * SPAN, scaled(dq3, scale)); }
+}
