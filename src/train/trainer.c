@@ -5,11 +5,8 @@
 #include "base/hash.h"
 #include "train/fresh.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
@@ -40,6 +37,10 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, t
     if (status == TDL_OK) status = open_data(t, desc, err);
     if (status == TDL_OK) status = create_engine(t, err);
     if (status == TDL_OK && desc->resume && tdl_trainer_checkpoint_exists(t)) status = tdl_trainer_restore(t, err);
+    if (status == TDL_OK)
+        status = tdl_run_log_open(
+            &(tdl_run_log_desc){.mem = mem, .dir = t->dir, .title = t->dir, .resume_step = t->counts.step}, &t->log,
+            err);
     if (status != TDL_OK) {
         tdl_trainer_destroy(t);
         return status;
@@ -50,6 +51,7 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, t
 
 void tdl_trainer_destroy(tdl_trainer *t) {
     if (!t) return;
+    tdl_run_log_close(t->log, NULL);
     tdl_train_engine_destroy(t->engine);
     tdl_checkpoint_writer_destroy(t->writer);
     tdl_free(t->mem, t->staging);
@@ -59,7 +61,7 @@ void tdl_trainer_destroy(tdl_trainer *t) {
     tdl_dataset_close(t->data);
     tdl_model_close(t->model);
     if (t->owns_device) tdl_device_close(t->device);
-    tdl_run_lock_release(t->lock);
+    tdl_run_lock_give(t->lock);
     tdl_free(t->mem, t->dir);
     tdl_free(t->mem, t);
 }
@@ -67,9 +69,7 @@ void tdl_trainer_destroy(tdl_trainer *t) {
 static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
     t->dir = tdl_strndup(t->mem, desc->dir, strlen(desc->dir));
     if (!t->dir) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
-    if (!tdl_path_is_dir(t->dir) && mkdir(t->dir, 0777) != 0)
-        return tdl_fail(err, TDL_ERROR_IO, "trainer: cannot make directory '%.200s': %s", t->dir, strerror(errno));
-    tdl_status status = tdl_run_lock_acquire(t->mem, t->dir, &t->lock, err);
+    tdl_status status = tdl_run_lock_take(t->mem, t->dir, &t->lock, err);
     if (status == TDL_OK && !desc->resume && tdl_trainer_checkpoint_exists(t))
         return tdl_fail(err, TDL_ERROR_ARGUMENT,
                         "trainer: '%.200s' holds another run: resume it, or take another directory", t->dir);
@@ -340,7 +340,17 @@ static tdl_status end_step(tdl_trainer *t, tdl_error *err) {
         return status == TDL_OK ? TDL_PENDING : status;
     }
     t->phase = TDL_PHASE_NEXT;
-    return TDL_OK;
+    const tdl_train_step *r = &t->result;
+    return tdl_run_log_add(t->log,
+                           &(tdl_run_line){.step = r->step,
+                                           .loss = (double)r->loss,
+                                           .lr = (double)r->lr,
+                                           .tokens_per_s = (double)r->tokens_per_s,
+                                           .grad_norm = (double)r->grad_norm,
+                                           .has_grad_norm = true,
+                                           .val_loss = (double)r->val_loss,
+                                           .has_val_loss = !isnan(r->val_loss)},
+                           err);
 }
 
 tdl_status tdl_trainer_wait(tdl_trainer *t, tdl_error *err) {

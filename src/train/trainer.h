@@ -10,6 +10,7 @@
 #include "train/data_reader.h"
 #include "train/dataset.h"
 #include "train/run_lock.h"
+#include "train/run_log.h"
 #include "train/schedule.h"
 #include "train/train_engine.h"
 
@@ -36,6 +37,7 @@ struct tdl_trainer {
     tdl_trainer_desc desc; // with defaults; its texts are not used after create
     char *dir;
     tdl_run_lock *lock;
+    tdl_run_log *log;
     tdl_device *device; // owned where the caller gave none
     bool owns_device;
     tdl_model *model;
