@@ -3,6 +3,7 @@
 
 #include "base/checked.h"
 #include "base/hash.h"
+#include "train/export.h"
 #include "train/fresh.h"
 
 #include <math.h>
@@ -99,7 +100,8 @@ static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_e
     status = tdl_model_open_weights(weights, &model, &t->model, err);
     if (status == TDL_OK && !t->model->tokenizer)
         return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: the model carries no tokenizer");
-    return status;
+    // Whether what is trained can be written is known now, not after the last step.
+    return status == TDL_OK ? tdl_export_check(&(tdl_export_desc){.model = t->model}, err) : status;
 }
 
 static tdl_status open_dataset(tdl_trainer *t, const char *const *paths, size_t n_paths, bool in_order,
