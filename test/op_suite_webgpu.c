@@ -125,7 +125,7 @@ static void test_op(suite *s, tdl_op op) {
     if (n_kernels > KERNELS_MAX) return;
     s->worst = 0;
     for (size_t i = 0; i < set->n; i++)
-        if (!set->list[i].slow || s->opt.slow) test_case(s, op, i, ran, found);
+        if (!set->list[i].bench_gpu && (!set->list[i].slow || s->opt.slow)) test_case(s, op, i, ran, found);
     for (size_t k = 0; k < n_kernels; k++) {
         if (kernels[k]->backend != TDL_BACKEND_WEBGPU) continue;
         n_ours++;

@@ -14,7 +14,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, offsets->in[3]);
     tdl_put_word(out, offsets->out[1]);
     tdl_put_word(out, tdl_stride_words(&call->out[1], 0));
-    attention_put_shape(out, call);
+    attention_put_shape(out, call, offsets, 3);
     attention_dispatch_tiles(out, &call->out[0], SPANS_MAX);
 }
 

@@ -29,14 +29,23 @@ static inline void attention_put_heads(tdl_dispatch *out, const tdl_tensor *t, u
     tdl_put_word(out, tdl_stride_words(t, 1));
 }
 
-// Where the gradients' stats [T, H, 2] begin and how far tokens lie apart; where positions begin.
-static inline void attention_put_stats(tdl_dispatch *out, const tdl_call *call, const tdl_offsets *offsets) {
+// Where the gradients' stats [T, H, 2] and positions begin.
+static inline void attention_put_stats(tdl_dispatch *out, const tdl_offsets *offsets) {
     tdl_put_word(out, offsets->in[4]);
-    tdl_put_word(out, tdl_stride_words(&call->in[4], 0));
     tdl_put_word(out, offsets->in[5]);
 }
 
-static inline void attention_put_shape(tdl_dispatch *out, const tdl_call *call) {
+// Whether heads of in[0] to in[n - 1] begin and end at multiples of four floats.
+static inline bool attention_aligned(const tdl_call *call, const tdl_offsets *offsets, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        const tdl_tensor *t = &call->in[i];
+        if (offsets->in[i] % 4 || tdl_stride_words(t, 0) % 4 || tdl_stride_words(t, 1) % 4) return false;
+    }
+    return tdl_last_dim(&call->in[0]) % 4 == 0;
+}
+
+// n: inputs that are read by fours.
+static inline void attention_put_shape(tdl_dispatch *out, const tdl_call *call, const tdl_offsets *offsets, int32_t n) {
     const tdl_tensor *q = &call->in[0];
     tdl_put_word(out, q->shape[0]);
     tdl_put_word(out, q->shape[1]);
@@ -45,6 +54,7 @@ static inline void attention_put_shape(tdl_dispatch *out, const tdl_call *call) 
     tdl_put_word(out, call->attrs.window);
     tdl_put_float(out, call->attrs.scale);
     tdl_put_float(out, call->attrs.alibi);
+    tdl_put_word(out, attention_aligned(call, offsets, n));
 }
 
 // A workgroup for each tile of each head, as often as a workgroup's spans go into a head.

@@ -1,6 +1,5 @@
-// self_attention_grad_kv.wgsl - dk = scale sum_i p_i (dy_i . v - delta_i) q_i, dv = sum_i p_i dy_i with p_i = exp(s_i - lse_i), head
-// by head of those that share the keys, over tiles of queries. See attention_tiles.wgsl; of a head, a workgroup makes 64
-// keys.
+// self_attention_grad_kv.wgsl - dk = scale sum_i p_i (dy_i . v - delta_i) q_i, dv = sum_i p_i dy_i, p_i = exp(s_i - lse_i),
+// head by head of those that share the keys, over tiles of queries. See attention_tiles.wgsl.
 struct Params {
     q_offset: u32,
     q_stride: u32,
@@ -21,7 +20,6 @@ struct Params {
     dv_stride: u32,
     dv_head_stride: u32,
     stats_offset: u32,
-    stats_stride: u32,
     positions_offset: u32,
     n_tokens: u32,
     n_heads: u32,
@@ -30,6 +28,7 @@ struct Params {
     window: u32,
     scale: f32,
     alibi: f32,
+    aligned: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -42,40 +41,44 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> dk: array<f32>;
 @group(0) @binding(8) var<storage, read_write> dv: array<f32>;
 
-fn q_quad(token: u32, head: u32, d: u32) -> vec4<f32> {
-    if (token >= p.n_tokens || d >= p.head_dim) { return vec4<f32>(0.0); }
-    let at = p.q_offset + token * p.q_stride + head * p.q_head_stride + d;
-    let n = min(p.head_dim - d, 4u);
-    let low = q[at / 4u];
-    if (at % 4u == 0u && n == 4u) { return low; }
-    return quad_of(low, q[(at + n - 1u) / 4u], at, n);
+fn q_any(at: u32, n: u32) -> vec4<f32> { return quad_of(q[at / 4u], q[last_of(at, n) / 4u], at, n); }
+
+fn q_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
+    let reads = reads_of(p.q_offset, p.q_stride, head * p.q_head_stride, token, step, d);
+    let i = reads.at / 4u;
+    if (p.aligned != 0u) { return there(Quads(q[i.x], q[i.y], q[i.z], q[i.w]), reads.n); }
+    return Quads(q_any(reads.at.x, reads.n.x), q_any(reads.at.y, reads.n.y), q_any(reads.at.z, reads.n.z),
+                 q_any(reads.at.w, reads.n.w));
 }
 
-fn k_quad(token: u32, head: u32, d: u32) -> vec4<f32> {
-    if (token >= p.n_tokens || d >= p.head_dim) { return vec4<f32>(0.0); }
-    let at = p.k_offset + token * p.k_stride + head * p.k_head_stride + d;
-    let n = min(p.head_dim - d, 4u);
-    let low = k[at / 4u];
-    if (at % 4u == 0u && n == 4u) { return low; }
-    return quad_of(low, k[(at + n - 1u) / 4u], at, n);
+fn k_any(at: u32, n: u32) -> vec4<f32> { return quad_of(k[at / 4u], k[last_of(at, n) / 4u], at, n); }
+
+fn k_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
+    let reads = reads_of(p.k_offset, p.k_stride, head * p.k_head_stride, token, step, d);
+    let i = reads.at / 4u;
+    if (p.aligned != 0u) { return there(Quads(k[i.x], k[i.y], k[i.z], k[i.w]), reads.n); }
+    return Quads(k_any(reads.at.x, reads.n.x), k_any(reads.at.y, reads.n.y), k_any(reads.at.z, reads.n.z),
+                 k_any(reads.at.w, reads.n.w));
 }
 
-fn v_quad(token: u32, head: u32, d: u32) -> vec4<f32> {
-    if (token >= p.n_tokens || d >= p.head_dim) { return vec4<f32>(0.0); }
-    let at = p.v_offset + token * p.v_stride + head * p.v_head_stride + d;
-    let n = min(p.head_dim - d, 4u);
-    let low = v[at / 4u];
-    if (at % 4u == 0u && n == 4u) { return low; }
-    return quad_of(low, v[(at + n - 1u) / 4u], at, n);
+fn v_any(at: u32, n: u32) -> vec4<f32> { return quad_of(v[at / 4u], v[last_of(at, n) / 4u], at, n); }
+
+fn v_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
+    let reads = reads_of(p.v_offset, p.v_stride, head * p.v_head_stride, token, step, d);
+    let i = reads.at / 4u;
+    if (p.aligned != 0u) { return there(Quads(v[i.x], v[i.y], v[i.z], v[i.w]), reads.n); }
+    return Quads(v_any(reads.at.x, reads.n.x), v_any(reads.at.y, reads.n.y), v_any(reads.at.z, reads.n.z),
+                 v_any(reads.at.w, reads.n.w));
 }
 
-fn dy_quad(token: u32, head: u32, d: u32) -> vec4<f32> {
-    if (token >= p.n_tokens || d >= p.head_dim) { return vec4<f32>(0.0); }
-    let at = p.dy_offset + token * p.dy_stride + head * p.dy_head_stride + d;
-    let n = min(p.head_dim - d, 4u);
-    let low = dy[at / 4u];
-    if (at % 4u == 0u && n == 4u) { return low; }
-    return quad_of(low, dy[(at + n - 1u) / 4u], at, n);
+fn dy_any(at: u32, n: u32) -> vec4<f32> { return quad_of(dy[at / 4u], dy[last_of(at, n) / 4u], at, n); }
+
+fn dy_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
+    let reads = reads_of(p.dy_offset, p.dy_stride, head * p.dy_head_stride, token, step, d);
+    let i = reads.at / 4u;
+    if (p.aligned != 0u) { return there(Quads(dy[i.x], dy[i.y], dy[i.z], dy[i.w]), reads.n); }
+    return Quads(dy_any(reads.at.x, reads.n.x), dy_any(reads.at.y, reads.n.y), dy_any(reads.at.z, reads.n.z),
+                 dy_any(reads.at.w, reads.n.w));
 }
 
 fn put_dk_quad(token: u32, head: u32, d: u32, quad: vec4<f32>) {
@@ -118,9 +121,8 @@ fn put_dv(token: u32, head: u32, d: u32, sums: Sums) {
     put_dv_quad(token + 48u, head, d + 32u, sums.s3);
 }
 
-// Beyond the last token it is there: no key is seen.
 fn begin_of(token: u32) -> u32 {
-    if (token >= p.n_tokens) { return p.n_tokens; }
+    if (token >= p.n_tokens) { return p.n_tokens; } // it is not there, and sees no key
     return first_seen(token, positions[p.positions_offset + token]);
 }
 
@@ -131,31 +133,80 @@ struct Stats {
 }
 
 fn stats_of(queries: vec4<u32>, head: u32) -> Stats {
-    let at = p.stats_offset + min(queries, vec4<u32>(p.n_tokens - 1u)) * p.stats_stride + 2u * head;
+    let at = p.stats_offset + 2u * (min(queries, vec4<u32>(p.n_tokens - 1u)) * p.n_heads + head);
     let lse = vec4<f32>(stats[at.x], stats[at.y], stats[at.z], stats[at.w]);
     return Stats(lse * LOG2_E, vec4<f32>(stats[at.x + 1u], stats[at.y + 1u], stats[at.z + 1u], stats[at.w + 1u]));
 }
 
-// The weights of one key for four queries, from their products.
+// Of 64 keys with 32 queries.
+fn products(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -> Quads {
+    var sums = Quads();
+    for (var d = 0u; d < p.head_dim; d += SPAN) {
+        let low = k_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
+        let others = q_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
+        workgroupBarrier(); // the last tiles have been used
+        put_wide(lane, low);
+        put_narrow(exchanged(lane), others);
+        workgroupBarrier();
+        sums = add_products(sums, 0u, lane);
+        if (d + DEPTH < p.head_dim) {
+            let high = k_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
+            workgroupBarrier();
+            put_wide(lane, high);
+            workgroupBarrier();
+            sums = add_products(sums, 8u, lane);
+        }
+    }
+    return sums;
+}
+
+// Of 64 values with the gradients of 32 queries' outputs.
+fn dots(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -> Quads {
+    var sums = Quads();
+    for (var d = 0u; d < p.head_dim; d += SPAN) {
+        let low = v_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
+        let others = dy_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
+        workgroupBarrier(); // the last tiles have been used
+        put_wide(lane, low);
+        put_narrow(exchanged(lane), others);
+        workgroupBarrier();
+        sums = add_products(sums, 0u, lane);
+        if (d + DEPTH < p.head_dim) {
+            let high = v_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
+            workgroupBarrier();
+            put_wide(lane, high);
+            workgroupBarrier();
+            sums = add_products(sums, 8u, lane);
+        }
+    }
+    return sums;
+}
+
+// sums + the weights in `wide` times the 64 columns from d on of 32 outputs' gradients.
+fn add_dy(sums: Sums, first: u32, head: u32, d: u32, lane: u32) -> Sums {
+    let rows = dy_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
+    workgroupBarrier(); // the last columns have been used
+    put_narrow(lane, rows);
+    workgroupBarrier();
+    return add_weighted(sums, lane);
+}
+
+// sums + the weights in `wide` times the 64 columns from d on of 32 queries.
+fn add_queries(sums: Sums, first: u32, head: u32, d: u32, lane: u32) -> Sums {
+    let rows = q_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
+    workgroupBarrier(); // the last columns have been used
+    put_narrow(lane, rows);
+    workgroupBarrier();
+    return add_weighted(sums, lane);
+}
+
+// The weights of one key for four queries.
 fn weights_of(products: vec4<f32>, key: u32, queries: vec4<u32>, begins: vec4<u32>, lse: vec4<f32>,
               slope: f32) -> vec4<f32> {
     let seen = (begins <= vec4<u32>(key)) & (queries >= vec4<u32>(key));
-    let away = vec4<f32>(vec4<i32>(queries) - vec4<i32>(i32(key)));
-    let scores = products * (p.scale * LOG2_E) - slope * away;
-    return select(vec4<f32>(0.0), exp2(min(scores - lse, vec4<f32>(1.0))), seen);
-}
-
-// A tile of 32 queries' 64 columns from `d` on.
-fn load_dy(first: u32, head: u32, d: u32, lane: u32) {
-    for (var i = 0u; i < 4u; i += 1u) {
-        narrow[lane + 128u * i] = dy_quad(first + lane / 16u + 8u * i, head, d + lane % 16u * 4u);
-    }
-}
-
-fn load_q(first: u32, head: u32, d: u32, lane: u32) {
-    for (var i = 0u; i < 4u; i += 1u) {
-        narrow[lane + 128u * i] = q_quad(first + lane / 16u + 8u * i, head, d + lane % 16u * 4u);
-    }
+    let away = vec4<i32>(queries) - vec4<i32>(i32(key));
+    let weights = exp2(min(scores_of(products, away, slope) - lse, vec4<f32>(1.0))); // what is not seen may be large
+    return select(vec4<f32>(0.0), weights, seen);
 }
 
 @compute @workgroup_size(128)
@@ -170,71 +221,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let last_key = min(first_key + WIDE, p.n_tokens) - 1u;
     let kv_head = index % p.n_kv_heads;
     let n_shared = p.n_heads / p.n_kv_heads;
-    let row = lane / 8u;
     let column = lane % 8u;
-    let place = tile_place(row, column);
-    let key = first_key + row;
+    let key = first_key + lane / 8u;
     var dk0 = Sums();
     var dk1 = Sums();
     var dv0 = Sums();
     var dv1 = Sums();
     for (var head = kv_head * n_shared; head < (kv_head + 1u) * n_shared; head += 1u) {
         let slope = alibi_slope(head);
-        // A query beyond the document or the window sees no key of the tile, and so do all that follow.
+        // Where a query sees no key of the tile, because of its document or its window, nor do those that follow.
         for (var first = first_key; begin_of(first) <= last_key; first += NARROW) {
-            var products = Scores();
-            var dots = Scores();
-            for (var d = 0u; d < p.head_dim; d += DEPTH) {
-                workgroupBarrier(); // the last tiles have been used
-                for (var i = 0u; i < 4u; i += 1u) {
-                    wide[place + 128u * i] = k_quad(key + 16u * i, kv_head, d + column * 4u);
-                }
-                for (var i = 0u; i < 2u; i += 1u) {
-                    narrow[place + 128u * i] = q_quad(first + row + 16u * i, head, d + column * 4u);
-                }
-                workgroupBarrier();
-                products = add_products(products, row, column);
-                workgroupBarrier();
-                for (var i = 0u; i < 4u; i += 1u) {
-                    wide[place + 128u * i] = v_quad(key + 16u * i, kv_head, d + column * 4u);
-                }
-                for (var i = 0u; i < 2u; i += 1u) {
-                    narrow[place + 128u * i] = dy_quad(first + row + 16u * i, head, d + column * 4u);
-                }
-                workgroupBarrier();
-                dots = add_products(dots, row, column);
-            }
+            let s = products(first_key, kv_head, first, head, lane);
+            let t = dots(first_key, kv_head, first, head, lane);
             let queries = vec4<u32>(first + column) + vec4<u32>(0u, 8u, 16u, 24u);
             let begins = vec4<u32>(begin_of(queries.x), begin_of(queries.y), begin_of(queries.z), begin_of(queries.w));
             let known = stats_of(queries, head);
-            var weights = Scores();
-            weights.r0 = weights_of(products.r0, key, queries, begins, known.lse, slope);
-            weights.r1 = weights_of(products.r1, key + 16u, queries, begins, known.lse, slope);
-            weights.r2 = weights_of(products.r2, key + 32u, queries, begins, known.lse, slope);
-            weights.r3 = weights_of(products.r3, key + 48u, queries, begins, known.lse, slope);
+            var weights = Quads();
+            weights.r0 = weights_of(s.r0, key, queries, begins, known.lse, slope);
+            weights.r1 = weights_of(s.r1, key + 16u, queries, begins, known.lse, slope);
+            weights.r2 = weights_of(s.r2, key + 32u, queries, begins, known.lse, slope);
+            weights.r3 = weights_of(s.r3, key + 48u, queries, begins, known.lse, slope);
+            let dy_read = dy_rows(first + lane / 16u, 8u, head, first_column + lane % 16u * 4u);
             workgroupBarrier();
-            put_wide(place, weights);
-            load_dy(first, head, first_column, lane);
+            put_wide(lane, weights);
+            put_narrow(lane, dy_read);
             workgroupBarrier();
-            dv0 = add_weighted(dv0, row, column);
-            if (SPANS > 1u) {
-                workgroupBarrier();
-                load_dy(first, head, first_column + SPAN, lane);
-                workgroupBarrier();
-                dv1 = add_weighted(dv1, row, column);
-            }
+            dv0 = add_weighted(dv0, lane);
+            if (SPANS > 1u) { dv1 = add_dy(dv1, first, head, first_column + SPAN, lane); }
+            let q_read = q_rows(first + lane / 16u, 8u, head, first_column + lane % 16u * 4u);
             workgroupBarrier();
-            put_wide(place, Scores(weights.r0 * (dots.r0 - known.delta), weights.r1 * (dots.r1 - known.delta),
-                                   weights.r2 * (dots.r2 - known.delta), weights.r3 * (dots.r3 - known.delta)));
-            load_q(first, head, first_column, lane);
+            put_wide(lane, Quads(weights.r0 * (t.r0 - known.delta), weights.r1 * (t.r1 - known.delta),
+                                 weights.r2 * (t.r2 - known.delta), weights.r3 * (t.r3 - known.delta)));
+            put_narrow(lane, q_read);
             workgroupBarrier();
-            dk0 = add_weighted(dk0, row, column);
-            if (SPANS > 1u) {
-                workgroupBarrier();
-                load_q(first, head, first_column + SPAN, lane);
-                workgroupBarrier();
-                dk1 = add_weighted(dk1, row, column);
-            }
+            dk0 = add_weighted(dk0, lane);
+            if (SPANS > 1u) { dk1 = add_queries(dk1, first, head, first_column + SPAN, lane); }
         }
     }
     let scale = vec4<f32>(p.scale);
