@@ -166,10 +166,8 @@ static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size
         too_long = room > TDL_DATA_RECORD_SIZE_MAX;
         if (too_long) room = TDL_DATA_RECORD_SIZE_MAX + 1;
         const char *end = memchr(rest.ptr + PIECE_SIZE, '\n', room);
-        if (end) {
-            n = (size_t)(end - rest.ptr) + 1;
-            too_long = false;
-        }
+        too_long = too_long && !end;
+        n = too_long ? PIECE_SIZE : end ? (size_t)(end - rest.ptr) + 1 : n;
     }
     uint64_t n_lines = 0;
     for (const char *p = rest.ptr, *end = p + n; (p = memchr(p, '\n', (size_t)(end - p))); p++) n_lines++;

@@ -46,12 +46,12 @@ tdl_status tdl_dataset_open(const tdl_allocator *mem, const tdl_dataset_desc *de
     tdl_status status = check_desc(desc, &o, err);
     if (status != TDL_OK) return status;
     dataset = tdl_alloc(mem, 1, sizeof *dataset);
+    if (dataset) *dataset = (tdl_dataset){.mem = mem, .map.mem = mem};
     o.sources = tdl_alloc(mem, desc->n_paths, sizeof *o.sources);
     if (!dataset || !o.sources) {
         status = tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory for %zu files", desc->n_paths);
         goto cleanup;
     }
-    *dataset = (tdl_dataset){.mem = mem, .map.mem = mem};
     for (size_t i = 0; i < desc->n_paths && status == TDL_OK; i++) {
         status = tdl_data_source_find(desc->paths[i], desc->format, &o.sources[i], err);
     }
