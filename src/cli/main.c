@@ -25,6 +25,7 @@ static const struct {
     {"detokenize", "token ids to text", cmd_detokenize},
     {"logits", "write the logits of every position to a NumPy file", cmd_logits},
     {"perplexity", "how well a model predicts a text", cmd_perplexity},
+    {"eval", "measure a model on a data set: loss, last word, multiple choice", cmd_eval},
     {"bench", "measure prefill and decode, as llama-bench does", cmd_bench},
     {"devices", "what --device can name on this machine", cmd_devices},
     {"version", "print the version", cmd_version},
