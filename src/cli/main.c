@@ -25,6 +25,7 @@ static const struct {
     {"detokenize", "token ids to text", cmd_detokenize},
     {"logits", "write the logits of every position to a NumPy file", cmd_logits},
     {"perplexity", "how well a model predicts a text", cmd_perplexity},
+    {"eval", "measure a model on a data set: loss, last word, multiple choice", cmd_eval},
     {"bench", "measure prefill and decode, as llama-bench does", cmd_bench},
     {"train", "train a model, from random weights or from a model's", cmd_train},
     {"finetune", "teach a model more, with adapters (LoRA)", cmd_finetune},

@@ -35,6 +35,8 @@ static int32_t find(const tdl_tokenizer *tokenizer, const char *token) {
 }
 
 tdl_status tdl_data_style_find(const tdl_tokenizer *tokenizer, tdl_data_style *out, tdl_error *err) {
+    // Where nobody says which token ends a sequence, as beside a tokenizer.json alone.
+    static const char *const ends[] = {"<|endoftext|>", "<|end_of_text|>", "</s>"};
     static const char both[] = "One line\nand another", first[] = "One line\n";
     enum { IDS_MAX = 4 * sizeof both };
     const tdl_encode_desc bare = {.size = sizeof bare, .bos = TDL_BOS_NEVER};
@@ -57,6 +59,7 @@ tdl_status tdl_data_style_find(const tdl_tokenizer *tokenizer, tdl_data_style *o
                                       IDS_MAX - n_first, &n_second, err);
     }
     if (status != TDL_OK) return status;
+    for (size_t i = 0; style.eos < 0 && i < sizeof ends / sizeof *ends; i++) style.eos = find(tokenizer, ends[i]);
     style.cuts_at_lines = n_whole == n_first + n_second && memcmp(whole, parts, n_whole * sizeof *whole) == 0;
 
     style.chat_begin = find(tokenizer, "<|im_start|>");

@@ -25,7 +25,7 @@ typedef enum tdl_chat_kind {
 // What to know about a tokenizer, found once.
 typedef struct tdl_data_style {
     const tdl_tokenizer *tokenizer; // borrowed
-    int32_t bos, eos;               // round a document; -1: none
+    int32_t bos, eos;               // round a document; -1: none. eos is looked for by well-known names, too
     bool cuts_at_lines;             // a text cut between two lines gives the same tokens as the whole
     tdl_chat_kind chat;
     int32_t chat_begin, chat_mid, chat_end; // the template's markers

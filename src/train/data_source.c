@@ -15,9 +15,10 @@
 enum {
     PIECE_SIZE = 1 << 20, // bytes a piece has at least, where there are as many
     LONG_SIZE = 64 << 20, // bytes of text it has at most
-    MAGIC_SIZE_MAX = 6
+    MAGIC_SIZE_MAX = 8
 };
 
+static tdl_data_format format_of(const char *path);
 static tdl_status open_next(tdl_data_cutter *cutter, tdl_error *err);
 static tdl_status refuse_magic(const tdl_file_map *map, const char *path, tdl_error *err);
 static size_t cut_text(const tdl_data_cutter *cutter, tdl_text rest, bool *ends);
@@ -30,13 +31,15 @@ tdl_status tdl_data_source_find(const char *path, tdl_data_format format, tdl_da
     tdl_status status = tdl_file_stat_get(path, &source.stat, err);
     if (status != TDL_OK) return status;
     if (source.stat.size == 0) return tdl_fail(err, TDL_ERROR_FORMAT, "data: '%s': the file is empty", path);
-    if (format == TDL_DATA_AUTO) {
-        const char *dot = strrchr(path, '.');
-        bool jsonl = dot && (strcmp(dot, ".jsonl") == 0 || strcmp(dot, ".ndjson") == 0);
-        source.format = jsonl ? TDL_DATA_JSONL : TDL_DATA_TEXT;
-    }
+    if (format == TDL_DATA_AUTO) source.format = format_of(path);
     *out = source;
     return TDL_OK;
+}
+
+static tdl_data_format format_of(const char *path) {
+    const char *dot = strrchr(path, '.');
+    if (dot && (strcmp(dot, ".jsonl") == 0 || strcmp(dot, ".ndjson") == 0)) return TDL_DATA_JSONL;
+    return dot && strcmp(dot, ".bin") == 0 ? TDL_DATA_TOKENS : TDL_DATA_TEXT;
 }
 
 void tdl_data_cutter_init(tdl_data_cutter *cutter, const tdl_allocator *mem, const tdl_data_source *sources,
@@ -126,6 +129,7 @@ static tdl_status refuse_magic(const tdl_file_map *map, const char *path, tdl_er
                   {"PK\x03\x04", 4, "compressed (zip)"},
                   {"PAR1", 4, "a Parquet file"},
                   {"GGUF", 4, "a model (GGUF)"},
+                  {"TDLTOKEN", 8, "a token file among other files"},
                   {"\xFF\xFE", 2, "UTF-16"},
                   {"\xFE\xFF", 2, "UTF-16"}};
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
@@ -162,10 +166,8 @@ static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size
         too_long = room > TDL_DATA_RECORD_SIZE_MAX;
         if (too_long) room = TDL_DATA_RECORD_SIZE_MAX + 1;
         const char *end = memchr(rest.ptr + PIECE_SIZE, '\n', room);
-        if (end) {
-            n = (size_t)(end - rest.ptr) + 1;
-            too_long = false;
-        }
+        too_long = too_long && !end;
+        n = too_long ? PIECE_SIZE : end ? (size_t)(end - rest.ptr) + 1 : n;
     }
     uint64_t n_lines = 0;
     for (const char *p = rest.ptr, *end = p + n; (p = memchr(p, '\n', (size_t)(end - p))); p++) n_lines++;

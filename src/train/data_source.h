@@ -14,9 +14,10 @@
 #include "base/file.h"
 
 typedef enum tdl_data_format {
-    TDL_DATA_AUTO = 0, // by the file's name: .jsonl and .ndjson are JSONL, all others text
+    TDL_DATA_AUTO = 0, // by the file's name: .jsonl and .ndjson are JSONL, .bin is tokens, all others text
     TDL_DATA_TEXT,     // documents with the separator between them
     TDL_DATA_JSONL,    // a record a line (data_record.h); empty lines do not count
+    TDL_DATA_TOKENS,   // one token file, as it was made for another run (token_file.h)
 } tdl_data_format;
 
 typedef struct tdl_data_source {

@@ -35,7 +35,9 @@ static tdl_status check_desc(const tdl_dataset_desc *desc, opening *o, tdl_error
 static tdl_status find_key(const tdl_allocator *mem, opening *o, tdl_error *err);
 static uint64_t hash_sources(const opening *o, bool with_stat, uint64_t seed);
 static tdl_status hash_tokenizer(const tdl_allocator *mem, const tdl_data_style *style, uint64_t *hash, tdl_error *err);
-static tdl_status map_tokens(tdl_dataset *dataset, const opening *o, tdl_error *err);
+static tdl_status use_tokens(tdl_dataset *dataset, const opening *o, tdl_error *err);
+static tdl_status use_cache(tdl_dataset *dataset, const opening *o, tdl_error *err);
+static tdl_status map_tokens(tdl_dataset *dataset, const opening *o, bool with_sources, tdl_error *err);
 static tdl_status build_tokens(tdl_dataset *dataset, const opening *o, tdl_error *err);
 
 tdl_status tdl_dataset_open(const tdl_allocator *mem, const tdl_dataset_desc *desc, tdl_dataset **out, tdl_error *err) {
@@ -44,12 +46,12 @@ tdl_status tdl_dataset_open(const tdl_allocator *mem, const tdl_dataset_desc *de
     tdl_status status = check_desc(desc, &o, err);
     if (status != TDL_OK) return status;
     dataset = tdl_alloc(mem, 1, sizeof *dataset);
+    if (dataset) *dataset = (tdl_dataset){.mem = mem, .map.mem = mem};
     o.sources = tdl_alloc(mem, desc->n_paths, sizeof *o.sources);
     if (!dataset || !o.sources) {
         status = tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory for %zu files", desc->n_paths);
         goto cleanup;
     }
-    *dataset = (tdl_dataset){.mem = mem, .map.mem = mem};
     for (size_t i = 0; i < desc->n_paths && status == TDL_OK; i++) {
         status = tdl_data_source_find(desc->paths[i], desc->format, &o.sources[i], err);
     }
@@ -57,20 +59,8 @@ tdl_status tdl_dataset_open(const tdl_allocator *mem, const tdl_dataset_desc *de
     if (status == TDL_OK) status = find_key(mem, &o, err);
     if (status != TDL_OK) goto cleanup;
 
-    char name[64];
-    uint64_t hash = hash_sources(&o, false, o.key.tokenizer);
-    snprintf(name, sizeof name, "tokens-%016llx.bin", (unsigned long long)hash);
-    dataset->path = tdl_path_join(mem, desc->cache_dir, name);
-    if (!dataset->path) {
-        status = tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory for a path in '%s'", desc->cache_dir);
-        goto cleanup;
-    }
-    if (tdl_path_exists(dataset->path)) {
-        status = map_tokens(dataset, &o, err);
-        dataset->cached = status == TDL_OK;
-    }
-    // Damaged, of another version, or stale: made anew. Unreadable: the writer will say so, if it cannot replace it.
-    if (!dataset->cached && status != TDL_ERROR_MEMORY) status = build_tokens(dataset, &o, err);
+    if (desc->n_paths == 1 && o.sources[0].format == TDL_DATA_TOKENS) status = use_tokens(dataset, &o, err);
+    else status = use_cache(dataset, &o, err);
 cleanup:
     if (o.sources) tdl_free(mem, o.sources);
     if (status == TDL_OK) *out = dataset;
@@ -115,14 +105,13 @@ static tdl_status find_key(const tdl_allocator *mem, opening *o, tdl_error *err)
     uint64_t hash = 0;
     tdl_status status = hash_tokenizer(mem, &o->style, &hash, err);
     if (status != TDL_OK) return status;
-    hash = tdl_hash_bytes(o->separator.ptr, o->separator.size, hash);
     o->key.tokenizer = tdl_hash_bytes(&o->n_vocab, sizeof o->n_vocab, hash);
     o->key.sources = hash_sources(o, true, 0);
     return TDL_OK;
 }
 
 static uint64_t hash_sources(const opening *o, bool with_stat, uint64_t seed) {
-    uint64_t hash = seed;
+    uint64_t hash = tdl_hash_bytes(o->separator.ptr, o->separator.size, seed);
     for (size_t i = 0; i < o->desc->n_paths; i++) {
         const tdl_data_source *source = &o->sources[i];
         int32_t format = (int32_t)source->format;
@@ -159,13 +148,42 @@ static tdl_status hash_tokenizer(const tdl_allocator *mem, const tdl_data_style 
 
 // ---- the token file
 
-static tdl_status map_tokens(tdl_dataset *dataset, const opening *o, tdl_error *err) {
+static tdl_status use_tokens(tdl_dataset *dataset, const opening *o, tdl_error *err) {
+    const char *path = o->desc->paths[0];
+    dataset->path = tdl_strndup(dataset->mem, path, strlen(path));
+    if (!dataset->path) return tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory for the path '%s'", path);
+    dataset->cached = true;
+    return map_tokens(dataset, o, false, err);
+}
+
+static tdl_status use_cache(tdl_dataset *dataset, const opening *o, tdl_error *err) {
+    const char *dir = o->desc->cache_dir;
+    tdl_status status = TDL_OK;
+    char name[64];
+    uint64_t hash = hash_sources(o, false, o->key.tokenizer);
+    snprintf(name, sizeof name, "tokens-%016llx.bin", (unsigned long long)hash);
+    dataset->path = tdl_path_join(dataset->mem, dir, name);
+    if (!dataset->path) return tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory for a path in '%s'", dir);
+    if (tdl_path_exists(dataset->path)) {
+        status = map_tokens(dataset, o, true, err);
+        dataset->cached = status == TDL_OK;
+    }
+    // Damaged, of another version, or stale: made anew. Unreadable: the writer will say so, if it cannot replace it.
+    if (dataset->cached || status == TDL_ERROR_MEMORY) return status;
+    return build_tokens(dataset, o, err);
+}
+
+static tdl_status map_tokens(tdl_dataset *dataset, const opening *o, bool with_sources, tdl_error *err) {
     tdl_status status = tdl_file_map_open(dataset->mem, dataset->path, &dataset->map, err);
     if (status != TDL_OK) return status;
     status = tdl_token_file_parse(dataset->map.data, dataset->map.size, &dataset->tokens, err);
+    if (status != TDL_OK) tdl_fail_at(err, status, dataset->path);
     const tdl_token_file_key *key = &dataset->tokens.key;
-    if (status == TDL_OK && (key->tokenizer != o->key.tokenizer || key->sources != o->key.sources)) {
-        status = tdl_fail(err, TDL_ERROR_FORMAT, "token file: '%s': its sources have changed", dataset->path);
+    if (status == TDL_OK && key->tokenizer != o->key.tokenizer) {
+        status = tdl_fail(err, TDL_ERROR_ARGUMENT, "data: '%s': made with another tokenizer, or for another vocabulary",
+                          dataset->path);
+    } else if (status == TDL_OK && with_sources && key->sources != o->key.sources) {
+        status = tdl_fail(err, TDL_ERROR_FORMAT, "data: '%s': its sources have changed", dataset->path);
     }
     if (status != TDL_OK) tdl_file_map_close(&dataset->map);
     return status;
@@ -188,5 +206,5 @@ static tdl_status build_tokens(tdl_dataset *dataset, const opening *o, tdl_error
                                         .progress_user = desc->progress_user};
     if (err) *err = (tdl_error){0}; // of the file that is replaced
     tdl_status status = tdl_token_build(dataset->mem, &build, err);
-    return status == TDL_OK ? map_tokens(dataset, o, err) : status;
+    return status == TDL_OK ? map_tokens(dataset, o, true, err) : status;
 }

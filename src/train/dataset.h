@@ -12,6 +12,7 @@
 //
 // The ids go to a token file (token_file.h) in the cache directory, named after the sources' paths, the tokenizer and
 // the options. It is used again while the sources keep size and time of change; a stale or damaged one is made anew.
+// One such file can also be given itself, in place of its sources; then it has to be of the same tokenizer.
 #ifndef TDL_TRAIN_DATASET_H
 #define TDL_TRAIN_DATASET_H
 
