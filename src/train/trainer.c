@@ -63,6 +63,7 @@ void tdl_trainer_destroy(tdl_trainer *t) {
     tdl_model_close(t->model);
     if (t->owns_device) tdl_device_close(t->device);
     tdl_run_lock_give(t->lock);
+    tdl_free(t->mem, t->model_path);
     tdl_free(t->mem, t->dir);
     tdl_free(t->mem, t);
 }
@@ -92,6 +93,8 @@ static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_e
             .mem = t->mem, .config = desc->config_path, .tokenizer = desc->tokenizer_path, .seed = desc->seed};
         status = tdl_fresh_weights(&fresh, &weights, err);
     } else {
+        t->model_path = tdl_strndup(t->mem, desc->model_path, strlen(desc->model_path));
+        if (!t->model_path) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
         status = tdl_weights_open(&(tdl_weights_desc){.mem = t->mem, .path = desc->model_path}, &weights, err);
     }
     if (status != TDL_OK) return status;

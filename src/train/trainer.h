@@ -36,6 +36,7 @@ struct tdl_trainer {
     const tdl_allocator *mem;
     tdl_trainer_desc desc; // with defaults; its texts are not used after create
     char *dir;
+    char *model_path; // that the weights came from; NULL: they were drawn
     tdl_run_lock *lock;
     tdl_run_log *log;
     tdl_device *device; // owned where the caller gave none

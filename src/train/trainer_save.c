@@ -1,5 +1,6 @@
 // trainer_save.c - the trained model as a file. Adapters are merged: w + scale b a.
 #include "train/export.h"
+#include "train/lora_file.h"
 #include "train/trainer.h"
 
 #include <string.h>
@@ -56,40 +57,52 @@ static tdl_status read_weights(tdl_trainer *t, float **values, tdl_error *err) {
     return status;
 }
 
-// w[n, k] += scale sum_r b[n, r] a[r, k], in double.
-static void add_product(float *w, const float *a, const float *b, int64_t n, int64_t k, int64_t rank, double scale) {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < k; j++) {
-            double sum = 0;
-            for (int64_t r = 0; r < rank; r++) sum += (double)b[i * rank + r] * (double)a[r * k + j];
-            w[i * k + j] = (float)((double)w[i * k + j] + scale * sum);
-        }
+// Pair i of the adapters, over the values just read.
+static tdl_lora_pair pair_at(const tdl_trainer *t, float *const *values, int32_t matrix, int32_t i) {
+    tdl_lora_pair pair = {.param = matrix, .scale = tdl_train_engine_train(t->engine)->scale};
+    pair.a = tdl_train_engine_param(t->engine, 2 * i)->tensor;
+    pair.b = tdl_train_engine_param(t->engine, 2 * i + 1)->tensor;
+    pair.a.data = (uint8_t *)values[2 * i];
+    pair.b.data = (uint8_t *)values[2 * i + 1];
+    return pair;
 }
 
 static tdl_status merge(const tdl_trainer *t, float *const *values, tdl_tensor *tensors, float **merged,
                         tdl_error *err) {
     const tdl_model_train *train = tdl_train_engine_train(t->engine);
     const tdl_params *params = &t->model->params;
-    for (int32_t i = 0, pair = 0; i < params->n; i++) {
+    for (int32_t i = 0, n_pairs = 0; i < params->n; i++) {
         if (train->adapter[i] < 0) continue;
         const tdl_tensor *from = &params->list[i].tensor; // [N, K]
-        int64_t shape[2] = {from->shape[0], from->shape[1]};
-        tdl_status status = tdl_tensor_make(TDL_DTYPE_F32, 2, shape, NULL, &tensors[i], err);
+        tdl_status status = tdl_tensor_make(TDL_DTYPE_F32, 2, from->shape, NULL, &tensors[i], err);
         if (status != TDL_OK) return status;
         merged[i] = tdl_alloc(t->mem, tdl_tensor_size(&tensors[i]), 1);
         if (!merged[i])
             return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: '%s': no memory to merge", params->list[i].name);
-        tdl_tensor_to_f32(from, merged[i]);
-        add_product(merged[i], values[2 * pair], values[2 * pair + 1], shape[0], shape[1], train->rank,
-                    (double)train->scale);
+        tdl_lora_pair pair = pair_at(t, values, i, n_pairs++); // numbered in the parameters' order
+        tdl_lora_merge(&pair, from, merged[i]);
         tensors[i].data = (uint8_t *)merged[i];
-        pair++; // adapters are numbered in the parameters' order
     }
     return TDL_OK;
 }
+
 tdl_status tdl_trainer_save_adapters(tdl_trainer *t, const char *dir, tdl_error *err) {
-    (void)t;
-    (void)dir;
-    (void)err;
-    return TDL_OK;
+    if (!t->desc.lora_rank) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: there are no adapters");
+    if (t->phase != TDL_PHASE_NEXT && t->phase != TDL_PHASE_END)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a step is under way");
+    const tdl_model_train *train = tdl_train_engine_train(t->engine);
+    int32_t n = tdl_train_engine_n_params(t->engine);
+    tdl_lora lora = {.mem = t->mem, .alpha = t->desc.lora_alpha};
+    float **values = tdl_alloc(t->mem, (size_t)n, sizeof *values);
+    lora.pairs = tdl_alloc(t->mem, (size_t)n / 2, sizeof *lora.pairs);
+    tdl_status status = TDL_OK;
+    if (!values || !lora.pairs) status = tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
+    if (status == TDL_OK) status = read_weights(t, values, err);
+    for (int32_t i = 0; i < t->model->params.n && status == TDL_OK; i++)
+        if (train->adapter[i] >= 0) lora.pairs[lora.n] = pair_at(t, values, i, (int32_t)lora.n), lora.n++;
+    if (status == TDL_OK) status = tdl_lora_save(t->model, &lora, t->model_path, dir, err);
+    for (int32_t i = 0; i < n && values; i++) tdl_free(t->mem, values[i]);
+    tdl_free(t->mem, values);
+    tdl_free(t->mem, lora.pairs);
+    return status;
 }
