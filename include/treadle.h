@@ -356,24 +356,27 @@ typedef struct tdl_trainer_desc {
     const char *config_path, *tokenizer_path; /* Hugging Face's config.json and tokenizer.json */
     tdl_device *device;                       /* borrowed until destroy; default: a CPU device of the trainer's own */
     const tdl_allocator *allocator;           /* borrowed until destroy */
-    tdl_precision precision; /* default auto: F16 products where the device has them; weights and moments are F32 always */
+    tdl_precision
+        precision; /* default auto: F16 products where the device has them; weights and moments are F32 always */
 
     const char *dir; /* tokenized data, checkpoints, log; made where absent, locked while the trainer lives */
     bool resume;     /* go on from the checkpoint in dir, where there is one; default: a dir that has one is an error */
     bool (*progress)(void *user, double fraction); /* called while data is tokenized; returning false cancels create */
     void *progress_user;
 
-    const char *const *data; /* [n_data] text files (documents end at NUL bytes) or .jsonl files with "text", "prompt" and
+    const char *const
+        *data; /* [n_data] text files (documents end at NUL bytes) or .jsonl files with "text", "prompt" and
                                 "completion", or chat "messages" */
     size_t n_data;
-    const char *const *val_data; /* [n_val_data] of the same kinds: the loss on them is measured every n_val_every steps */
+    const char *const
+        *val_data; /* [n_val_data] of the same kinds: the loss on them is measured every n_val_every steps */
     size_t n_val_data;
 
-    int32_t n_steps;         /* default 1000 */
-    int32_t n_batch;         /* sequences in a step; default 8 */
-    int32_t n_seq;           /* tokens of a sequence; default 512, or the model's context where that is shorter */
-    int32_t n_micro_batch;   /* sequences computed at once, n_batch must be a multiple of it; default n_batch */
-    float lr, lr_min;        /* peak, default 1e-3 (1e-4 with adapters or model_path); lowest, default lr / 10; below 0: 0 */
+    int32_t n_steps;       /* default 1000 */
+    int32_t n_batch;       /* sequences in a step; default 8 */
+    int32_t n_seq;         /* tokens of a sequence; default 512, or the model's context where that is shorter */
+    int32_t n_micro_batch; /* sequences computed at once, n_batch must be a multiple of it; default n_batch */
+    float lr, lr_min; /* peak, default 1e-3 (1e-4 with adapters or model_path); lowest, default lr / 10; below 0: 0 */
     tdl_schedule schedule;
     int32_t n_warmup_steps;  /* of a straight line up from 0; default n_steps / 50; -1: none */
     int32_t n_decay_steps;   /* wsd; default n_steps / 5 */
@@ -431,7 +434,7 @@ TDL_API tdl_status tdl_trainer_save_adapters(tdl_trainer *trainer, const char *d
 
 typedef struct tdl_trainer_info {
     size_t size;
-    const char *arch;       /* borrowed from the trainer, like device */
+    const char *arch; /* borrowed from the trainer, like device */
     const char *device;
     uint64_t n_params;      /* of the model */
     uint64_t n_trained;     /* of them, or of the adapters */

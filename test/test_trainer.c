@@ -12,7 +12,8 @@
 #include <cmocka.h>
 
 static const char config[] =
-    "{\"model_type\": \"%s\", \"vocab_size\": 512, \"hidden_size\": 32, \"intermediate_size\": 64, \"num_hidden_layers\": 2,"
+    "{\"model_type\": \"%s\", \"vocab_size\": 512, \"hidden_size\": 32, \"intermediate_size\": 64, "
+    "\"num_hidden_layers\": 2,"
     " \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-5,"
     " \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true}";
 
@@ -148,8 +149,10 @@ static void test_learns(void **state) {
     tdl_model *opened = NULL;
     tdl_session *session = NULL;
     tdl_error err = {0};
-    assert_int_equal(tdl_model_open(&(tdl_model_desc){.size = sizeof(tdl_model_desc), .path = model}, &opened, &err), TDL_OK);
-    assert_int_equal(tdl_session_create(opened, &(tdl_session_desc){.size = sizeof(tdl_session_desc), .n_predict = 4}, &session, &err),
+    assert_int_equal(tdl_model_open(&(tdl_model_desc){.size = sizeof(tdl_model_desc), .path = model}, &opened, &err),
+                     TDL_OK);
+    assert_int_equal(tdl_session_create(opened, &(tdl_session_desc){.size = sizeof(tdl_session_desc), .n_predict = 4},
+                                        &session, &err),
                      TDL_OK);
     assert_int_equal(tdl_session_push_text(session, "the cat", 7, NULL, &err), TDL_OK);
     int32_t token;
@@ -210,7 +213,8 @@ static void test_resumes(void **state) {
         assert_memory_equal(after.losses, o.losses + kept, (size_t)after.n_steps * sizeof *o.losses);
         assert_same_files(whole, resumed);
         char a[TEST_PATH_SIZE], b[TEST_PATH_SIZE]; // but for the times, the log too
-        assert_true(test_file_exists(test_path(a, part, "log.jsonl")) && test_file_exists(test_path(b, part, "loss.html")));
+        assert_true(test_file_exists(test_path(a, part, "log.jsonl")) &&
+                    test_file_exists(test_path(b, part, "loss.html")));
     }
 }
 
@@ -259,7 +263,8 @@ static void test_adapters(void **state) {
     merged.n_steps = 1, merged.n_batch = 2, merged.lr = 1e-12f, merged.lr_min = -1, merged.n_warmup_steps = -1;
     merged.val_data = val, merged.n_val_data = 1;
     outcome after = run_whole(&merged, NULL);
-    print_message("validation loss with adapters %.6f, merged %.6f\n", (double)o.val_losses[3], (double)after.val_losses[0]);
+    print_message("validation loss with adapters %.6f, merged %.6f\n", (double)o.val_losses[3],
+                  (double)after.val_losses[0]);
     assert_true(fabsf(o.val_losses[3] - after.val_losses[0]) < 1e-3f * o.val_losses[3]); // matrices became F16
 }
 
@@ -304,10 +309,10 @@ static void test_bad_settings(void **state) {
     char run[TEST_PATH_SIZE] = "bad";
     const tdl_trainer_desc good = desc_of(f, run);
     const char *pattern[] = {"blk.7.*"}, *absent[] = {"/nowhere.txt"};
-#define BAD(code, part, ...)                                                    \
-    do {                                                                        \
-        tdl_trainer_desc desc = good;                                           \
-        __VA_ARGS__;                                                            \
+#define BAD(code, part, ...)                                                       \
+    do {                                                                           \
+        tdl_trainer_desc desc = good;                                              \
+        __VA_ARGS__;                                                               \
         assert_error(tdl_trainer_create(&desc, &trainer, &err), code, &err, part); \
     } while (0)
     BAD(TDL_ERROR_ARGUMENT, "desc size", desc.size = 8);
@@ -332,7 +337,8 @@ static void test_bad_settings(void **state) {
     assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "holds another run");
     tdl_trainer_desc changed = good;
     changed.resume = true, changed.n_seq = 16;
-    assert_error(tdl_trainer_create(&changed, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "n_seq is 32, this run's is 16");
+    assert_error(tdl_trainer_create(&changed, &trainer, &err), TDL_ERROR_ARGUMENT, &err,
+                 "n_seq is 32, this run's is 16");
 }
 
 int main(void) {

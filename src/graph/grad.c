@@ -1,10 +1,10 @@
-// grad.c - reverse mode over the op list. See grad.h and ops/grad.h.
+// grad.c - reverse mode over the op list. See grad.h and ops/grad_rule.h.
 //
 // Values have at most one gradient at a time in d[]; a second contribution is added to the first by an op. Gradients of views
 // are gathered when the walk reaches the op that made what they are views of: by then every reader has given its part.
 #include "graph/grad.h"
 
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 
 #include <stdio.h>
 #include <string.h>

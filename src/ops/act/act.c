@@ -1,5 +1,5 @@
 // act.c - an activation function, element by element:  out = f(x), f one of tdl_act. Formulas and papers: op.c.
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_act_infer(tdl_call *call, tdl_error *err) {

@@ -1,5 +1,5 @@
 // add.c - the residual connection (He et al. 2015), and biases:  out = a + b, b of a's shape or one row for all.
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_add_infer(tdl_call *call, tdl_error *err) {

@@ -1,7 +1,7 @@
 // dropout.c - y = x / (1 - rate) where an element is kept, else 0 (Srivastava et al. 2014). Its gradient is the same op on
 // dy. Which elements are kept: dropout.h.
 #include "ops/dropout/dropout.h"
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_dropout_infer(tdl_call *call, tdl_error *err) {

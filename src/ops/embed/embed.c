@@ -2,7 +2,7 @@
 //
 // The table may be of any type that dtype.h decodes. Ids come from the caller's tokens, who has checked them against
 // the table before the step; here a wrong one is our bug.
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 // glu.c - the gated linear unit of feed-forward blocks (Dauphin et al. 2016; Shazeer 2020, SwiGLU and GeGLU):
 //
 //     out = f(gate) * up,    f one of tdl_act
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_glu_infer(tdl_call *call, tdl_error *err) {

@@ -1,7 +1,7 @@
 // layer_norm.c - layer normalization (Ba, Kiros, Hinton 2016), over the last dimension:
 //
 //     y = (x - mean(x)) / sqrt(var(x) + eps) * w + b,    var(x) = mean((x - mean(x))^2)
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 #include <math.h>

@@ -5,7 +5,7 @@
 //
 // An output is a function of its own row of x and of w, bit for bit: every kernel has one order of summation over K,
 // whatever T is, whichever tile an output falls in and whichever thread computes it.
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 enum { CHUNK = 256 }; // elements decoded at a time; every block size divides it

@@ -3,7 +3,7 @@
 //     y = x / sqrt(mean(x^2) + eps) * w
 //
 // x is [T, D], or [T, H, hd] with one w [hd] for all heads (the query and key norms of newer models).
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 #include <math.h>

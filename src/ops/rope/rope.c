@@ -5,7 +5,7 @@
 //
 // R, the table's last dimension, is how many elements of a head take part; the rest is copied (partial rotary
 // embedding, GPT-J and GPT-NeoX). attrs.inverse turns by the negative angle, which is the gradient. A pair is (i, i + R/2), or (2i, 2i + 1) where attrs.rope_pairs is 1.
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 static void rotate_head(const tdl_call *call, int64_t row, const uint8_t *angles);

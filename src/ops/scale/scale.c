@@ -1,5 +1,5 @@
 // scale.c - y = attrs.scale * x (the square root of the width on Gemma's embeddings, and its gradient).
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_scale_infer(tdl_call *call, tdl_error *err) {

@@ -7,7 +7,7 @@
 // FlashAttention).
 #include "ops/self_attention/self_attention.h"
 
-#include "ops/grad.h"
+#include "ops/grad_rule.h"
 
 tdl_status tdl_self_attention_infer(tdl_call *call, tdl_error *err) {
     const tdl_tensor *q = &call->in[0];

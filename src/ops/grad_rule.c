@@ -1,5 +1,5 @@
-// grad.c - the table of gradient rules, made from grads.def. See grad.h.
-#include "ops/grad.h"
+// grad_rule.c - the table of gradient rules, made from grads.def. See grad_rule.h.
+#include "ops/grad_rule.h"
 
 #include "base/checked.h"
 

@@ -1,4 +1,4 @@
-// grad.h - gradient rules: how an op's gradient is made of other ops.
+// grad_rule.h - gradient rules: how an op's gradient is made of other ops.
 //
 // Reverse mode over the op list (graph/grad.c) walks the ops backwards and asks each op's rule, which stands beside the op's
 // reference and says the chain rule in ops:
@@ -12,8 +12,8 @@
 //
 // A rule sees value ids and shapes, no graph. Ops with a rule are listed in grads.def; where a gradient is asked of another op,
 // that is an error when the plan is made.
-#ifndef TDL_OPS_GRAD_H
-#define TDL_OPS_GRAD_H
+#ifndef TDL_OPS_GRAD_RULE_H
+#define TDL_OPS_GRAD_RULE_H
 
 #include "ops/op.h"
 
