@@ -70,11 +70,10 @@ INLINE void tile(const tile_args *t, const int rows, const int vectors, const bo
     TDL_UNROLL for (int r = 0; r < rows; r++) put_row(t, vectors, sums[r], t->c + r * t->c_row);
 }
 
-#define TILE(rows, vectors)                                                                                    \
-    static void tile_##rows##_##vectors##_rows(const tile_args *t) { tile(t, rows, vectors, false); }          \
+#define TILE(rows, vectors)                                                                           \
+    static void tile_##rows##_##vectors##_rows(const tile_args *t) { tile(t, rows, vectors, false); } \
     static void tile_##rows##_##vectors##_columns(const tile_args *t) { tile(t, rows, vectors, true); }
-#define TILE_ENTRY(rows, vectors) \
-    [rows][vectors] = {tile_##rows##_##vectors##_rows, tile_##rows##_##vectors##_columns},
+#define TILE_ENTRY(rows, vectors) [rows][vectors] = {tile_##rows##_##vectors##_rows, tile_##rows##_##vectors##_columns},
 #define FOR_EACH_ROWS(row, vectors) \
     row(1, vectors) row(2, vectors) row(3, vectors) row(4, vectors) row(5, vectors) row(6, vectors)
 #if defined(TDL_ISA_AVX512) || defined(TDL_ISA_NEON)
@@ -126,11 +125,11 @@ void tdl_gemm_run(const tdl_gemm *g) {
 #define ALL_LANES(side, s) FOUR_LANES(side, s, 0)
 #endif
 #define EACH_ROW _Pragma("GCC unroll 16") for (int r = 0; r < TDL_VF_LANES; r++)
-#define EXCHANGE(s)                                                                            \
-    EACH_ROW if (!(r & (s))) {                                                                 \
-        vf lower = rows[r], higher = rows[r + (s)];                                            \
-        rows[r] = __builtin_shufflevector(lower, higher, ALL_LANES(LOWER, s));                 \
-        rows[r + (s)] = __builtin_shufflevector(lower, higher, ALL_LANES(HIGHER, s));          \
+#define EXCHANGE(s)                                                                   \
+    EACH_ROW if (!(r & (s))) {                                                        \
+        vf lower = rows[r], higher = rows[r + (s)];                                   \
+        rows[r] = __builtin_shufflevector(lower, higher, ALL_LANES(LOWER, s));        \
+        rows[r + (s)] = __builtin_shufflevector(lower, higher, ALL_LANES(HIGHER, s)); \
     }
 
 INLINE void transpose_square(vf rows[TDL_VF_LANES]) {

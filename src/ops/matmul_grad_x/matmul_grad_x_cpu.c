@@ -29,9 +29,7 @@ static int64_t units(const tdl_call *call) {
     return tdl_div_up(dx->shape[0], UNIT_TOKENS) * tdl_div_up(dx->shape[1], unit_columns(call));
 }
 
-static size_t scratch_size(const tdl_call *call) {
-    return (size_t)unit_columns(call) * TDL_GEMM_DEPTH * sizeof(float);
-}
+static size_t scratch_size(const tdl_call *call) { return (size_t)unit_columns(call) * TDL_GEMM_DEPTH * sizeof(float); }
 
 static void run(const tdl_call *call, int64_t first, int64_t count, void *scratch) {
     int64_t per_row = tdl_div_up(call->out[0].shape[1], unit_columns(call));

@@ -27,9 +27,7 @@ static inline tdl_range attention_range_of(const tdl_range *rows, int64_t n, int
     return attention_range((tdl_range){.first = rows[0].first, .end = rows[n - 1].end}, block0);
 }
 
-static inline int64_t attention_padded(int64_t head_dim) {
-    return tdl_div_up(head_dim, TDL_VF_LANES) * TDL_VF_LANES;
-}
+static inline int64_t attention_padded(int64_t head_dim) { return tdl_div_up(head_dim, TDL_VF_LANES) * TDL_VF_LANES; }
 
 static inline const float *attention_head(const tdl_tensor *t, int64_t token, int64_t head) {
     return (const float *)(const void *)(t->data + token * t->strides[0] + head * t->strides[1]);
@@ -65,8 +63,7 @@ static inline void attention_load_columns(const tdl_tensor *t, int64_t token0, i
 
 static inline bool attention_accepts(const tdl_call *call, const tdl_tensor *positions) {
     bool rows = positions->strides[0] == (int64_t)sizeof(int32_t);
-    for (int i = 0; i < call->n_in; i++)
-        rows = rows && (&call->in[i] == positions || tdl_f32_rows(&call->in[i]));
+    for (int i = 0; i < call->n_in; i++) rows = rows && (&call->in[i] == positions || tdl_f32_rows(&call->in[i]));
     for (int i = 0; i < call->n_out; i++) rows = rows && tdl_f32_rows(&call->out[i]);
     return rows;
 }
@@ -122,8 +119,8 @@ static inline attention_tile attention_tile_at(const tdl_call *call, const tdl_t
     tile.slope = (float *)(void *)(tile.seen + attention_tile_rows(call));
     for (int64_t r = 0; r < tile.n_rows; r++) {
         int64_t token = attention_token(&tile, r), head = attention_query_head(&tile, r);
-        tile.seen[r] = (tdl_range){.first = tdl_self_attention_first(positions, token, call->attrs.window),
-                                   .end = token + 1};
+        tile.seen[r] =
+            (tdl_range){.first = tdl_self_attention_first(positions, token, call->attrs.window), .end = token + 1};
         tile.slope[r] = (float)tdl_alibi_slope(call->attrs.alibi, head, q->shape[1]);
     }
     return tile;

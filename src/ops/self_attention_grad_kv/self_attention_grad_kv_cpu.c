@@ -12,11 +12,11 @@
 // One thread's scratch.
 typedef struct work {
     int64_t head_dim, padded, row0, n_rows, kv_head;
-    tdl_range *seers;             // [ATTENTION_ROWS]: the queries that see the row
-    float *dk, *dv;               // [ATTENTION_ROWS, padded]
+    tdl_range *seers;              // [ATTENTION_ROWS]: the queries that see the row
+    float *dk, *dv;                // [ATTENTION_ROWS, padded]
     float *q_columns, *dy_columns; // [head_dim, ATTENTION_BLOCK], transposed
-    float *q, *dy;                // [ATTENTION_BLOCK, padded]
-    float *lse, *delta;           // [ATTENTION_BLOCK]
+    float *q, *dy;                 // [ATTENTION_BLOCK, padded]
+    float *lse, *delta;            // [ATTENTION_BLOCK]
 } work;
 
 static size_t work_make(const tdl_call *call, void *scratch, work *w);
@@ -110,7 +110,8 @@ static void find_seers(const tdl_call *call, const work *w) {
     int64_t end = w->row0;
     for (int64_t r = 0; r < w->n_rows; r++) {
         int64_t token = w->row0 + r;
-        while (end < positions->shape[0] && tdl_self_attention_first(positions, end, call->attrs.window) <= token) end++;
+        while (end < positions->shape[0] && tdl_self_attention_first(positions, end, call->attrs.window) <= token)
+            end++;
         w->seers[r] = (tdl_range){.first = token, .end = end};
     }
 }
