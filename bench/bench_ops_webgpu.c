@@ -165,8 +165,8 @@ static void repeated_op_init(repeated_op *r, tdl_device *device, const op_fixtur
             tdl_tensor t = v < call->n_in ? call->in[v] : call->out[v - call->n_in];
             r->sizes[i] = (span_of(&t) + 15) / 16 * 16;
             t.data = NULL;
-            r->values[v] = (tdl_value){
-                .name = "", .kind = TDL_VALUE_STATE, .tensor = t, .base = -1, .weight = v, .buffer = i};
+            r->values[v] =
+                (tdl_value){.name = "", .kind = TDL_VALUE_STATE, .tensor = t, .base = -1, .weight = v, .buffer = i};
         }
         status = device->backend->buffer_create(device, r->sizes[i], &r->buffers[i], &err);
     }
