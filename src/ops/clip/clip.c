@@ -2,7 +2,7 @@
 //
 //     norm = sqrt(sum parts) hyper[1],    factor = hyper[1] min(1, hyper[2] / norm),    stats = (norm, factor, 1, 0)
 //
-// hyper[1] undoes the loss scale; hyper[2], the largest norm, may be 0: any. Where the norm is no finite number, stats is all
+// hyper[1] undoes the loss scale; hyper[2], the largest norm, may be 0: any. Where the sum is no finite F32, stats is all
 // zero: the third says that there is nothing to apply.
 #include "ops/op_impl.h"
 
@@ -19,7 +19,7 @@ void tdl_clip_reference(const tdl_call *call) {
     double sum = 0, undo = tdl_at(hyper, hyper->data, 1), norm_max = tdl_at(hyper, hyper->data, 2);
     for (int64_t i = 0; i < parts->shape[0]; i++) sum += tdl_at(parts, parts->data, i);
     double norm = sqrt(sum) * undo, factor = norm_max > 0 && norm > norm_max ? undo * norm_max / norm : undo;
-    bool finite = isfinite((float)norm);
+    bool finite = isfinite((float)sum);
     tdl_put(stats, stats->data, 0, finite ? norm : 0);
     tdl_put(stats, stats->data, 1, finite ? factor : 0);
     tdl_put(stats, stats->data, 2, finite);
