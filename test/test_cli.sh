@@ -44,7 +44,7 @@ test_usage() {
     refused 2 'no command'
     refused 2 "'frobnicate': no such command" frobnicate
     local command
-    for command in run chat info plan tokenize detokenize logits perplexity bench; do
+    for command in run chat info plan tokenize detokenize logits perplexity eval bench; do
         run "$command" --help
         same "$command --help" "$code" 0
         matches "$command --help" "$out" "^usage: treadle $command "
@@ -84,6 +84,8 @@ test_usage() {
     refused 2 'run: --json goes with neither' run m -p x --json --echo
     refused 2 'logits: --output FILE is missing' logits m --ids 1
     refused 2 'perplexity: --file FILE is missing' perplexity m
+    refused 2 'eval: --data FILE is missing' eval m
+    refused 2 "eval: --task: 'x': one of" eval m --data d --task x
     refused 2 "bench: -o: 'xml': one of" bench -m m -o xml
     refused 2 "detokenize: '12x': token ids expected" detokenize m 12x
 }
@@ -289,6 +291,49 @@ test_text() { # model with a tokenizer
     refused 1 'none.txt: No such file' perplexity "$model" -f "$work/none.txt"
 }
 
+test_eval() { # model with a tokenizer
+    local model=$1 n_ids
+    printf 'It was a dark and stormy night.' >"$work/one.txt"
+    n_ids=$("$program" tokenize "$model" -f "$work/one.txt" | wc -w)
+    run eval "$model" --data "$work/one.txt"
+    matches 'eval' "$out" '^loss [0-9.]+ \+/- [0-9.]+, perplexity [0-9.]+$'
+    run eval "$model" --data "$work/one.txt" --json # every id but the first, and the end
+    matches 'eval --json' "$out" "\"n_scored\": $n_ids, \"n_windows\": 1,"
+    # The same document three times, once in JSONL: the same mean. Windows of 4 lose what stands before them.
+    printf '{"text": "It was a dark and stormy night."}\n\n' >"$work/one.jsonl"
+    printf 'It was a dark and stormy night.\0It was a dark and stormy night.\0\n\0' >"$work/two.txt"
+    local loss=${out%%,\ \"stderr*}
+    run eval "$model" --data "$work/one.jsonl" --json
+    same 'eval of JSONL' "${out%%,\ \"stderr*}" "$loss"
+    run eval "$model" --data "$work/two.txt" --json
+    same 'eval of two documents' "${out%%,\ \"stderr*}" "$loss"
+    matches 'eval of two documents' "$out" "\"n_scored\": $((2 * n_ids)), \"n_windows\": 1,"
+    run eval "$model" --data "$work/two.txt" -c 4 --json
+    matches 'eval in windows of 4' "$out" "\"n_scored\": $((2 * n_ids)), \"n_windows\": $(((2 * n_ids + 2 + 3) / 4)),"
+    run eval "$model" --data "$work/two.txt" -c 4 --limit 1 --json
+    matches 'eval --limit' "$out" '"n_scored": 4, "n_windows": 1,'
+
+    printf '{"text": "%s"}\n' 'I beg your pardon ' 'the purple cow said the moon' >"$work/words.jsonl"
+    run eval "$model" --data "$work/words.jsonl" --task last-word
+    matches 'eval: last words' "$out" '^accuracy 0.5000 \+/- 0.5000, perplexity [0-9.]+$'
+    printf '{"prompt": "It was a dark and stormy", "choices": ["banana", "night"], "answer": %s}\n' 1 0 >"$work/choices.jsonl"
+    run eval "$model" --data "$work/choices.jsonl" --task choices
+    matches 'eval: choices' "$out" '^accuracy 0.5000 \+/- 0.5000, normalized 0.5000$'
+    run eval "$model" --data "$work/choices.jsonl" --task choices --limit 1 --json
+    matches 'eval: choices --json' "$out" '"accuracy": 1.0, "stderr": 0.0, "accuracy_norm": 1.0, "n": 1,'
+
+    refused 1 'one.txt:1: ' eval "$model" --data "$work/one.txt" --task choices
+    refused 1 'words.jsonl:1: "prompt": a text expected' eval "$model" --data "$work/words.jsonl" --task choices
+    refused 1 'choices.jsonl:1: "text": a text expected' eval "$model" --data "$work/choices.jsonl"
+    echo '{"text": "word"}' >"$work/word.jsonl"
+    refused 1 'word.jsonl:1: "text" has no word before' eval "$model" --data "$work/word.jsonl" --task last-word
+    echo '{"prompt": "a", "choices": ["b", "c"], "answer": 2}' >"$work/answer.jsonl"
+    refused 1 'answer.jsonl:1: "answer": the number of a choice' eval "$model" --data "$work/answer.jsonl" --task choices
+    : >"$work/nothing.txt"
+    refused 1 'nothing.txt: nothing to measure' eval "$model" --data "$work/nothing.txt"
+    refused 1 'none.txt: No such file' eval "$model" --data "$work/none.txt"
+}
+
 test_chat() { # model with a tokenizer
     local model=$1
     printf 'Hello there.\n\n  \nAnd again, <|im_end|>\n/reset\nOnce more\n/quit\nnot read\n' |
@@ -328,6 +373,7 @@ else
 fi
 if [ -e "$novelist" ]; then
     test_text "$novelist"
+    test_eval "$novelist"
     test_chat "$novelist"
 else
     skip "texts and chat: $novelist is absent"

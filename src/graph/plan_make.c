@@ -62,6 +62,7 @@ static void mark_used(tdl_plan *plan) {
         const tdl_plan_op *op = &plan->ops[i];
         for (int32_t j = 0; j < op->n_in + op->n_out; j++) {
             tdl_value *value = &plan->values[j < op->n_in ? op->in[j] : op->out[j - op->n_in]];
+            while (value->base >= 0) value = &plan->values[value->base];
             if (value->kind == TDL_VALUE_WEIGHT || value->kind == TDL_VALUE_STATE) value->buffer = TDL_BUFFER_BOUND;
         }
     }

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static tdl_status open_file(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
+static tdl_status check_desc(const tdl_model_desc *desc, tdl_model **out, tdl_error *err);
+static tdl_status read_weights(tdl_model *m, tdl_error *err);
 static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static void describe(tdl_model *m);
 static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
@@ -18,29 +19,52 @@ static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, tdl_layou
 enum { PREPARE_ROWS = 2048 }; // a multiple of a tile's rows
 
 tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
+    tdl_status status = check_desc(desc, out, err);
+    if (status != TDL_OK) return status;
+    tdl_weights_desc from = {.mem = tdl_allocator_or_default(desc->allocator),
+                             .path = desc->path,
+                             .bytes = desc->bytes,
+                             .bytes_size = desc->bytes_size,
+                             .reader = desc->reader};
+    tdl_weights *weights = NULL;
+    status = tdl_weights_open(&from, &weights, err);
+    tdl_model *m = NULL;
+    if (status == TDL_OK) status = tdl_model_open_weights(weights, desc, &m, err);
+    if (status == TDL_OK) status = prepare(m, desc, err);
+    if (status == TDL_OK) *out = m;
+    else tdl_model_close(m);
+    return status;
+}
+
+tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
+    tdl_status status = check_desc(desc, out, err);
+    const tdl_allocator *mem = tdl_allocator_or_default(status == TDL_OK ? desc->allocator : NULL);
+    tdl_model *m = status == TDL_OK ? tdl_alloc(mem, 1, sizeof *m) : NULL;
+    if (status == TDL_OK && !m) status = tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory");
+    if (status == TDL_OK && pthread_mutex_init(&m->binding, NULL) != 0)
+        status = tdl_fail(err, TDL_ERROR_MEMORY, "model: cannot make a mutex");
+    if (status != TDL_OK) {
+        tdl_free(mem, m);
+        tdl_weights_close(weights);
+        return status;
+    }
+    m->mem = mem;
+    m->precision = desc->precision;
+    m->weights = weights;
+    status = read_weights(m, err);
+    if (status == TDL_OK) status = open_device(m, desc, err);
+    if (status == TDL_OK) *out = m;
+    else tdl_model_close(m);
+    return status;
+}
+
+static tdl_status check_desc(const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
     if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc and out must not be NULL");
     if (desc->size != sizeof *desc)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc size is %zu, expected %zu", desc->size, sizeof *desc);
     if (desc->precision != TDL_PRECISION_AUTO && desc->precision != TDL_PRECISION_F32)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: precision is %d, expected 0 (auto) or 1 (f32)",
                         (int)desc->precision);
-    const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
-    tdl_model *m = tdl_alloc(mem, 1, sizeof *m);
-    if (!m) return tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory");
-    m->mem = mem;
-    m->precision = desc->precision;
-    if (pthread_mutex_init(&m->binding, NULL) != 0) {
-        tdl_free(mem, m);
-        return tdl_fail(err, TDL_ERROR_MEMORY, "model: cannot make a mutex");
-    }
-    tdl_status status = open_file(m, desc, err);
-    if (status == TDL_OK) status = open_device(m, desc, err);
-    if (status == TDL_OK) status = prepare(m, desc, err);
-    if (status != TDL_OK) {
-        tdl_model_close(m);
-        return status;
-    }
-    *out = m;
     return TDL_OK;
 }
 
@@ -57,14 +81,8 @@ void tdl_model_close(tdl_model *m) {
     tdl_free(m->mem, m);
 }
 
-static tdl_status open_file(tdl_model *m, const tdl_model_desc *desc, tdl_error *err) {
-    tdl_weights_desc from = {.mem = m->mem,
-                             .path = desc->path,
-                             .bytes = desc->bytes,
-                             .bytes_size = desc->bytes_size,
-                             .reader = desc->reader};
-    tdl_status status = tdl_weights_open(&from, &m->weights, err);
-    if (status == TDL_OK) status = tdl_config_read(m->weights, &m->arch, &m->config, err);
+static tdl_status read_weights(tdl_model *m, tdl_error *err) {
+    tdl_status status = tdl_config_read(m->weights, &m->arch, &m->config, err);
     if (status == TDL_OK) status = tdl_params_load(&m->params, m->weights, m->arch, &m->config, m->mem, err);
     if (status == TDL_OK) status = tdl_tokenizer_load(m->weights, m->mem, &m->tokenizer, err);
     if (status == TDL_OK) describe(m);
@@ -164,6 +182,14 @@ tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache
     pthread_mutex_unlock(&m->binding);
     if (status == TDL_OK) status = tdl_exec_create(m->device, plan, bound, out, err);
     tdl_free(m->mem, bound);
+    return status;
+}
+
+tdl_status tdl_model_weight_buffer(tdl_model *m, int32_t weight, tdl_buffer **out, tdl_error *err) {
+    pthread_mutex_lock(&m->binding);
+    tdl_status status = bind_weight(m, weight, TDL_LAYOUT_ROWS, err);
+    *out = m->buffers[weight][TDL_LAYOUT_ROWS];
+    pthread_mutex_unlock(&m->binding);
     return status;
 }
 

@@ -2,6 +2,7 @@
 //
 // The table may be of any type that dtype.h decodes. Ids come from the caller's tokens, who has checked them against
 // the table before the step; here a wrong one is our bug.
+#include "ops/grad.h"
 #include "ops/op_impl.h"
 
 #include <assert.h>
@@ -31,4 +32,10 @@ void tdl_embed_reference(const tdl_call *call) {
             for (int64_t i = 0; i < n; i++) tdl_put(out, tdl_row(out, t), first + i, columns[i]);
         }
     }
+}
+
+// dtable[ids[t]] += dy[t]
+void tdl_embed_backward(tdl_grad *g) {
+    if (g->wants[0])
+        g->add_to(g, 0, TDL_OP_EMBED_GRAD, NULL, 3, (int32_t[]){g->in[1], g->order_of(g, g->in[1]), g->d_out[0]});
 }
