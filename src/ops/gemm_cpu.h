@@ -60,6 +60,7 @@ void tdl_gemm_transpose(const float *src, int64_t src_row, int64_t rows, int64_t
 
 // Part `part` of n_parts of what is ahead, where several calls share the fetching.
 static inline tdl_gemm_ahead tdl_gemm_part(tdl_gemm_ahead ahead, int64_t part, int64_t n_parts) {
+    if (ahead.rows == 0) return ahead;
     int64_t first = ahead.rows * part / n_parts, end = ahead.rows * (part + 1) / n_parts;
     ahead.at += first * ahead.row;
     ahead.rows = end - first;

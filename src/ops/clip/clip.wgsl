@@ -1,5 +1,5 @@
-// clip.wgsl - stats = (norm, factor, 1, 0), norm = sqrt(sum parts) hyper[1]; all zero where the norm is no finite number. One
-// workgroup. WGSL need not know infinities: what is not finite is seen by its bits.
+// clip.wgsl - stats = (norm, factor, 1, 0), norm = sqrt(sum parts) hyper[1]; all zero where the sum is no finite number.
+// One workgroup. WGSL need not know infinities: what is not finite is seen by its bits.
 struct Params {
     parts_offset: u32,
     hyper_offset: u32,
@@ -25,8 +25,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     }
     let undo = hyper[p.hyper_offset + 1u];
     let norm_max = hyper[p.hyper_offset + 2u];
-    let norm = sqrt(group_sum(lane, sum)) * undo;
-    let good = group_sum(lane, n_bad) == 0.0 && is_finite(bitcast<u32>(norm));
+    let all = group_sum(lane, sum);
+    let good = group_sum(lane, n_bad) == 0.0 && is_finite(bitcast<u32>(all));
+    let norm = sqrt(all) * undo;
     if (lane != 0u) { return; }
     var factor = undo;
     if (norm_max > 0.0 && norm > norm_max) { factor = undo * norm_max / norm; }
