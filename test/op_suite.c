@@ -128,7 +128,7 @@ static void test_op(suite *s, tdl_op op) {
     verdict(s, set && set->n > 0 && n_kernels <= KERNELS_MAX, "%zu cases, %zu kernels", set ? set->n : 0, n_kernels);
     if (!set || n_kernels > KERNELS_MAX) return;
     for (size_t i = 0; i < set->n; i++)
-        if (!set->list[i].slow || s->opt.slow) test_case(s, op, i, ran, found);
+        if (!set->list[i].bench_gpu && (!set->list[i].slow || s->opt.slow)) test_case(s, op, i, ran, found);
     for (size_t k = 0; k < n_kernels; k++) {
         if (kernels[k]->backend != TDL_BACKEND_CPU) continue;
         label(s, name, kernels[k]->name, op_isa_name(kernels[k]->needs));

@@ -81,4 +81,12 @@ static inline void tdl_dispatch_items(tdl_dispatch *out, int64_t n) {
     tdl_dispatch_groups(out, tdl_div_up(n, TDL_GROUP_ITEMS));
 }
 
+// The kernels over elements.wgsl: n_columns and n of its `p`, and workgroups for t's elements, four an invocation. flat: no
+// tensor of the call has gaps.
+static inline void tdl_put_elements(tdl_dispatch *out, const tdl_tensor *t, bool flat) {
+    tdl_put_word(out, flat ? 0 : tdl_last_dim(t));
+    tdl_put_word(out, tdl_tensor_n_elements(t));
+    tdl_dispatch_groups(out, tdl_div_up(tdl_tensor_n_elements(t), 4 * TDL_GROUP_ITEMS));
+}
+
 #endif

@@ -24,6 +24,7 @@ static const op_case act_grad_list[] = {
     ACT_GRAD_CASES(TDL_ACT_GELU),
     ACT_GRAD_CASES(TDL_ACT_GELU_TANH),
     ACT_GRAD_CASES(TDL_ACT_RELU),
+    {.dims = {8192, 3072}, .attrs = {.act = TDL_ACT_GELU_TANH}, .bench_gpu = true},
 };
 
 static const op_case_set act_grad_cases = {.make = act_grad_make,

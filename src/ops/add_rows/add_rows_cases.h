@@ -14,6 +14,7 @@ static const op_case add_rows_list[] = {
     {.dims = {67, 5003}},
     {.dims = {32, 4099}, .strided = true},
     {.dims = {32, 3072}, .bench = true},
+    {.dims = {512, 768}, .bench_gpu = true},
 };
 
 static const op_case_set add_rows_cases = {.make = add_rows_make,

@@ -14,6 +14,7 @@ static const op_case copy_list[] = {
     {.dims = {3, 5003}},
     {.dims = {2, 9001}, .strided = true},
     {.dims = {512, 768}, .strided = true, .bench = true},
+    {.dims = {8192, 768}, .strided = true, .bench_gpu = true},
 };
 
 static const op_case_set copy_cases = {

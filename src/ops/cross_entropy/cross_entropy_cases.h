@@ -29,6 +29,7 @@ static const op_case cross_entropy_list[] = {
     {.dims = {5, 50257}},
     {.dims = {512, 4096}, .bench = true, .slow = true},
     {.dims = {64, 50257}, .bench = true, .slow = true},
+    {.dims = {2048, 50257}, .bench_gpu = true},
 };
 
 static const op_case_set cross_entropy_cases = {.make = cross_entropy_make,

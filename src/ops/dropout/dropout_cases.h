@@ -17,6 +17,7 @@ static const op_case dropout_list[] = {
     {.dims = {3, 5003}, .attrs = {.rate = 0.999f, .stream = 77}, .in_place = true},
     {.dims = {2, 9001}, .attrs = {.rate = 0.25f}},
     {.dims = {512, 768}, .attrs = {.rate = 0.1f}, .bench = true},
+    {.dims = {8192, 768}, .attrs = {.rate = 0.1f}, .bench_gpu = true},
 };
 
 static const op_case_set dropout_cases = {.make = dropout_make,

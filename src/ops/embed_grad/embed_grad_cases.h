@@ -24,6 +24,8 @@ static const op_case embed_grad_list[] = {
     {.dims = {3, 7, 8192}},
     {.dims = {512, 4096, 256}, .bench = true},
     {.dims = {512, 5000, 768}, .bench = true},
+    {.dims = {8192, 50257, 768}, .bench_gpu = true},
+    {.dims = {8192, 3, 768}, .bench_gpu = true},
 };
 
 static const op_case_set embed_grad_cases = {.make = embed_grad_make,

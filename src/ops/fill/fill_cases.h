@@ -13,6 +13,7 @@ static const op_case fill_list[] = {
     {.dims = {3, 5003}, .attrs = {.value = 1e30f}},
     {.dims = {5, 4099}, .strided = true},
     {.dims = {768, 3072}, .bench = true, .note = "a GPT-2 matrix"},
+    {.dims = {50257, 768}, .bench_gpu = true},
 };
 
 static const op_case_set fill_cases = {

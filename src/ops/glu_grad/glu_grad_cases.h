@@ -17,6 +17,7 @@ static const op_case glu_grad_list[] = {
     {.dims = {7, 65}, .attrs = {.act = TDL_ACT_RELU}},
     {.dims = {2, 9001}, .attrs = {.act = TDL_ACT_SILU}},
     {.dims = {512, 768}, .attrs = {.act = TDL_ACT_SILU}, .bench = true},
+    {.dims = {8192, 2048}, .attrs = {.act = TDL_ACT_SILU}, .bench_gpu = true},
 };
 
 static const op_case_set glu_grad_cases = {.make = glu_grad_make,

@@ -21,6 +21,7 @@ static const op_case layer_norm_grad_list[] = {
     {.dims = {2, 0, 8192}, .attrs = {.eps = 1e-5f, .parts = 1}},
     {.dims = {3, 0, 5003}, .attrs = {.eps = 1e-5f, .parts = 2}},
     {.dims = {512, 0, 768}, .attrs = {.eps = 1e-5f, .parts = 32}, .bench = true},
+    {.dims = {8192, 0, 768}, .attrs = {.eps = 1e-5f, .parts = 512}, .bench_gpu = true},
 };
 
 static const op_case_set layer_norm_grad_cases = {.make = layer_norm_grad_make,

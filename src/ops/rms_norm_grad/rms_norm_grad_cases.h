@@ -22,6 +22,8 @@ static const op_case rms_norm_grad_list[] = {
     {.dims = {3, 0, 5003}, .attrs = {.eps = 1e-5f, .parts = 2}},
     {.dims = {512, 0, 256}, .attrs = {.eps = 1e-5f, .parts = 32}, .bench = true},
     {.dims = {512, 4, 64}, .attrs = {.eps = 1e-6f, .parts = 32}, .bench = true},
+    {.dims = {8192, 0, 768}, .attrs = {.eps = 1e-5f, .parts = 512}, .bench_gpu = true},
+    {.dims = {8192, 12, 64}, .attrs = {.eps = 1e-5f, .parts = 1024}, .bench_gpu = true},
 };
 
 static const op_case_set rms_norm_grad_cases = {.make = rms_norm_grad_make,

@@ -18,6 +18,8 @@ static const op_case_set self_attention_grad_kv_cases = {.make = self_attention_
                                                          .metric = OP_METRIC_ROW,
                                                          .bound_abs = 2e-6,
                                                          .bound_rel = 1e-5,
+                                                         .webgpu_abs = 1e-5,
+                                                         .webgpu_rel = 1e-5,
                                                          .flops = self_attention_grad_kv_flops};
 
 #endif

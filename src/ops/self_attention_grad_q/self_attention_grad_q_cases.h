@@ -16,6 +16,8 @@ static const op_case_set self_attention_grad_q_cases = {.make = self_attention_g
                                                         .metric = OP_METRIC_ROW,
                                                         .bound_abs = 2e-6,
                                                         .bound_rel = 1e-5,
+                                                        .webgpu_abs = 1e-5,
+                                                        .webgpu_rel = 1e-5,
                                                         .flops = self_attention_grad_q_flops};
 
 #endif

@@ -16,6 +16,7 @@ static const op_case self_attention_stats_list[] = {
     {.dims = {2, 1, 1024}},
     {.dims = {3, 71, 9}, .strided = true},
     {.dims = {512, 12, 64}, .bench = true},
+    {.dims = {8192, 12, 64}, .bench_gpu = true},
 };
 
 static const op_case_set self_attention_stats_cases = {.make = self_attention_stats_make,

@@ -8,9 +8,16 @@ static void sum_squares_make(op_fixture *f, const op_case *c) {
 }
 
 static const op_case sum_squares_list[] = {
-    {.dims = {0, 8, 2}},    {.dims = {1, 1, 1}},    {.dims = {1, 1, 3}, .note = "empty parts"},
-    {.dims = {7, 33, 3}},   {.dims = {7, 33, 1}},   {.dims = {5, 47, 64}},
-    {.dims = {3, 5003, 2}}, {.dims = {1, 9001, 4}}, {.dims = {768, 3072, 64}, .bench = true, .note = "a GPT-2 matrix"},
+    {.dims = {0, 8, 2}},
+    {.dims = {1, 1, 1}},
+    {.dims = {1, 1, 3}, .note = "empty parts"},
+    {.dims = {7, 33, 3}},
+    {.dims = {7, 33, 1}},
+    {.dims = {5, 47, 64}},
+    {.dims = {3, 5003, 2}},
+    {.dims = {1, 9001, 4}},
+    {.dims = {768, 3072, 64}, .bench = true, .note = "a GPT-2 matrix"},
+    {.dims = {50257, 768, 1024}, .bench_gpu = true},
 };
 
 static const op_case_set sum_squares_cases = {.make = sum_squares_make,
