@@ -33,6 +33,8 @@ static const op_case_set act_grad_cases = {.make = act_grad_make,
                                            .metric = OP_METRIC_ELEMENT,
                                            .bound_abs = 1.5e-6,
                                            .bound_rel = 1e-6,
+                                           .webgpu_abs = 4e-6,
+                                           .webgpu_rel = 2e-6,
                                            .row_inputs = 0x3};
 
 #endif

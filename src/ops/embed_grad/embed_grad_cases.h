@@ -11,7 +11,7 @@ static void embed_grad_make(op_fixture *f, const op_case *c) {
         for (int64_t t = 0; t < n; t++)
             if (ids[t] == id) order[place++] = (int32_t)t;
     op_input(f, 2, TDL_DTYPE_F32, 2, (int64_t[]){n, c->dims[2]}, c->strided ? 5 : 0);
-    op_given(f, 0, TDL_DTYPE_F32, 2, c->dims + 1, 0);
+    op_given(f, 0, TDL_DTYPE_F32, 2, c->dims + 1, c->strided ? 3 : 0);
 }
 
 static const op_case embed_grad_list[] = {

@@ -7,8 +7,10 @@
 // workgroup has more such sums, SPANS at most, a number that the host puts before this text; where that is not enough, more
 // workgroups make the same scores.
 //
-// Quads lie so that the eight invocations whose reads are served together touch eight different groups of banks: quad c of
-// row r is at c ^ (r % 8). What comes from memory is asked for before a barrier and put into the tiles behind it.
+// Quads lie so that invocations whose reads are served together touch different groups of banks: quad c of row r is at
+// c ^ (r % 8). Rows and columns are dealt to invocations so that of sixteen neighbours every two read the same quad, for
+// both factors of a product: then some GPUs serve them at once. What comes from memory is asked for before a barrier and
+// put into the tiles behind it.
 //
 // A token sees the tokens from the begin of its document, or of its window, up to itself. Documents follow one another,
 // so begins never fall: the first row of a tile tells where its walk begins, or ends.
@@ -49,16 +51,24 @@ struct Sums {
 // Where quad `column` of row `row` lies in `wide`; 16 rows on it is 128 further.
 fn wide_place(row: u32, column: u32) -> u32 { return row * 8u + (column ^ (row % 8u)); }
 
-// An invocation brings quad lane % 8 of rows lane / 8 + 16 i.
-fn put_wide(lane: u32, quads: Quads) {
-    let place = wide_place(lane / 8u, lane % 8u);
+// The rows row_of(lane) + 16 i and the columns column_of(lane) + 8 j are what an invocation makes.
+fn row_of(lane: u32) -> u32 { return lane / 32u * 4u + lane / 16u % 2u * 2u + lane % 2u; }
+
+fn column_of(lane: u32) -> u32 { return lane / 2u % 8u; }
+
+// It brings quad lane % 8 of rows lane / 8 + 16 i, and puts weights where it has made their scores.
+fn brought_place(lane: u32) -> u32 { return wide_place(lane / 8u, lane % 8u); }
+
+fn made_place(lane: u32) -> u32 { return wide_place(row_of(lane), column_of(lane)); }
+
+fn put_wide(place: u32, quads: Quads) {
     wide[place] = quads.r0;
     wide[place + 128u] = quads.r1;
     wide[place + 256u] = quads.r2;
     wide[place + 384u] = quads.r3;
 }
 
-// And quad lane % 16 of rows lane / 16 + 8 i: for products, where its row is read by columns, exchanged, or for sums.
+// To `narrow` it brings quad lane % 16 of rows lane / 16 + 8 i: exchanged for products, else for sums.
 fn put_narrow(place: u32, quads: Quads) {
     narrow[place] = quads.r0;
     narrow[place + 128u] = quads.r1;
@@ -70,8 +80,8 @@ fn exchanged(lane: u32) -> u32 { return lane ^ (lane / 16u); }
 
 // sums + wide narrow^T, of the columns from 4 first_quad on in `narrow`.
 fn add_products(sums: Quads, first_quad: u32, lane: u32) -> Quads {
-    let row = lane / 8u;
-    let column = lane % 8u;
+    let row = row_of(lane);
+    let column = column_of(lane);
     var out = sums;
     for (var c = 0u; c < DEPTH / 4u; c += 1u) {
         let a = wide_place(row, c);
@@ -94,8 +104,8 @@ fn add_products(sums: Quads, first_quad: u32, lane: u32) -> Quads {
 
 // sums + wide narrow; row c + 8 j of narrow belongs to element j of quad c in wide.
 fn add_weighted(sums: Sums, lane: u32) -> Sums {
-    let row = lane / 8u;
-    let column = lane % 8u;
+    let row = row_of(lane);
+    let column = column_of(lane);
     var out = sums;
     for (var c = 0u; c < NARROW / 4u; c += 1u) {
         let a = wide_place(row, c);

@@ -100,14 +100,14 @@ fn products(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -
         let low = q_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
         let others = k_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
         workgroupBarrier(); // the last tiles have been used
-        put_wide(lane, low);
+        put_wide(brought_place(lane), low);
         put_narrow(exchanged(lane), others);
         workgroupBarrier();
         sums = add_products(sums, 0u, lane);
         if (d + DEPTH < p.head_dim) {
             let high = q_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
             workgroupBarrier();
-            put_wide(lane, high);
+            put_wide(brought_place(lane), high);
             workgroupBarrier();
             sums = add_products(sums, 8u, lane);
         }
@@ -150,8 +150,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let head = index % p.n_heads;
     let kv_head = head / (p.n_heads / p.n_kv_heads);
     let slope = alibi_slope(head);
-    let row = lane / 8u;
-    let column = lane % 8u;
+    let row = row_of(lane);
+    let column = column_of(lane);
     let query = first_query + row;
     let begins = vec4<u32>(begin_of(query), begin_of(query + 16u), begin_of(query + 32u), begin_of(query + 48u));
     var largest = vec4<f32>(LOWEST); // of the scores so far, by row
@@ -169,8 +169,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         scores.r2 = seen_scores(scores.r2, query + 32u, begins.z, keys, slope);
         scores.r3 = seen_scores(scores.r3, query + 48u, begins.w, keys, slope);
         workgroupBarrier();
-        wide[wide_place(row, column)] = vec4<f32>(largest_of(scores.r0), largest_of(scores.r1), largest_of(scores.r2),
-                                                  largest_of(scores.r3));
+        wide[made_place(lane)] = vec4<f32>(largest_of(scores.r0), largest_of(scores.r1), largest_of(scores.r2),
+                                           largest_of(scores.r3));
         put_narrow(lane, values);
         workgroupBarrier();
         var next = largest;
@@ -184,7 +184,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
                 vec4<f32>(sum_of(scores.r0), sum_of(scores.r1), sum_of(scores.r2), sum_of(scores.r3));
         largest = next;
         workgroupBarrier();
-        put_wide(lane, scores);
+        put_wide(made_place(lane), scores);
         workgroupBarrier();
         y0 = add_weighted(scaled(y0, fade), lane);
         if (SPANS > 1u) { y1 = add_values(scaled(y1, fade), first_key, kv_head, first_column + SPAN, lane); }
@@ -192,7 +192,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         if (SPANS > 3u) { y3 = add_values(scaled(y3, fade), first_key, kv_head, first_column + 3u * SPAN, lane); }
     }
     workgroupBarrier();
-    wide[wide_place(row, column)] = total;
+    wide[made_place(lane)] = total;
     workgroupBarrier();
     var all = vec4<f32>(0.0);
     for (var c = 0u; c < 8u; c += 1u) { all += wide[wide_place(row, c)]; }

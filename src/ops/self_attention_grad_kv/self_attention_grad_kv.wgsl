@@ -145,14 +145,14 @@ fn products(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -
         let low = k_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
         let others = q_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
         workgroupBarrier(); // the last tiles have been used
-        put_wide(lane, low);
+        put_wide(brought_place(lane), low);
         put_narrow(exchanged(lane), others);
         workgroupBarrier();
         sums = add_products(sums, 0u, lane);
         if (d + DEPTH < p.head_dim) {
             let high = k_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
             workgroupBarrier();
-            put_wide(lane, high);
+            put_wide(brought_place(lane), high);
             workgroupBarrier();
             sums = add_products(sums, 8u, lane);
         }
@@ -167,14 +167,14 @@ fn dots(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -> Qu
         let low = v_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
         let others = dy_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
         workgroupBarrier(); // the last tiles have been used
-        put_wide(lane, low);
+        put_wide(brought_place(lane), low);
         put_narrow(exchanged(lane), others);
         workgroupBarrier();
         sums = add_products(sums, 0u, lane);
         if (d + DEPTH < p.head_dim) {
             let high = v_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
             workgroupBarrier();
-            put_wide(lane, high);
+            put_wide(brought_place(lane), high);
             workgroupBarrier();
             sums = add_products(sums, 8u, lane);
         }
@@ -221,8 +221,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let last_key = min(first_key + WIDE, p.n_tokens) - 1u;
     let kv_head = index % p.n_kv_heads;
     let n_shared = p.n_heads / p.n_kv_heads;
-    let column = lane % 8u;
-    let key = first_key + lane / 8u;
+    let column = column_of(lane);
+    let key = first_key + row_of(lane);
     var dk0 = Sums();
     var dk1 = Sums();
     var dv0 = Sums();
@@ -243,15 +243,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
             weights.r3 = weights_of(s.r3, key + 48u, queries, begins, known.lse, slope);
             let dy_read = dy_rows(first + lane / 16u, 8u, head, first_column + lane % 16u * 4u);
             workgroupBarrier();
-            put_wide(lane, weights);
+            put_wide(made_place(lane), weights);
             put_narrow(lane, dy_read);
             workgroupBarrier();
             dv0 = add_weighted(dv0, lane);
             if (SPANS > 1u) { dv1 = add_dy(dv1, first, head, first_column + SPAN, lane); }
             let q_read = q_rows(first + lane / 16u, 8u, head, first_column + lane % 16u * 4u);
             workgroupBarrier();
-            put_wide(lane, Quads(weights.r0 * (t.r0 - known.delta), weights.r1 * (t.r1 - known.delta),
-                                 weights.r2 * (t.r2 - known.delta), weights.r3 * (t.r3 - known.delta)));
+            weights.r0 *= t.r0 - known.delta; // the gradients of the scores
+            weights.r1 *= t.r1 - known.delta;
+            weights.r2 *= t.r2 - known.delta;
+            weights.r3 *= t.r3 - known.delta;
+            put_wide(made_place(lane), weights);
             put_narrow(lane, q_read);
             workgroupBarrier();
             dk0 = add_weighted(dk0, lane);

@@ -116,14 +116,14 @@ fn products(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -
         let low = q_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
         let others = k_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
         workgroupBarrier(); // the last tiles have been used
-        put_wide(lane, low);
+        put_wide(brought_place(lane), low);
         put_narrow(exchanged(lane), others);
         workgroupBarrier();
         sums = add_products(sums, 0u, lane);
         if (d + DEPTH < p.head_dim) {
             let high = q_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
             workgroupBarrier();
-            put_wide(lane, high);
+            put_wide(brought_place(lane), high);
             workgroupBarrier();
             sums = add_products(sums, 8u, lane);
         }
@@ -138,14 +138,14 @@ fn dots(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -> Qu
         let low = dy_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
         let others = v_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
         workgroupBarrier(); // the last tiles have been used
-        put_wide(lane, low);
+        put_wide(brought_place(lane), low);
         put_narrow(exchanged(lane), others);
         workgroupBarrier();
         sums = add_products(sums, 0u, lane);
         if (d + DEPTH < p.head_dim) {
             let high = dy_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
             workgroupBarrier();
-            put_wide(lane, high);
+            put_wide(brought_place(lane), high);
             workgroupBarrier();
             sums = add_products(sums, 8u, lane);
         }
@@ -184,8 +184,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let head = index % p.n_heads;
     let kv_head = head / (p.n_heads / p.n_kv_heads);
     let slope = alibi_slope(head);
-    let row = lane / 8u;
-    let column = lane % 8u;
+    let row = row_of(lane);
+    let column = column_of(lane);
     let query = first_query + row;
     let begins = vec4<u32>(begin_of(query), begin_of(query + 16u), begin_of(query + 32u), begin_of(query + 48u));
     let stats0 = stats_of(query, head);
@@ -207,7 +207,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         grads.r3 = score_grads(s.r3, t.r3, query + 48u, keys, begins.w, stats3, slope);
         let keys_read = k_rows(first_key + lane / 16u, 8u, kv_head, first_column + lane % 16u * 4u);
         workgroupBarrier();
-        put_wide(lane, grads);
+        put_wide(made_place(lane), grads);
         put_narrow(lane, keys_read);
         workgroupBarrier();
         dq0 = add_weighted(dq0, lane);
