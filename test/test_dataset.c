@@ -167,10 +167,11 @@ static void test_templates(void **state) {
 }
 
 // Long documents are cut for the threads: the ids are those of the whole, whatever the threads, for a tokenizer that
-// allows it (gpt2) and one that puts a space before every text (llama2).
+// allows it in one way (gpt2), in another (qwen2), and one that puts a space before every text (llama2).
 static void test_cuts(void **state) {
     (void)state;
-    static const char *const names[] = {"gpt2.tokenizer.json", "llama2.tokenizer.json"};
+    static const char *const names[] = {"gpt2.tokenizer.json", "qwen2.tokenizer.json", "llama2.tokenizer.json"};
+    static const tdl_data_cuts cuts[] = {{true, 1}, {true, 2}, {false, 0}};
     enum { SIZE = (5 << 20) + 12345 };
     static char text[SIZE];
     static const char *const words[] = {"the ",       "and\n",          "\n", "\n\n", " in", "x", "3.5 ",
@@ -185,8 +186,12 @@ static void test_cuts(void **state) {
     }
     text[size / 2] = '\0';
     put(0, "long.txt", text, size);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         tdl_tokenizer *tokenizer = golden_tokenizer(names[i]);
+        tdl_data_style style;
+        assert_int_equal(tdl_data_style_find(tokenizer, &style, NULL), TDL_OK);
+        assert_int_equal(style.cuts.line, cuts[i].line);
+        assert_int_equal(style.cuts.paragraph, cuts[i].paragraph);
         golden_ids halves[] = {
             golden_encode(tokenizer, text, size / 2, TDL_BOS_DEFAULT, false),
             golden_encode(tokenizer, text + size / 2 + 1, size - size / 2 - 1, TDL_BOS_DEFAULT, false)};
@@ -196,7 +201,7 @@ static void test_cuts(void **state) {
             assert_int_equal(file->n_documents, 2);
             for (size_t h = 0; h < 2; h++) {
                 uint64_t begin = file->documents[h];
-                assert_int_equal(file->documents[h + 1] - begin, halves[h].n + 1); // and the end
+                assert_int_equal(file->documents[h + 1] - begin, halves[h].n + (style.eos >= 0));
                 for (size_t t = 0; t < halves[h].n; t++) {
                     if (tdl_token_file_id(file, begin + t) != halves[h].ids[t]) fail_msg("%s: token %zu", names[i], t);
                 }

@@ -92,8 +92,7 @@ static int measure(cli_scorer *scorer, const cli_opened *opened, const cli_i32_l
     bool has_bos = cli_wants_bos(opened->tokenizer);
     int code = CLI_GO;
     for (int64_t c = 0; c < n_chunks && code == CLI_GO; c++) {
-        if (out->n)
-            cli_progress("chunk %lld/%lld, %.4f", (long long)c, (long long)n_chunks, exp(cli_score_mean(out)));
+        if (out->n) cli_progress("chunk %lld/%lld, %.4f", (long long)c, (long long)n_chunks, exp(cli_score_mean(out)));
         const int32_t *chunk = ids->items + c * n_ctx;
         int32_t first_id = has_bos ? tdl_tokenizer_bos(opened->tokenizer) : chunk[0];
         code = measure_chunk(scorer, chunk, first_id, n_ctx, out);
