@@ -331,8 +331,13 @@ static void test_token_file_given(void **state) {
     assert_error(open_files(&(tdl_dataset_desc){.n_vocab = 1000}, 1, &dataset, &err), TDL_ERROR_ARGUMENT, &err,
                  "another tokenizer");
     PUT(1, "b.txt", "more");
-    assert_error(open_files(&(tdl_dataset_desc){0}, 2, &dataset, &err), TDL_ERROR_UNSUPPORTED, &err,
-                 "moved.bin': is a token file among other files");
+    assert_error(open_files(&(tdl_dataset_desc){0}, 2, &dataset, &err), TDL_ERROR_ARGUMENT, &err,
+                 "moved.bin': a token file is given by itself, these are 2 files");
+    char moved[TEST_PATH_SIZE];
+    strcpy(moved, file_paths[0]);
+    test_file_copy(moved, test_path(file_paths[0], dir, "moved.txt"));
+    assert_error(open_files(&(tdl_dataset_desc){0}, 1, &dataset, &err), TDL_ERROR_UNSUPPORTED, &err,
+                 "moved.txt': is a token file not named .bin");
     PUT(0, "c.bin",
         "not one of these, but long enough to have room for all that stands in such a file: a head of 64"
         " bytes and 128 bytes more at its end, which say how many tokens there are, and what they are of.");

@@ -123,15 +123,13 @@ static tdl_status refuse_magic(const tdl_file_map *map, const char *path, tdl_er
         size_t size;
         const char *what;
     } magics[] = {{"\x1F\x8B", 2, "compressed (gzip)"},
-                  {"\xFD"
-                   "7zXZ",
-                   6, "compressed (xz)"},
+                  {"\xFD\x37zXZ", 5, "compressed (xz)"},
                   {"\x28\xB5\x2F\xFD", 4, "compressed (zstd)"},
                   {"BZh", 3, "compressed (bzip2)"},
                   {"PK\x03\x04", 4, "compressed (zip)"},
                   {"PAR1", 4, "a Parquet file"},
                   {"GGUF", 4, "a model (GGUF)"},
-                  {"TDLTOKEN", 8, "a token file among other files"},
+                  {"TDLTOKEN", 8, "a token file not named .bin"},
                   {"\xFF\xFE", 2, "UTF-16"},
                   {"\xFE\xFF", 2, "UTF-16"}};
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
@@ -151,16 +149,16 @@ static size_t cut_text(const tdl_data_cutter *cutter, tdl_text rest, bool *ends)
     for (size_t end; begin < size_max; begin = end) {
         end = size_max - begin < PIECE_SIZE ? size_max : begin + PIECE_SIZE;
         size_t cut = find_line(cutter->cuts, rest, begin, end);
-        size_t n_searched =
-            cut + size - 1 < rest.size ? cut + size - 1 : rest.size; // for one that begins before the cut
+        size_t n_searched = cut + size - 1 < rest.size ? cut + size - 1 : rest.size; // it may end after the cut
         size_t at = tdl_data_separator_find(tdl_text_of(rest.ptr, n_searched), begin, cutter->separator);
         if (at < n_searched) return at + size;
         *ends = false;
         if (cut < end) return cut;
     }
     *ends = size_max == rest.size;
+    // Not inside a character.
     for (int i = 0; i < 3 && !*ends && ((unsigned char)rest.ptr[size_max] & 0xC0) == 0x80; i++) size_max--;
-    return size_max; // not inside a character
+    return size_max;
 }
 
 // The first place in [begin, end) to cut a document; `end` where there is none.
@@ -201,7 +199,7 @@ static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size
     return TDL_OK;
 }
 
-// Whether the character before text[i], or at it, is no white space.
+// Whether the character before text[i], or that at text[i], is no white space.
 static bool ends_word(tdl_text text, size_t i) {
     size_t before = i, n;
     if (i == 0) return false;
