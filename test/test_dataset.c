@@ -110,9 +110,12 @@ static void test_text(void **state) {
     PUT(0, "d.txt", "x\n---\ny y\n--\nz\n---\n\n---\nw");
     const tdl_dataset_desc lines = {.separator = {"\n---\n", 5}};
     check_shown(&lines, 1, "|x" END "|y y\n--\nz" END "|w" END);
-    PUT(0, "e.jsonl", "{\"text\": 1}"); // taken as text
+    PUT(0, "e.jsonl", "{\"text\": 1}");
     const tdl_dataset_desc as_text = {.format = TDL_DATA_TEXT};
     check_shown(&as_text, 1, "|{\"text\": 1}" END);
+    PUT(0, "e.txt", "{\"text\": \"in\"}");
+    const tdl_dataset_desc as_records = {.format = TDL_DATA_JSONL};
+    check_shown(&as_records, 1, "|in" END);
     PUT(0, "f.txt", "bad \xFF\xC3 bytes \xE2\x82");
     check_shown(&desc, 1, "|bad \xFF\xC3 bytes \xE2\x82" END);
 }
@@ -510,6 +513,24 @@ static void test_limits(void **state) {
     }
 }
 
+// The same file over and over: as many as there may be, and one more.
+static void test_many_files(void **state) {
+    (void)state;
+    enum { N = TDL_DATA_FILES_MAX + 1 };
+    static const char *paths[N];
+    tdl_dataset *dataset = NULL;
+    tdl_error err = {0};
+    PUT(0, "a.txt", "one");
+    for (int i = 0; i < N; i++) paths[i] = file_paths[0];
+    tdl_dataset_desc desc = {.paths = paths, .n_paths = N, .tokenizer = gpt2, .cache_dir = cache};
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    assert_error(tdl_dataset_open(mem, &desc, &dataset, &err), TDL_ERROR_LIMIT, &err, "65537 files, at most 65536");
+    desc.n_paths--;
+    if (tdl_dataset_open(mem, &desc, &dataset, &err)) fail_msg("%s", err.message);
+    assert_int_equal(tdl_dataset_tokens(dataset)->n_documents, TDL_DATA_FILES_MAX);
+    tdl_dataset_close(dataset);
+}
+
 static tdl_status open_one(const tdl_allocator *mem, void *arg) {
     const char *paths[] = {file_paths[0], file_paths[1]};
     const tdl_dataset_desc desc = {
@@ -534,9 +555,10 @@ static void test_no_memory(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dirs, remove_dirs)
     const struct CMUnitTest tests[] = {
-        TEST(test_text),     TEST(test_records),          TEST(test_templates),   TEST(test_cuts),
-        TEST(test_cache),    TEST(test_token_file_given), TEST(test_bad_records), TEST(test_bad_input),
-        TEST(test_progress), TEST(test_limits),           TEST(test_many_lines),  TEST(test_no_memory),
+        TEST(test_text),      TEST(test_records),          TEST(test_templates),   TEST(test_cuts),
+        TEST(test_cache),     TEST(test_token_file_given), TEST(test_bad_records), TEST(test_bad_input),
+        TEST(test_progress),  TEST(test_limits),           TEST(test_many_files),  TEST(test_many_lines),
+        TEST(test_no_memory),
     };
     gpt2 = golden_tokenizer("gpt2.tokenizer.json");
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
