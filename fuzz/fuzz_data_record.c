@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (!made[kind]) {
         made[kind] = make(kind);
         if (tdl_data_style_find(made[kind], &styles[kind], NULL)) abort();
-        if (styles[kind].chat != chats[kind] || !styles[kind].cuts_at_lines) abort();
+        if (styles[kind].chat != chats[kind] || !styles[kind].cuts.line || styles[kind].cuts.paragraph != 1) abort();
     }
     tdl_token_run run;
     tdl_error err = {0};

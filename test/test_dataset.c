@@ -110,9 +110,12 @@ static void test_text(void **state) {
     PUT(0, "d.txt", "x\n---\ny y\n--\nz\n---\n\n---\nw");
     const tdl_dataset_desc lines = {.separator = {"\n---\n", 5}};
     check_shown(&lines, 1, "|x" END "|y y\n--\nz" END "|w" END);
-    PUT(0, "e.jsonl", "{\"text\": 1}"); // taken as text
+    PUT(0, "e.jsonl", "{\"text\": 1}");
     const tdl_dataset_desc as_text = {.format = TDL_DATA_TEXT};
     check_shown(&as_text, 1, "|{\"text\": 1}" END);
+    PUT(0, "e.txt", "{\"text\": \"in\"}");
+    const tdl_dataset_desc as_records = {.format = TDL_DATA_JSONL};
+    check_shown(&as_records, 1, "|in" END);
     PUT(0, "f.txt", "bad \xFF\xC3 bytes \xE2\x82");
     check_shown(&desc, 1, "|bad \xFF\xC3 bytes \xE2\x82" END);
 }
@@ -167,10 +170,11 @@ static void test_templates(void **state) {
 }
 
 // Long documents are cut for the threads: the ids are those of the whole, whatever the threads, for a tokenizer that
-// allows it (gpt2) and one that puts a space before every text (llama2).
+// allows it in one way (gpt2), in another (qwen2), and one that puts a space before every text (llama2).
 static void test_cuts(void **state) {
     (void)state;
-    static const char *const names[] = {"gpt2.tokenizer.json", "llama2.tokenizer.json"};
+    static const char *const names[] = {"gpt2.tokenizer.json", "qwen2.tokenizer.json", "llama2.tokenizer.json"};
+    static const tdl_data_cuts cuts[] = {{true, 1}, {true, 2}, {false, 0}};
     enum { SIZE = (5 << 20) + 12345 };
     static char text[SIZE];
     static const char *const words[] = {"the ",       "and\n",          "\n", "\n\n", " in", "x", "3.5 ",
@@ -185,8 +189,12 @@ static void test_cuts(void **state) {
     }
     text[size / 2] = '\0';
     put(0, "long.txt", text, size);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         tdl_tokenizer *tokenizer = golden_tokenizer(names[i]);
+        tdl_data_style style;
+        assert_int_equal(tdl_data_style_find(tokenizer, &style, NULL), TDL_OK);
+        assert_int_equal(style.cuts.line, cuts[i].line);
+        assert_int_equal(style.cuts.paragraph, cuts[i].paragraph);
         golden_ids halves[] = {
             golden_encode(tokenizer, text, size / 2, TDL_BOS_DEFAULT, false),
             golden_encode(tokenizer, text + size / 2 + 1, size - size / 2 - 1, TDL_BOS_DEFAULT, false)};
@@ -196,7 +204,7 @@ static void test_cuts(void **state) {
             assert_int_equal(file->n_documents, 2);
             for (size_t h = 0; h < 2; h++) {
                 uint64_t begin = file->documents[h];
-                assert_int_equal(file->documents[h + 1] - begin, halves[h].n + 1); // and the end
+                assert_int_equal(file->documents[h + 1] - begin, halves[h].n + (style.eos >= 0));
                 for (size_t t = 0; t < halves[h].n; t++) {
                     if (tdl_token_file_id(file, begin + t) != halves[h].ids[t]) fail_msg("%s: token %zu", names[i], t);
                 }
@@ -326,8 +334,13 @@ static void test_token_file_given(void **state) {
     assert_error(open_files(&(tdl_dataset_desc){.n_vocab = 1000}, 1, &dataset, &err), TDL_ERROR_ARGUMENT, &err,
                  "another tokenizer");
     PUT(1, "b.txt", "more");
-    assert_error(open_files(&(tdl_dataset_desc){0}, 2, &dataset, &err), TDL_ERROR_UNSUPPORTED, &err,
-                 "moved.bin': is a token file among other files");
+    assert_error(open_files(&(tdl_dataset_desc){0}, 2, &dataset, &err), TDL_ERROR_ARGUMENT, &err,
+                 "moved.bin': a token file is given by itself, these are 2 files");
+    char moved[TEST_PATH_SIZE];
+    strcpy(moved, file_paths[0]);
+    test_file_copy(moved, test_path(file_paths[0], dir, "moved.txt"));
+    assert_error(open_files(&(tdl_dataset_desc){0}, 1, &dataset, &err), TDL_ERROR_UNSUPPORTED, &err,
+                 "moved.txt': is a token file not named .bin");
     PUT(0, "c.bin",
         "not one of these, but long enough to have room for all that stands in such a file: a head of 64"
         " bytes and 128 bytes more at its end, which say how many tokens there are, and what they are of.");
@@ -500,6 +513,24 @@ static void test_limits(void **state) {
     }
 }
 
+// The same file over and over: as many as there may be, and one more.
+static void test_many_files(void **state) {
+    (void)state;
+    enum { N = TDL_DATA_FILES_MAX + 1 };
+    static const char *paths[N];
+    tdl_dataset *dataset = NULL;
+    tdl_error err = {0};
+    PUT(0, "a.txt", "one");
+    for (int i = 0; i < N; i++) paths[i] = file_paths[0];
+    tdl_dataset_desc desc = {.paths = paths, .n_paths = N, .tokenizer = gpt2, .cache_dir = cache};
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    assert_error(tdl_dataset_open(mem, &desc, &dataset, &err), TDL_ERROR_LIMIT, &err, "65537 files, at most 65536");
+    desc.n_paths--;
+    if (tdl_dataset_open(mem, &desc, &dataset, &err)) fail_msg("%s", err.message);
+    assert_int_equal(tdl_dataset_tokens(dataset)->n_documents, TDL_DATA_FILES_MAX);
+    tdl_dataset_close(dataset);
+}
+
 static tdl_status open_one(const tdl_allocator *mem, void *arg) {
     const char *paths[] = {file_paths[0], file_paths[1]};
     const tdl_dataset_desc desc = {
@@ -524,9 +555,10 @@ static void test_no_memory(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dirs, remove_dirs)
     const struct CMUnitTest tests[] = {
-        TEST(test_text),     TEST(test_records),          TEST(test_templates),   TEST(test_cuts),
-        TEST(test_cache),    TEST(test_token_file_given), TEST(test_bad_records), TEST(test_bad_input),
-        TEST(test_progress), TEST(test_limits),           TEST(test_many_lines),  TEST(test_no_memory),
+        TEST(test_text),      TEST(test_records),          TEST(test_templates),   TEST(test_cuts),
+        TEST(test_cache),     TEST(test_token_file_given), TEST(test_bad_records), TEST(test_bad_input),
+        TEST(test_progress),  TEST(test_limits),           TEST(test_many_files),  TEST(test_many_lines),
+        TEST(test_no_memory),
     };
     gpt2 = golden_tokenizer("gpt2.tokenizer.json");
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,8 @@ enum {
     PLACE_SIZE = 400 // bytes of a place in a message
 };
 
+static tdl_status find_cuts(const tdl_tokenizer *tokenizer, tdl_data_cuts *out, tdl_error *err);
+static tdl_status try_cut(const tdl_tokenizer *tokenizer, const char *text, size_t at, bool *same, tdl_error *err);
 static tdl_status put_id(tdl_token_run *run, int32_t id, bool counted, tdl_error *err);
 static tdl_status encode_messages(const json_t *messages, const char *what, const tdl_data_style *style,
                                   tdl_token_run *run, tdl_error *err);
@@ -37,30 +39,20 @@ static int32_t find(const tdl_tokenizer *tokenizer, const char *token) {
 tdl_status tdl_data_style_find(const tdl_tokenizer *tokenizer, tdl_data_style *out, tdl_error *err) {
     // Where nobody says which token ends a sequence, as beside a tokenizer.json alone.
     static const char *const ends[] = {"<|endoftext|>", "<|end_of_text|>", "</s>"};
-    static const char both[] = "One line\nand another", first[] = "One line\n";
-    enum { IDS_MAX = 4 * sizeof both };
-    const tdl_encode_desc bare = {.size = sizeof bare, .bos = TDL_BOS_NEVER};
+    enum { IDS_MAX = 4 };
     tdl_data_style style = {.tokenizer = tokenizer, .bos = -1, .eos = tdl_tokenizer_eos(tokenizer)};
-    int32_t whole[IDS_MAX], parts[IDS_MAX];
-    size_t n_empty, n_with_bos = 1, n_whole, n_first, n_second, at = strlen(first);
-    tdl_status status = tdl_tokenizer_encode(tokenizer, "", 0, NULL, whole, IDS_MAX, &n_empty, err);
+    int32_t ids[IDS_MAX];
+    size_t n, n_with_bos = 0;
+    tdl_status status = tdl_tokenizer_encode(tokenizer, "", 0, NULL, ids, IDS_MAX, &n, err);
     if (status == TDL_OK && tdl_tokenizer_bos(tokenizer) >= 0) {
         // What the defaults put round an empty text: bos, eos, both or nothing. Asking for bos shows which.
         const tdl_encode_desc with_bos = {.size = sizeof with_bos, .bos = TDL_BOS_ALWAYS};
-        status = tdl_tokenizer_encode(tokenizer, "", 0, &with_bos, whole, IDS_MAX, &n_with_bos, err);
-        if (status == TDL_OK && n_empty == n_with_bos) style.bos = tdl_tokenizer_bos(tokenizer);
+        status = tdl_tokenizer_encode(tokenizer, "", 0, &with_bos, ids, IDS_MAX, &n_with_bos, err);
+        if (status == TDL_OK && n == n_with_bos) style.bos = tdl_tokenizer_bos(tokenizer);
     }
-    if (status == TDL_OK) {
-        status = tdl_tokenizer_encode(tokenizer, both, strlen(both), &bare, whole, IDS_MAX, &n_whole, err);
-    }
-    if (status == TDL_OK) status = tdl_tokenizer_encode(tokenizer, both, at, &bare, parts, IDS_MAX, &n_first, err);
-    if (status == TDL_OK) {
-        status = tdl_tokenizer_encode(tokenizer, both + at, strlen(both) - at, &bare, parts + n_first,
-                                      IDS_MAX - n_first, &n_second, err);
-    }
-    if (status != TDL_OK) return status;
     for (size_t i = 0; style.eos < 0 && i < sizeof ends / sizeof *ends; i++) style.eos = find(tokenizer, ends[i]);
-    style.cuts_at_lines = n_whole == n_first + n_second && memcmp(whole, parts, n_whole * sizeof *whole) == 0;
+    if (status == TDL_OK) status = find_cuts(tokenizer, &style.cuts, err);
+    if (status != TDL_OK) return status;
 
     style.chat_begin = find(tokenizer, "<|im_start|>");
     style.chat_mid = -1;
@@ -75,6 +67,42 @@ tdl_status tdl_data_style_find(const tdl_tokenizer *tokenizer, tdl_data_style *o
     }
     *out = style;
     return TDL_OK;
+}
+
+// Pre-tokenizers differ in what they do with white space before the end of a text, so it is tried out.
+static tdl_status find_cuts(const tdl_tokenizer *tokenizer, tdl_data_cuts *out, tdl_error *err) {
+    static const char *const lines[] = {"One line\nand another", "\"Stop.\"\n\"Go\"", "1\n2"};
+    static const char *const paragraphs[] = {"One line\n\nand another", "\"Stop.\"\n\n\"Go\"", "1\n\n2"};
+    tdl_data_cuts cuts = {.line = true};
+    tdl_status status = TDL_OK;
+    for (size_t i = 0; i < 3 && status == TDL_OK && cuts.line; i++) {
+        status = try_cut(tokenizer, lines[i], 1, &cuts.line, err);
+    }
+    for (size_t at = 1; at <= 2 && status == TDL_OK && !cuts.paragraph; at++) {
+        bool same = true;
+        for (size_t i = 0; i < 3 && status == TDL_OK && same; i++) {
+            status = try_cut(tokenizer, paragraphs[i], at, &same, err);
+        }
+        if (same) cuts.paragraph = (int)at;
+    }
+    *out = cuts;
+    return status;
+}
+
+// Whether text gives the same tokens as its parts, cut `at` bytes after the beginning of its line break.
+static tdl_status try_cut(const tdl_tokenizer *tokenizer, const char *text, size_t at, bool *same, tdl_error *err) {
+    enum { IDS_MAX = 256 };
+    const tdl_encode_desc bare = {.size = sizeof bare, .bos = TDL_BOS_NEVER};
+    int32_t whole[IDS_MAX], parts[IDS_MAX];
+    size_t size = strlen(text), cut = (size_t)(strchr(text, '\n') - text) + at, n, n_first = 0, n_second = 0;
+    tdl_status status = tdl_tokenizer_encode(tokenizer, text, size, &bare, whole, IDS_MAX, &n, err);
+    if (status == TDL_OK) status = tdl_tokenizer_encode(tokenizer, text, cut, &bare, parts, IDS_MAX, &n_first, err);
+    if (status == TDL_OK) {
+        status = tdl_tokenizer_encode(tokenizer, text + cut, size - cut, &bare, parts + n_first, IDS_MAX - n_first,
+                                      &n_second, err);
+    }
+    *same = status == TDL_OK && n == n_first + n_second && memcmp(whole, parts, n * sizeof *whole) == 0;
+    return status;
 }
 
 // ---- run

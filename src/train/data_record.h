@@ -22,11 +22,17 @@ typedef enum tdl_chat_kind {
     TDL_CHAT_HEADERS,   // <|start_header_id|>role<|end_header_id|>\n\ncontent<|eot_id|> (Llama 3)
 } tdl_chat_kind;
 
+// Where a text may be cut so that its parts give the same tokens as the whole. "x" and "y" are no white space.
+typedef struct tdl_data_cuts {
+    bool line;     // "x\n|y"
+    int paragraph; // 1: "x\n|\ny", 2: "x\n\n|y", 0: neither
+} tdl_data_cuts;
+
 // What to know about a tokenizer, found once.
 typedef struct tdl_data_style {
     const tdl_tokenizer *tokenizer; // borrowed
     int32_t bos, eos;               // round a document; -1: none. eos is looked for by well-known names, too
-    bool cuts_at_lines;             // a text cut between two lines gives the same tokens as the whole
+    tdl_data_cuts cuts;
     tdl_chat_kind chat;
     int32_t chat_begin, chat_mid, chat_end; // the template's markers
 } tdl_data_style;

@@ -1,8 +1,8 @@
 // data_source.c - see data_source.h.
 //
-// Where a long document is cut, its tokens must come out as if it had not been. A line break between two characters that
-// are no white space is such a place for every pre-tokenizer here: no piece goes on over it. A tokenizer that puts a
-// space before each text is not helped by that; then only a document over LONG_SIZE is cut, for the encoder's memory.
+// Where a long document is cut, its tokens must come out as if it had not been: at a line break between characters that
+// are no white space, where pre-tokenizers begin a new piece, if the tokenizer is one for which that holds. One that puts
+// a space before each text is not; then only a document over LONG_SIZE is cut, for the encoder's memory.
 #include "train/data_source.h"
 
 #include "base/error.h"
@@ -23,7 +23,9 @@ static tdl_status open_next(tdl_data_cutter *cutter, tdl_error *err);
 static tdl_status refuse_magic(const tdl_file_map *map, const char *path, tdl_error *err);
 static size_t cut_text(const tdl_data_cutter *cutter, tdl_text rest, bool *ends);
 static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size, tdl_error *err);
-static bool lines_meet(tdl_text text, size_t i);
+static size_t find_line(tdl_data_cuts cuts, tdl_text text, size_t begin, size_t end);
+static bool ends_word(tdl_text text, size_t i);
+static bool begins_word(tdl_text text, size_t i);
 static bool is_space(uint32_t c);
 
 tdl_status tdl_data_source_find(const char *path, tdl_data_format format, tdl_data_source *out, tdl_error *err) {
@@ -43,11 +45,11 @@ static tdl_data_format format_of(const char *path) {
 }
 
 void tdl_data_cutter_init(tdl_data_cutter *cutter, const tdl_allocator *mem, const tdl_data_source *sources,
-                          size_t n_sources, tdl_text separator, bool cuts_at_lines) {
+                          size_t n_sources, tdl_text separator, tdl_data_cuts cuts) {
     *cutter = (tdl_data_cutter){.sources = sources,
                                 .n_sources = n_sources,
                                 .separator = separator,
-                                .cuts_at_lines = cuts_at_lines,
+                                .cuts = cuts,
                                 .maps = tdl_vec_make(mem, sizeof(tdl_file_map))};
 }
 
@@ -121,15 +123,13 @@ static tdl_status refuse_magic(const tdl_file_map *map, const char *path, tdl_er
         size_t size;
         const char *what;
     } magics[] = {{"\x1F\x8B", 2, "compressed (gzip)"},
-                  {"\xFD"
-                   "7zXZ",
-                   6, "compressed (xz)"},
+                  {"\xFD\x37zXZ", 5, "compressed (xz)"},
                   {"\x28\xB5\x2F\xFD", 4, "compressed (zstd)"},
                   {"BZh", 3, "compressed (bzip2)"},
                   {"PK\x03\x04", 4, "compressed (zip)"},
                   {"PAR1", 4, "a Parquet file"},
                   {"GGUF", 4, "a model (GGUF)"},
-                  {"TDLTOKEN", 8, "a token file among other files"},
+                  {"TDLTOKEN", 8, "a token file not named .bin"},
                   {"\xFF\xFE", 2, "UTF-16"},
                   {"\xFE\xFF", 2, "UTF-16"}};
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
@@ -139,23 +139,41 @@ static tdl_status refuse_magic(const tdl_file_map *map, const char *path, tdl_er
     return TDL_OK;
 }
 
-// How many bytes of the rest the next piece has.
+// How many bytes of the rest the next piece has. Looks for the next good place from PIECE_SIZE on, part by part, so that
+// nothing is looked at often.
 static size_t cut_text(const tdl_data_cutter *cutter, tdl_text rest, bool *ends) {
-    size_t size = cutter->separator.size;
+    size_t size = cutter->separator.size, size_max = rest.size < LONG_SIZE ? rest.size : LONG_SIZE;
     *ends = true;
     if (rest.size <= PIECE_SIZE) return rest.size;
-    size_t from = PIECE_SIZE - size; // a separator may begin before the mark and end after it
-    size_t cut = rest.size < LONG_SIZE ? rest.size : LONG_SIZE;
-    for (size_t i = from; cutter->cuts_at_lines && i + 1 < cut; i++) {
-        if (lines_meet(rest, i)) cut = i + 1;
+    size_t begin = PIECE_SIZE - size; // a separator may begin before the mark and end after it
+    for (size_t end; begin < size_max; begin = end) {
+        end = size_max - begin < PIECE_SIZE ? size_max : begin + PIECE_SIZE;
+        size_t cut = find_line(cutter->cuts, rest, begin, end);
+        size_t n_searched = cut + size - 1 < rest.size ? cut + size - 1 : rest.size; // it may end after the cut
+        size_t at = tdl_data_separator_find(tdl_text_of(rest.ptr, n_searched), begin, cutter->separator);
+        if (at < n_searched) return at + size;
+        *ends = false;
+        if (cut < end) return cut;
     }
-    size_t n_searched = cut + size - 1 < rest.size ? cut + size - 1 : rest.size; // for one that begins before the cut
-    size_t at = tdl_data_separator_find(tdl_text_of(rest.ptr, n_searched), from, cutter->separator);
-    if (at < n_searched) return at + size;
-    *ends = cut == rest.size;
-    if (*ends) return cut;
-    for (int i = 0; i < 3 && ((unsigned char)rest.ptr[cut] & 0xC0) == 0x80; i++) cut--; // not inside a character
-    return cut;
+    *ends = size_max == rest.size;
+    // Not inside a character.
+    for (int i = 0; i < 3 && !*ends && ((unsigned char)rest.ptr[size_max] & 0xC0) == 0x80; i++) size_max--;
+    return size_max;
+}
+
+// The first place in [begin, end) to cut a document; `end` where there is none.
+static size_t find_line(tdl_data_cuts cuts, tdl_text text, size_t begin, size_t end) {
+    if (!cuts.line && !cuts.paragraph) return end;
+    for (size_t i = begin; i < end; i++) {
+        const char *p = memchr(text.ptr + i, '\n', end - i);
+        if (!p) break;
+        i = (size_t)(p - text.ptr);
+        bool two = i + 1 < text.size && p[1] == '\n';
+        size_t after = i + 1 + two, cut = two ? i + (size_t)cuts.paragraph : i + 1;
+        bool allowed = two ? cuts.paragraph != 0 : cuts.line;
+        if (allowed && cut < end && ends_word(text, i) && begins_word(text, after)) return cut;
+    }
+    return end;
 }
 
 static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size, tdl_error *err) {
@@ -181,13 +199,18 @@ static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size
     return TDL_OK;
 }
 
-// Whether text[i] is a line break with other than white space on both sides.
-static bool lines_meet(tdl_text text, size_t i) {
-    if (text.ptr[i] != '\n' || i == 0 || i + 1 >= text.size) return false;
-    size_t before = i - 1, n;
-    while (before > 0 && i - before < 4 && ((unsigned char)text.ptr[before] & 0xC0) == 0x80) before--;
-    return !is_space(tdl_utf8_decode(text.ptr + before, i - before, &n)) &&
-           !is_space(tdl_utf8_decode(text.ptr + i + 1, text.size - i - 1, &n));
+// Whether the character before text[i], or that at text[i], is no white space.
+static bool ends_word(tdl_text text, size_t i) {
+    size_t before = i, n;
+    if (i == 0) return false;
+    do before--;
+    while (before > 0 && i - before < 4 && ((unsigned char)text.ptr[before] & 0xC0) == 0x80);
+    return !is_space(tdl_utf8_decode(text.ptr + before, i - before, &n));
+}
+
+static bool begins_word(tdl_text text, size_t i) {
+    size_t n;
+    return i < text.size && !is_space(tdl_utf8_decode(text.ptr + i, text.size - i, &n));
 }
 
 // Unicode's White_Space, and what is no character.

@@ -1,17 +1,18 @@
 // data_source.h - source files of training data, cut into pieces that can be tokenized apart from each other.
 //
 //     tdl_data_cutter cutter;
-//     tdl_data_cutter_init(&cutter, mem, sources, n_sources, separator, cuts_at_lines);
+//     tdl_data_cutter_init(&cutter, mem, sources, n_sources, separator, style.cuts);
 //     while ((status = tdl_data_cutter_next(&cutter, &piece, err)) == TDL_OK) ...
 //     tdl_data_cutter_deinit(&cutter);
 //
 // Files are mapped, so they may be larger than the memory. A piece is about a mebibyte: of JSONL whole lines, of text
-// whole documents where they are short, and else part of one, cut where two lines meet.
+// whole documents where they are short, and else part of one, cut between lines.
 #ifndef TDL_TRAIN_DATA_SOURCE_H
 #define TDL_TRAIN_DATA_SOURCE_H
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "train/data_record.h"
 
 typedef enum tdl_data_format {
     TDL_DATA_AUTO = 0, // by the file's name: .jsonl and .ndjson are JSONL, .bin is tokens, all others text
@@ -40,9 +41,9 @@ typedef struct tdl_data_cutter {
     const tdl_data_source *sources; // [n_sources]
     size_t n_sources;
     tdl_text separator;
-    bool cuts_at_lines; // else only documents over the longest piece are cut
-    size_t source;      // the one that pieces come from
-    tdl_vec maps;       // tdl_file_map; the last is of the current source where `opened`
+    tdl_data_cuts cuts;
+    size_t source; // the one that pieces come from
+    tdl_vec maps;  // tdl_file_map; the last is of the current source where `opened`
     bool opened, begins;
     size_t offset, released; // in the current source
     uint64_t line;
@@ -51,7 +52,7 @@ typedef struct tdl_data_cutter {
 
 // All pointers are borrowed until deinit. separator.size 1 to TDL_DATA_SEPARATOR_SIZE_MAX.
 void tdl_data_cutter_init(tdl_data_cutter *cutter, const tdl_allocator *mem, const tdl_data_source *sources,
-                          size_t n_sources, tdl_text separator, bool cuts_at_lines);
+                          size_t n_sources, tdl_text separator, tdl_data_cuts cuts);
 void tdl_data_cutter_deinit(tdl_data_cutter *cutter);
 // DONE after the last. Errors: IO, MEMORY, LIMIT (a line), UNSUPPORTED (a compressed file, UTF-16), FORMAT.
 tdl_status tdl_data_cutter_next(tdl_data_cutter *cutter, tdl_data_piece *out, tdl_error *err);

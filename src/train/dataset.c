@@ -54,12 +54,17 @@ tdl_status tdl_dataset_open(const tdl_allocator *mem, const tdl_dataset_desc *de
     }
     for (size_t i = 0; i < desc->n_paths && status == TDL_OK; i++) {
         status = tdl_data_source_find(desc->paths[i], desc->format, &o.sources[i], err);
+        if (status == TDL_OK && desc->n_paths > 1 && o.sources[i].format == TDL_DATA_TOKENS) {
+            status =
+                tdl_fail(err, TDL_ERROR_ARGUMENT, "data: '%s': a token file is given by itself, these are %zu files",
+                         desc->paths[i], desc->n_paths);
+        }
     }
     if (status == TDL_OK) status = tdl_data_style_find(desc->tokenizer, &o.style, err);
     if (status == TDL_OK) status = find_key(mem, &o, err);
     if (status != TDL_OK) goto cleanup;
 
-    if (desc->n_paths == 1 && o.sources[0].format == TDL_DATA_TOKENS) status = use_tokens(dataset, &o, err);
+    if (o.sources[0].format == TDL_DATA_TOKENS) status = use_tokens(dataset, &o, err);
     else status = use_cache(dataset, &o, err);
 cleanup:
     if (o.sources) tdl_free(mem, o.sources);

@@ -45,7 +45,7 @@ tdl_status tdl_token_build(const tdl_allocator *mem, const tdl_token_build_desc 
     tdl_pool *pool = NULL;
     tdl_token_writer *writer = NULL;
     builder b = {.desc = desc};
-    tdl_data_cutter_init(&cutter, mem, desc->sources, desc->n_sources, desc->separator, desc->style->cuts_at_lines);
+    tdl_data_cutter_init(&cutter, mem, desc->sources, desc->n_sources, desc->separator, desc->style->cuts);
     tdl_status status = tdl_pool_create(mem, desc->n_threads, &pool, err);
     if (status != TDL_OK) goto cleanup;
     b.n_jobs_max = (size_t)desc->n_threads * PIECES_A_THREAD;
