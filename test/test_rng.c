@@ -87,11 +87,8 @@ static void test_normals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pcg32_reference),
-        cmocka_unit_test(test_streams_differ),
-        cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_normal),
-        cmocka_unit_test(test_normals),
+        cmocka_unit_test(test_pcg32_reference), cmocka_unit_test(test_streams_differ), cmocka_unit_test(test_uniform),
+        cmocka_unit_test(test_normal),          cmocka_unit_test(test_normals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
