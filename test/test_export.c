@@ -54,6 +54,8 @@ static double error_of(const char *family, const char *path, const float *expect
 
 static void check_family(const char *family, const char *dir) {
     char source[TEST_PATH_SIZE], gguf[TEST_PATH_SIZE], again[TEST_PATH_SIZE], hf[TEST_PATH_SIZE];
+    char made[TEST_PATH_SIZE];
+    test_path(made, dir, "made");
     snprintf(source, sizeof source, "%s/hf-tiny/%s", TDL_TEST_DATA, family);
     test_path(gguf, dir, "model.gguf");
     test_path(again, dir, "again.gguf");
@@ -75,6 +77,11 @@ static void check_family(const char *family, const char *dir) {
     tdl_model_get_info(model, &info);
     assert_string_equal(info.name, "tiny");
     export_gguf(&(tdl_export_desc){.model = model}, again);
+    if (strcmp(family, "llama3-rope") != 0) { // and as a directory, with a config of our own
+        export_safetensors(&(tdl_export_desc){.model = model}, made);
+        double directory = error_of(family, made, ours, NULL);
+        assert_true(directory < 1e-5 && error_of(family, made, NULL, NULL) < 1e-4);
+    }
     tdl_model_close(model);
     size_t size, again_size;
     uint8_t *bytes = test_file_read(gguf, &size), *again_bytes = test_file_read(again, &again_size);
@@ -153,12 +160,35 @@ static void test_refused(void **state) {
     assert_error(tdl_export_gguf(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "attention_factor 3");
     model->config.rope.attn_factor = 0;
     assert_error(tdl_export_safetensors(&desc, "/proc/none/x", &err), TDL_ERROR_IO, &err, "cannot make the directory");
-    export_gguf(&desc, path);
+    tdl_model_close(model);
+    model = open_model(TDL_TEST_DATA "/hf-tiny/llama3-rope");
+    export_gguf(&(tdl_export_desc){.model = model}, path);
     tdl_model_close(model);
     model = open_model(path);
     assert_error(tdl_export_safetensors(&(tdl_export_desc){.model = model}, dir, &err), TDL_ERROR_UNSUPPORTED, &err,
-                 "came from a GGUF file");
+                 "rope_freqs.weight");
     tdl_model_close(model);
+    test_dir_remove(dir);
+}
+
+// A GGUF model of block types as a directory: every weight decoded.
+static void test_blocks(void **state) {
+    (void)state;
+    char dir[TEST_PATH_SIZE];
+    test_dir_make(dir);
+    tdl_model *model = open_model(TDL_REPO "/models/novelist-7m-q8_0.gguf");
+    export_safetensors(&(tdl_export_desc){.model = model}, dir);
+    tdl_model *back = open_model(dir);
+    tdl_model_info info = {.size = sizeof info};
+    tdl_model_get_info(back, &info);
+    assert_string_equal(info.dtype, "F32");
+    int32_t ids[] = {47, 2218, 623, 259, 607};
+    float *expected = golden_logits(model, ids, 5), *logits = golden_logits(back, ids, 5);
+    double error = golden_error(logits, expected, 5 * (size_t)info.n_vocab);
+    print_message("Q8_0 as a directory: largest error %.1e\n", error);
+    assert_true(error < 1e-4);
+    free(expected), free(logits);
+    tdl_model_close(model), tdl_model_close(back);
     test_dir_remove(dir);
 }
 
@@ -193,10 +223,8 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families),
-        cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_families), cmocka_unit_test(test_tensors), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_blocks),   cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,12 @@ static void test_resume(void **state) {
     log = open_log(100); // nothing to cut but an unfinished line
     assert_int_equal(n_lines(), 33);
     assert_int_equal(tdl_run_log_close(log, &err), TDL_OK);
+    file = fopen(log_path, "a");
+    fwrite("\0\0\0\n\0\n\0", 1, 7, file); // the machine stopped while it wrote
+    fclose(file);
+    log = open_log(100);
+    assert_int_equal(n_lines(), 33);
+    assert_int_equal(tdl_run_log_close(log, &err), TDL_OK);
     log = open_log(0); // a new run in the old one's directory
     assert_int_equal(n_lines(), 0);
     assert_int_equal(tdl_run_log_close(log, &err), TDL_OK);
@@ -137,7 +143,8 @@ static void test_resume(void **state) {
 
 static void test_bad(void **state) {
     (void)state;
-    static const char *const texts[] = {"{\"step\":1}\nhello\n", "{\"step\":1}\n{\"step\":1}\n", "{\"loss\":1}\n"};
+    static const char *const texts[] = {"{\"step\":1}\nhello\n{\"step\":2}\n",
+                                        "{\"step\":2}\n{\"step\":1}\n{\"step\":3}\n", "{\"loss\":1}\n"};
     tdl_error err = {0};
     tdl_run_log *log = NULL;
     tdl_run_log_desc desc = {.mem = mem(), .dir = dir, .title = "x", .resume_step = 9};

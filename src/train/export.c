@@ -26,7 +26,8 @@ static tdl_status collect(collection *c, const tdl_export_desc *desc, tdl_naming
 static void collection_deinit(collection *c);
 static tdl_status collect_param(collection *c, int32_t i);
 static tdl_status convert(collection *c, tdl_tensor *t);
-static tdl_status pair_rows(collection *c, tdl_tensor *t);
+static tdl_dtype written_dtype(const tdl_export_desc *desc, bool gguf, tdl_dtype dtype);
+static tdl_status pair_rows(collection *c, bool back, tdl_tensor *t);
 static tdl_status add_divisors(collection *c);
 static tdl_status add(collection *c, const char *name, const tdl_tensor *t);
 static void *new_block(collection *c, size_t size);
@@ -61,10 +62,6 @@ tdl_status tdl_export_check(const tdl_export_desc *desc, tdl_error *err) {
 
 tdl_status tdl_export_safetensors(const tdl_export_desc *desc, const char *dir, tdl_error *err) {
     const tdl_model *m = desc->model;
-    if (!tdl_weights_config_json(m->weights).size)
-        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
-                        "export: the model came from a GGUF file: it has no config.json and tokenizer.json for a "
-                        "Hugging Face directory; it can be written as GGUF");
     if (mkdir(dir, 0777) != 0 && errno != EEXIST)
         return tdl_fail(err, TDL_ERROR_IO, "export: '%.200s': cannot make the directory: %m", dir);
     collection c;
@@ -120,22 +117,16 @@ static tdl_status collect_param(collection *c, int32_t i) {
         role == TDL_ROLE_ATTN_Q || role == TDL_ROLE_ATTN_Q_B || role == TDL_ROLE_ATTN_K || role == TDL_ROLE_ATTN_K_B;
     tdl_status status = TDL_OK;
     if (t.n_dims == 2) status = convert(c, &t);
-    if (status == TDL_OK && query_or_key && c->naming == TDL_NAMING_GGUF && m->arch->gguf_rope_pairs &&
-        !m->config.rope.pairs)
-        status = pair_rows(c, &t);
-    if (c->naming != TDL_NAMING_GGUF && m->arch->conv1d && layer >= 0 && t.n_dims == 2) {
-        if (tdl_dtype_get(t.dtype)->block_n != 1)
-            return tdl_fail(c->err, TDL_ERROR_UNSUPPORTED, "export: tensor '%s' has type %s, expected a float type",
-                            param->name, tdl_dtype_get(t.dtype)->name);
-        t = tdl_tensor_transpose(&t, 0, 1);
-    }
+    bool gguf = c->naming == TDL_NAMING_GGUF, pairs = gguf && m->arch->gguf_rope_pairs;
+    if (status == TDL_OK && query_or_key && m->config.rope.pairs != pairs) status = pair_rows(c, !pairs, &t);
+    if (!gguf && m->arch->conv1d && layer >= 0 && t.n_dims == 2) t = tdl_tensor_transpose(&t, 0, 1);
     return status == TDL_OK ? add(c, name, &t) : status;
 }
 
-// A float matrix as desc->matrices says.
+// A float matrix as desc->matrices says; GGUF alone has block types.
 static tdl_status convert(collection *c, tdl_tensor *t) {
-    tdl_dtype to = c->desc->matrices;
-    if (to == TDL_DTYPE_NONE || to == t->dtype || tdl_dtype_get(t->dtype)->block_n != 1) return TDL_OK;
+    tdl_dtype to = written_dtype(c->desc, c->naming == TDL_NAMING_GGUF, t->dtype);
+    if (to == t->dtype) return TDL_OK;
     tdl_tensor out;
     int64_t rows = t->shape[0], cols = t->shape[1];
     tdl_status status = tdl_tensor_make(to, t->n_dims, t->shape, NULL, &out, c->err);
@@ -154,11 +145,17 @@ static tdl_status convert(collection *c, tdl_tensor *t) {
     return TDL_OK;
 }
 
-static tdl_status pair_rows(collection *c, tdl_tensor *t) {
+static tdl_dtype written_dtype(const tdl_export_desc *desc, bool gguf, tdl_dtype dtype) {
+    bool block = tdl_dtype_get(dtype)->block_n != 1;
+    if (block && gguf) return dtype;
+    return desc->matrices ? desc->matrices : block ? TDL_DTYPE_F32 : dtype;
+}
+
+static tdl_status pair_rows(collection *c, bool back, tdl_tensor *t) {
     const tdl_config *config = &c->desc->model->config;
     uint8_t *data = new_block(c, tdl_tensor_size(t));
     if (!data) return tdl_fail(c->err, TDL_ERROR_MEMORY, "export: no memory to permute %zu bytes", tdl_tensor_size(t));
-    export_rope_rows(t, config->head_dim, config->rope.n_rot, false, data);
+    export_rope_rows(t, config->head_dim, config->rope.n_rot, back, data);
     t->data = data;
     return TDL_OK;
 }
@@ -225,18 +222,20 @@ static tdl_status write_texts(const tdl_export_desc *desc, const char *dir, tdl_
 
 static int append_text(const char *text, size_t size, void *str) { return tdl_str_append(str, text, size) ? 0 : -1; }
 
-// config.json with the type of the matrices as written, which Transformers would otherwise convert to, and the
-// vocabulary's size, which a config may leave to its tokenizer.
+// config.json: the source's, with the type of the matrices as written, which Transformers would otherwise convert to, and
+// the vocabulary's size, which a config may leave to its tokenizer. Or a new one.
 static tdl_status write_config(const tdl_export_desc *desc, const char *dir, tdl_error *err) {
     const tdl_model *m = desc->model;
     tdl_text text = tdl_weights_config_json(m->weights);
     int32_t table = tdl_param_index(TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER);
-    tdl_dtype dtype = desc->matrices ? desc->matrices : m->params.list[table].tensor.dtype;
-    if (!desc->matrices && desc->tensors && desc->tensors[table].dtype) dtype = desc->tensors[table].dtype;
+    bool given = desc->tensors && desc->tensors[table].dtype;
+    tdl_dtype dtype =
+        written_dtype(desc, false, given ? desc->tensors[table].dtype : m->params.list[table].tensor.dtype);
     const char *name = dtype == TDL_DTYPE_F16 ? "float16" : dtype == TDL_DTYPE_BF16 ? "bfloat16" : "float32";
     json_t *root = NULL;
     tdl_str dump = tdl_str_make(m->mem);
-    tdl_status status = tdl_json_parse(text.ptr, text.size, "config.json", &root, err);
+    tdl_status status =
+        text.size ? tdl_json_parse(text.ptr, text.size, "config.json", &root, err) : export_config(desc, &root, err);
     if (status != TDL_OK) return status;
     json_object_del(root, "torch_dtype");
     if (json_object_set_new(root, "dtype", json_string(name)) == 0 &&

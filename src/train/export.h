@@ -10,8 +10,8 @@
 // model. Three things are lost, as every converter loses them: a tokenizer's NFC normalizer; that Metaspace puts no space
 // before a text that begins with one; that it may leave the space out after special tokens.
 //
-// A directory is written for models that came from one (or from a config.json): names and layout are Hugging Face's,
-// configuration and tokenizer are taken over.
+// A Hugging Face directory takes over configuration and tokenizer where the model came from one (or from a config.json). For
+// a GGUF model a config.json is made; block types become F32, and a tokenizer is not written.
 #ifndef TDL_TRAIN_EXPORT_H
 #define TDL_TRAIN_EXPORT_H
 
@@ -20,7 +20,7 @@
 typedef struct tdl_export_desc {
     const tdl_model *model;
     // [model->params.n], packed, of the shape and layout of the model's own (a matrix is [out, in]); dtype NONE: the
-    // model's own. NULL: all of them. Block types may only go to GGUF.
+    // model's own. NULL: all of them.
     const tdl_tensor *tensors;
     tdl_dtype matrices; // F32, F16 or BF16: what matrices of these types become; NONE: as they are
     const char *name;   // general.name of a GGUF file; NULL: as the model's file says

@@ -273,5 +273,9 @@ static void fill(float *data, int64_t n, tdl_role role, const char *name, double
         return;
     }
     tdl_rng rng = tdl_rng_make(seed, tdl_hash_bytes(name, strlen(name), 0));
-    for (int64_t i = 0; i < n; i++) data[i] = (float)(std * tdl_rng_normal(&rng));
+    for (int64_t i = 0; i < n; i += 2) {
+        double pair[2];
+        tdl_rng_normals(&rng, pair);
+        for (int64_t k = i; k < n && k < i + 2; k++) data[k] = (float)(std * pair[k - i]);
+    }
 }

@@ -30,7 +30,8 @@ struct tdl_run_log {
 };
 
 static tdl_status read_lines(tdl_run_log *log, int64_t resume_step, tdl_error *err);
-static tdl_status read_line(tdl_run_log *log, const char *text, size_t size, size_t number, tdl_run_line *line,
+static bool has_lines(const tdl_run_log *log, const uint8_t *at, const uint8_t *end);
+static tdl_status read_line(const tdl_run_log *log, const char *text, size_t size, size_t number, tdl_run_line *line,
                             tdl_error *err);
 static double read_number(const json_t *object, const char *key);
 static tdl_status keep_lines(tdl_run_log *log, const uint8_t *bytes, size_t size, tdl_error *err);
@@ -119,7 +120,12 @@ static tdl_status read_lines(tdl_run_log *log, int64_t resume_step, tdl_error *e
         if (!end) break; // the last line was not finished
         size_t size = (size_t)(end - map.data) - at;
         tdl_run_line line;
-        status = read_line(log, (const char *)map.data + at, size, number, &line, err);
+        status = read_line(log, (const char *)map.data + at, size, number, &line, &why);
+        if (status == TDL_ERROR_FORMAT && log->lines.n && !has_lines(log, end + 1, map.data + map.size)) {
+            status = TDL_OK; // a machine that stopped may leave anything at a file's end
+            break;
+        }
+        if (status != TDL_OK) tdl_fail(err, status, "%s", why.message);
         if (status != TDL_OK || line.step > resume_step) break;
         if (!tdl_vec_push(&log->lines, &line, 1)) {
             status = tdl_fail(err, TDL_ERROR_MEMORY, "log: no memory for its lines");
@@ -132,7 +138,15 @@ static tdl_status read_lines(tdl_run_log *log, int64_t resume_step, tdl_error *e
     return status;
 }
 
-static tdl_status read_line(tdl_run_log *log, const char *text, size_t size, size_t number, tdl_run_line *line,
+static bool has_lines(const tdl_run_log *log, const uint8_t *at, const uint8_t *end) {
+    for (const uint8_t *next; at < end && (next = memchr(at, '\n', (size_t)(end - at))); at = next + 1) {
+        tdl_run_line line;
+        if (read_line(log, (const char *)at, (size_t)(next - at), 0, &line, NULL) == TDL_OK) return true;
+    }
+    return false;
+}
+
+static tdl_status read_line(const tdl_run_log *log, const char *text, size_t size, size_t number, tdl_run_line *line,
                             tdl_error *err) {
     json_t *object = NULL;
     tdl_status status = tdl_json_parse(text, size, "log.jsonl", &object, err);

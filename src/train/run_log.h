@@ -22,8 +22,9 @@ typedef struct tdl_run_log_desc {
     int64_t page_every;  // steps from one page to the next; 0: 100
 } tdl_run_log_desc;
 
-// The lines of an existing log up to resume_step stay, those after it are cut: their steps will come again. So is a last
-// line that was not finished. Errors: IO, MEMORY, FORMAT (a line that no run has written).
+// The lines of an existing log up to resume_step stay, those after it are cut: their steps will come again. So is what a
+// crash left at the end: a line not finished, or bytes that are none. Errors: IO, MEMORY, FORMAT (a line that no run has
+// written, before others or in the first place).
 tdl_status tdl_run_log_open(const tdl_run_log_desc *desc, tdl_run_log **out, tdl_error *err);
 // Steps come in increasing order. Errors: ARGUMENT (a step that is not after the last), IO, MEMORY.
 tdl_status tdl_run_log_add(tdl_run_log *log, const tdl_run_line *line, tdl_error *err);
