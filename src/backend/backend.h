@@ -44,6 +44,7 @@ typedef struct tdl_backend {
     tdl_status (*compile)(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
                           tdl_error *err);
     void (*program_destroy)(tdl_program *program);
+    // Begins a step. The program's last one must have ended: by a poll that said OK or an error, or a call that failed.
     tdl_status (*submit)(tdl_program *program, const tdl_step_counts *counts, tdl_error *err);
     // OK: the program's step has ended and what is read from its buffers has arrived; PENDING. program NULL: all that is
     // under way on the device.
@@ -68,7 +69,7 @@ struct tdl_program {
     const tdl_plan *plan;
 };
 
-extern const tdl_backend tdl_backend_cpu;
+extern const tdl_backend tdl_backend_cpu, tdl_backend_null;
 #if defined(TDL_WEBGPU)
 extern const tdl_backend tdl_backend_webgpu;
 #endif

@@ -12,6 +12,7 @@ static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_erro
 static void describe(tdl_model *m);
 static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, tdl_error *err);
+static tdl_status keep_whole(tdl_model *m, tdl_buffer *made, tdl_buffer **buffer, tdl_status status);
 static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, tdl_layout layout, tdl_buffer **buffer,
                                  tdl_error *err);
 
@@ -177,9 +178,17 @@ static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, t
     if (*buffer) return TDL_OK;
     if (layout != TDL_LAYOUT_ROWS) return prepare_weight(m, param, layout, buffer, err);
     if (backend->buffer_borrow) return backend->buffer_borrow(m->device, param->tensor.data, size, buffer, err);
-    tdl_status status = backend->buffer_create(m->device, size, buffer, err);
-    if (status == TDL_OK) status = backend->write(*buffer, 0, param->tensor.data, size, err);
+    tdl_buffer *made = NULL;
+    tdl_status status = backend->buffer_create(m->device, size, &made, err);
+    if (status == TDL_OK) status = backend->write(made, 0, param->tensor.data, size, err);
     if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &param->tensor);
+    return keep_whole(m, made, buffer, status);
+}
+
+// Only a buffer that was filled to its end is the weight's.
+static tdl_status keep_whole(tdl_model *m, tdl_buffer *made, tdl_buffer **buffer, tdl_status status) {
+    if (status == TDL_OK) *buffer = made;
+    else m->device->backend->buffer_destroy(made);
     return status;
 }
 
@@ -188,14 +197,15 @@ static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, tdl_layou
                                  tdl_error *err) {
     const tdl_backend *backend = m->device->backend;
     const tdl_tensor *t = &param->tensor;
-    tdl_status status = backend->buffer_create(m->device, tdl_layout_size(layout, t), buffer, err);
+    tdl_buffer *made = NULL;
+    tdl_status status = backend->buffer_create(m->device, tdl_layout_size(layout, t), &made, err);
     for (int64_t first = 0; first < t->shape[0] && status == TDL_OK; first += PREPARE_ROWS) {
         int64_t count = tdl_min_i64(PREPARE_ROWS, t->shape[0] - first);
-        status = backend->prepare(*buffer, layout, t, first, count, err);
+        status = backend->prepare(made, layout, t, first, count, err);
         tdl_tensor piece = tdl_tensor_slice(t, 0, first, count);
         if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &piece);
     }
-    return status;
+    return keep_whole(m, made, buffer, status);
 }
 
 void tdl_model_release(const tdl_model *m) {
