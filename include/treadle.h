@@ -325,7 +325,7 @@ TDL_API int32_t tdl_session_n_computed(const tdl_session *session);
 typedef struct tdl_device_info {
     char name[16];                              /* "webgpu:0" */
     char summary[112];                          /* for people: "llvmpipe (LLVM 15.0.6, 256 bits), Vulkan, CPU" */
-    char features[64];                          /* of those that kernels can use: "f16 subgroups" */
+    char features[64];                          /* of those that kernels can use: "f16 subgroups dot4" */
     uint64_t buffer_size_max, binding_size_max; /* bytes; 0: no limit of its own */
     uint32_t workgroup_memory;                  /* bytes; 0: no such thing */
     uint32_t workgroup_size_max;                /* invocations */

@@ -50,12 +50,15 @@ typedef struct tdl_value {
     size_t offset;      // bytes
 } tdl_value;
 
+enum { TDL_PLAN_FEW_MAX = 3 };
+
 typedef struct tdl_plan_op {
     tdl_op op;
     tdl_attrs attrs;
     int32_t n_in, n_out;
     int32_t in[TDL_OP_IN_MAX], out[TDL_OP_OUT_MAX]; // value ids
     const tdl_kernel *kernel;                       // NULL: the reference
+    const tdl_kernel *few[TDL_PLAN_FEW_MAX];        // for steps of fewer rows, by rising rows_max; NULL: no more
     bool barrier;                                   // what earlier ops wrote must be there before it begins
 } tdl_plan_op;
 

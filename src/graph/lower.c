@@ -2,7 +2,8 @@
 //
 // Where a matmul's kernel wants int8 activations, a quantize op makes them, once for all matmuls that read the same value.
 // Where it wants its weight in a prepared layout, the weight gets a second value in that layout; the first stays for whoever
-// else reads the rows (a tied embedding), or is dropped as unused.
+// else reads the rows (a tied embedding), or is dropped as unused. Where some kernels take few rows only, the op keeps the
+// best one for each range of rows.
 #include "graph/plan_make.h"
 
 #include <stdio.h>
@@ -11,14 +12,17 @@
 static void add_op(tdl_vec *ops, const tdl_plan_op *op, tdl_graph *g);
 static int32_t quantized(tdl_graph *g, tdl_vec *ops, const tdl_plan_desc *desc, int32_t x);
 static int32_t prepared(tdl_graph *g, int32_t weight, tdl_layout layout);
-static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op);
+static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op,
+                                     int32_t rows);
+static void find_few(const tdl_graph *g, const tdl_plan_desc *desc, tdl_plan_op *op);
 static void check_op(tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op);
 
 void tdl_graph_lower(tdl_graph *g, const tdl_plan_desc *desc) {
     tdl_vec ops = tdl_vec_make(g->mem, sizeof(tdl_plan_op));
     for (int32_t i = 0; i < (int32_t)g->ops.n && !g->error.code; i++) {
         tdl_plan_op op = *tdl_graph_op_at(g, i);
-        op.kernel = find_kernel(g, desc, &op);
+        op.kernel = find_kernel(g, desc, &op, 0);
+        find_few(g, desc, &op);
         check_op(g, desc, &op);
         if (op.kernel && op.kernel->x == TDL_DTYPE_A8) op.in[0] = quantized(g, &ops, desc, op.in[0]);
         if (op.kernel && op.kernel->layout != TDL_LAYOUT_ROWS) op.in[1] = prepared(g, op.in[1], op.kernel->layout);
@@ -40,7 +44,7 @@ static int32_t quantized(tdl_graph *g, tdl_vec *ops, const tdl_plan_desc *desc, 
     if (made < 0) return -1;
     tdl_plan_op op = *tdl_graph_op_at(g, (int32_t)n_before);
     g->ops.n = n_before;
-    op.kernel = find_kernel(g, desc, &op);
+    op.kernel = find_kernel(g, desc, &op, 0);
     add_op(ops, &op, g);
     return made;
 }
@@ -59,12 +63,32 @@ static int32_t prepared(tdl_graph *g, int32_t weight, tdl_layout layout) {
     return -1;
 }
 
-static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op) {
+// The best kernel where what follows out[0]'s rows has so many; rows 0: the plan's maximum.
+static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *op,
+                                     int32_t rows) {
     tdl_call call = {.attrs = op->attrs, .n_in = op->n_in, .n_out = op->n_out};
-    for (int32_t i = 0; i < op->n_in; i++) call.in[i] = tdl_graph_value(g, op->in[i])->tensor;
-    for (int32_t i = 0; i < op->n_out; i++) call.out[i] = tdl_graph_value(g, op->out[i])->tensor;
+    tdl_rows followed = tdl_graph_value(g, op->out[0])->rows;
+    for (int32_t i = 0; i < op->n_in + op->n_out; i++) {
+        const tdl_value *value = tdl_graph_value(g, i < op->n_in ? op->in[i] : op->out[i - op->n_in]);
+        tdl_tensor *t = i < op->n_in ? &call.in[i] : &call.out[i - op->n_in];
+        *t = value->tensor;
+        if (rows && value->rows == followed) t->shape[0] = rows + value->rows_add;
+    }
     bool may_round = desc->precision != TDL_PRECISION_F32;
     return tdl_kernel_find(op->op, desc->device->backend->id, desc->device->features, may_round, &call);
+}
+
+// Kernels that take less than the plan's maximum; they want their inputs as op->kernel does.
+static void find_few(const tdl_graph *g, const tdl_plan_desc *desc, tdl_plan_op *op) {
+    const tdl_value *out = tdl_graph_value(g, op->out[0]);
+    if (!op->kernel || op->kernel->rows_max || out->rows == TDL_ROWS_FIXED || out->rows_add) return;
+    int32_t n = 0, rows = 1;
+    while (n < TDL_PLAN_FEW_MAX && rows < out->tensor.shape[0]) {
+        const tdl_kernel *kernel = find_kernel(g, desc, op, rows);
+        if (!kernel || !kernel->rows_max || kernel->x != op->kernel->x || kernel->layout != op->kernel->layout) return;
+        op->few[n++] = kernel;
+        rows = kernel->rows_max + 1;
+    }
 }
 
 // Whether the device can compute the op: some have no reference to fall back on, and a limit on what a kernel is given.

@@ -17,7 +17,10 @@
 // shader's entry point is `main`; group 0 holds, at binding 0, `var<uniform>` with the words that dispatch wrote, then one
 // storage buffer for each in[], `var<storage, read>`, then one for each out[], `var<storage, read_write>`. Inputs and outputs
 // never overlap; every binding is padded to 16 bytes. Kernels keep to WebGPU's guaranteed limits: 256 invocations, 16 KiB of
-// workgroup memory, 65,535 groups a dimension.
+// workgroup memory, 65,535 groups a dimension. The backend writes the `enable` lines that `needs` asks for.
+//
+// One plan runs steps of one token and of thousands: a kernel with rows_max is picked for the steps that it takes, one
+// that takes more rows for the others.
 #ifndef TDL_OPS_KERNEL_H
 #define TDL_OPS_KERNEL_H
 
@@ -31,14 +34,17 @@ typedef enum tdl_backend_id {
     TDL_BACKEND_COUNT
 } tdl_backend_id;
 
-// Instruction sets of CPU kernels, as feature bits.
+// What a kernel needs beyond the least that its kind of device has: instruction sets of a CPU, options of a GPU.
 typedef enum tdl_feature {
     TDL_FEATURE_AVX2 = 1 << 0,   // AVX2, FMA, F16C
     TDL_FEATURE_AVX512 = 1 << 1, // AVX-512 F, BW, VL, DQ, VNNI
     TDL_FEATURE_NEON = 1 << 2,   // ARMv8.2-A with dot product and FP16 arithmetic
+    TDL_FEATURE_GPU_F16 = 1 << 8,
+    TDL_FEATURE_GPU_SUBGROUPS = 1 << 9, // of any size
+    TDL_FEATURE_GPU_DOT4 = 1 << 10,     // dot4I8Packed and its kin
 } tdl_feature;
 
-enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 3 };
+enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 4 };
 
 // Where in its binding a tensor's first element lies, in words of 4 bytes: a binding begins at an aligned place.
 typedef struct tdl_offsets {
@@ -60,6 +66,7 @@ typedef struct tdl_kernel {
     tdl_dtype x;       // the dtype in[0] must have; NONE: F32 (or as the op's inputs are). A8: the plan quantizes in[0]
     tdl_layout layout; // the layout in[1] must have
     bool rounds;       // rounds activations: not used where the plan's precision is f32
+    int32_t rows_max;  // takes steps whose out[0] has at most so many rows; 0: any
     // Whether it can compute this call: dtypes, shapes (in[0] is in dtype x by then, layout in `layout`). NULL: any.
     bool (*accepts)(const tdl_call *call);
     // CPU: how many units the call divides into; computes units [first, first + count). scratch is this thread's own,

@@ -62,6 +62,7 @@ const tdl_kernel *tdl_kernel_find(tdl_op op, tdl_backend_id backend, uint32_t fe
 
 // Asks the kernel about the call as the plan would make it: in[0] in the kernel's dtype, the weight in its layout.
 static bool kernel_takes(const tdl_kernel *kernel, const tdl_call *call) {
+    if (kernel->rows_max && call->out[0].shape[0] > kernel->rows_max) return false;
     tdl_call made = *call;
     made.layout = kernel->layout;
     const tdl_tensor *x = &call->in[0];

@@ -105,7 +105,7 @@ int64_t op_random(op_fixture *f, int64_t below);
 bool op_fixture_init(op_fixture *f, tdl_op op, const op_case *c, uint64_t seed, bool checked, tdl_error *err);
 void op_fixture_deinit(op_fixture *f);
 // The call as this kernel wants it: in[0] in its dtype, in[1] in its layout; where in[0] is rounded, `expected` is
-// computed anew. false: the kernel does not take this case.
+// computed anew. false: the kernel does not take this case (its accepts, its rows_max).
 bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call);
 // The largest error of any element of the packed outputs got[n_out], as a multiple of its bound; where bits must be the
 // same, 1 where they are not (bound 0).

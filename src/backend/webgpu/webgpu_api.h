@@ -1,7 +1,8 @@
 // webgpu_api.h - the entry points of webgpu.h that the backend calls, in a library loaded at run time.
 //
-// Any library with the standard header's ABI serves. Two functions are wgpu-native's own and may be absent: without
-// EnumerateAdapters there is one adapter, the library's choice; without DevicePoll events come through ProcessEvents.
+// Any library with the standard header's ABI serves. Some functions are wgpu-native's own and may be absent: without
+// EnumerateAdapters there is one adapter, the library's choice; without DevicePoll events come through ProcessEvents; without
+// CreateShaderModuleTrusted shaders check every index again.
 #ifndef TDL_BACKEND_WEBGPU_API_H
 #define TDL_BACKEND_WEBGPU_API_H
 

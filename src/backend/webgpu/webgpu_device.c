@@ -23,6 +23,8 @@ static tdl_status parse_name(const char *name, int32_t *index, bool *min, tdl_er
 static tdl_status open_instance(tdl_webgpu_device *d, const tdl_device_desc *desc, tdl_error *err);
 static tdl_status find_adapters(tdl_webgpu_device *d, WGPUAdapter *adapters, size_t *n, tdl_error *err);
 static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err);
+static void close_handle(tdl_webgpu_device *d);
+static void describe_features(tdl_webgpu_device *d, char *text, size_t size);
 static void describe_adapter(const tdl_webgpu_api *api, WGPUAdapter adapter, char *text, size_t size);
 static void on_lost(WGPUDevice const *device, WGPUDeviceLostReason reason, WGPUStringView message, void *user,
                     void *unused);
@@ -40,15 +42,8 @@ static void copy_text(char *dst, size_t dst_size, WGPUStringView text) {
 static void webgpu_close(tdl_device *device) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)device;
     const tdl_webgpu_api *api = &d->api;
-    if (d->handle) {
-        if (d->encoder) api->CommandEncoderRelease(d->encoder);
-        api->DeviceDestroy(d->handle); // callbacks still under way are called now
-        tdl_webgpu_alive(d, NULL);
-        tdl_webgpu_reads_free(d);
-        tdl_webgpu_pipelines_free(d);
-        api->QueueRelease(d->queue);
-        api->DeviceRelease(d->handle);
-    }
+    if (d->encoder) api->CommandEncoderRelease(d->encoder);
+    close_handle(d);
     if (d->adapter) api->AdapterRelease(d->adapter);
     if (d->instance) api->InstanceRelease(d->instance);
     tdl_webgpu_api_close(&d->api);
@@ -105,11 +100,8 @@ static tdl_status webgpu_list(const tdl_device_desc *desc, tdl_device_info *info
             tdl_device_info *info = &infos[i];
             snprintf(info->name, sizeof info->name, "webgpu:%zu", i);
             describe_adapter(&d.api, adapters[i], info->summary, sizeof info->summary);
-            bool f16 = d.api.AdapterHasFeature(adapters[i], WGPUFeatureName_ShaderF16);
-            bool subgroups = d.api.AdapterHasFeature(adapters[i], WGPUFeatureName_Subgroups) ||
-                             d.api.AdapterHasFeature(adapters[i], (WGPUFeatureName)WGPUNativeFeature_Subgroup);
-            snprintf(info->features, sizeof info->features, "%s%s%s", f16 ? "f16" : "", f16 && subgroups ? " " : "",
-                     subgroups ? "subgroups" : "");
+            d.adapter = adapters[i];
+            describe_features(&d, info->features, sizeof info->features);
             info->buffer_size_max = limits.maxBufferSize;
             info->binding_size_max = limits.maxStorageBufferBindingSize;
             info->workgroup_memory = limits.maxComputeWorkgroupStorageSize;
@@ -206,8 +198,20 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
     if (!min) {
         limits.maxBufferSize = adapter.maxBufferSize;
         limits.maxStorageBufferBindingSize = adapter.maxStorageBufferBindingSize;
+        limits.maxComputeWorkgroupStorageSize = adapter.maxComputeWorkgroupStorageSize;
+        limits.maxComputeInvocationsPerWorkgroup = adapter.maxComputeInvocationsPerWorkgroup;
+        limits.maxComputeWorkgroupSizeX = adapter.maxComputeWorkgroupSizeX;
     }
+    // What kernels can make use of: ops/kernel.h.
+    static const WGPUFeatureName wanted[] = {WGPUFeatureName_ShaderF16, WGPUFeatureName_Subgroups,
+                                             (WGPUFeatureName)WGPUNativeFeature_Subgroup};
+    WGPUFeatureName features[sizeof wanted / sizeof *wanted];
+    size_t n_features = 0;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !min; i++)
+        if (api->AdapterHasFeature(d->adapter, wanted[i])) features[n_features++] = wanted[i];
     const WGPUDeviceDescriptor desc = {
+        .requiredFeatureCount = n_features,
+        .requiredFeatures = features,
         .requiredLimits = &limits,
         .deviceLostCallbackInfo = {.mode = WGPUCallbackMode_AllowSpontaneous, .callback = on_lost, .userdata1 = d},
         .uncapturedErrorCallbackInfo = {.callback = on_error, .userdata1 = d}};
@@ -225,7 +229,37 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
     d->offset_align = limits.minStorageBufferOffsetAlignment;
     // Bindings are padded to 16 bytes, and one that is not whole begins up to an alignment earlier.
     d->device.value_size_max = limits.maxStorageBufferBindingSize - 16;
+    if (!min) tdl_webgpu_find_features(d);
     return TDL_OK;
+}
+
+static void close_handle(tdl_webgpu_device *d) {
+    if (!d->handle) return;
+    d->api.DeviceDestroy(d->handle); // callbacks still under way are called now
+    tdl_webgpu_alive(d, NULL);
+    tdl_webgpu_reads_free(d);
+    tdl_webgpu_pipelines_free(d);
+    if (d->queue) d->api.QueueRelease(d->queue);
+    d->api.DeviceRelease(d->handle);
+    d->queue = NULL;
+    d->handle = NULL;
+}
+
+// Opens the adapter to see; empty where that fails.
+static void describe_features(tdl_webgpu_device *d, char *text, size_t size) {
+    static const struct {
+        uint32_t feature;
+        const char *name;
+    } names[] = {{TDL_FEATURE_GPU_F16, "f16"}, {TDL_FEATURE_GPU_SUBGROUPS, "subgroups"}, {TDL_FEATURE_GPU_DOT4, "dot4"}};
+    text[0] = 0;
+    d->device.features = 0;
+    atomic_store(&d->lost, false); // the one before was destroyed
+    if (open_handle(d, false, NULL) != TDL_OK) return close_handle(d);
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (d->device.features & names[i].feature)
+            n += (size_t)snprintf(text + n, size - n, "%s%s", n ? " " : "", names[i].name);
+    close_handle(d);
 }
 
 static void describe_adapter(const tdl_webgpu_api *api, WGPUAdapter adapter, char *text, size_t size) {

@@ -51,6 +51,7 @@ typedef struct tdl_webgpu_device {
     WGPUQueue queue;
     uint64_t buffer_size_max;
     uint32_t offset_align; // of storage bindings
+    bool enables_subgroups; // shaders that use them must say so; naga does not know the word
     pthread_mutex_t lock;  // guards all below; the functions below this struct want it held
     tdl_vec pipelines;     // tdl_webgpu_pipeline
     WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
@@ -100,9 +101,13 @@ tdl_status tdl_webgpu_reads_finish(tdl_webgpu_device *device, tdl_buffer *const 
                                    tdl_error *err);
 void tdl_webgpu_reads_free(tdl_webgpu_device *device);
 
+// webgpu_features.c: what the device can do beyond the least, as it was opened: device.features.
+void tdl_webgpu_find_features(tdl_webgpu_device *device);
+
 // webgpu_pipeline.c: made where it is not there yet. Errors: DEVICE, MEMORY.
 tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *device, const tdl_kernel *kernel, const tdl_call *call,
                                    WGPUComputePipeline *out, tdl_error *err);
+WGPUShaderModule tdl_webgpu_make_module(tdl_webgpu_device *device, const char *code);
 void tdl_webgpu_pipelines_free(tdl_webgpu_device *device);
 
 // webgpu_program.c

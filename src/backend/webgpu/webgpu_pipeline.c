@@ -23,6 +23,8 @@ tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *d, const tdl_kernel *kerne
         }
     }
     tdl_str code = tdl_str_make(d->device.mem);
+    if (kernel->needs & TDL_FEATURE_GPU_F16) tdl_str_format(&code, "enable f16;\n");
+    if (kernel->needs & TDL_FEATURE_GPU_SUBGROUPS && d->enables_subgroups) tdl_str_format(&code, "enable subgroups;\n");
     if (decoder) tdl_str_format(&code, "%s\n", decoder);
     for (int i = 0; i < TDL_WGSL_PARTS && kernel->wgsl[i]; i++) tdl_str_format(&code, "%s\n", kernel->wgsl[i]);
     if (code.failed || !tdl_vec_reserve(&d->pipelines, d->pipelines.n + 1)) {
@@ -67,10 +69,18 @@ static void make_layouts(tdl_webgpu_device *d, int32_t n_in, int32_t n_out) {
         d->handle, &(WGPUPipelineLayoutDescriptor){.bindGroupLayoutCount = 1, .bindGroupLayouts = group});
 }
 
-static WGPUComputePipeline make_pipeline(tdl_webgpu_device *d, const char *code, int32_t n_in, int32_t n_out) {
+// Our own shaders: their loops end, and their indices were checked when the plan was made. What the library would add to
+// every loop and every access to workgroup memory costs a matrix kernel much of its speed.
+WGPUShaderModule tdl_webgpu_make_module(tdl_webgpu_device *d, const char *code) {
     WGPUShaderSourceWGSL source = {.chain = {.sType = WGPUSType_ShaderSourceWGSL}, .code = tdl_webgpu_text(code)};
-    WGPUShaderModule module =
-        d->api.DeviceCreateShaderModule(d->handle, &(WGPUShaderModuleDescriptor){.nextInChain = &source.chain});
+    const WGPUShaderModuleDescriptor desc = {.nextInChain = &source.chain};
+    if (d->api.DeviceCreateShaderModuleTrusted)
+        return d->api.DeviceCreateShaderModuleTrusted(d->handle, &desc, WGPUShaderRuntimeChecks_None);
+    return d->api.DeviceCreateShaderModule(d->handle, &desc);
+}
+
+static WGPUComputePipeline make_pipeline(tdl_webgpu_device *d, const char *code, int32_t n_in, int32_t n_out) {
+    WGPUShaderModule module = tdl_webgpu_make_module(d, code);
     if (!module) return NULL;
     WGPUComputePipeline handle = d->api.DeviceCreateComputePipeline(
         d->handle,

@@ -13,11 +13,14 @@
 enum { UNIFORM_STRIDE = 256, BINDINGS_MAX = 1 + TDL_OP_IN_MAX + TDL_OP_OUT_MAX };
 
 typedef struct webgpu_op {
-    const tdl_kernel *kernel;
+    const tdl_kernel *kernel;                       // of the current step
     tdl_call call;                                  // shapes of the current step; no data
     int32_t in[TDL_OP_IN_MAX], out[TDL_OP_OUT_MAX]; // value ids
     tdl_offsets offsets;
-    WGPUComputePipeline pipeline; // borrowed from the device
+    WGPUComputePipeline pipeline; // of the current step, borrowed from the device
+    // By rising rows_max; the last takes any step.
+    const tdl_kernel *kernels[TDL_PLAN_FEW_MAX + 1];
+    WGPUComputePipeline pipelines[TDL_PLAN_FEW_MAX + 1];
     WGPUBindGroup group;
     uint32_t groups[3]; // of the current step
 } webgpu_op;
@@ -35,6 +38,7 @@ static tdl_status compile_op(tdl_webgpu_program *p, int32_t index, tdl_error *er
 static tdl_status bind(tdl_webgpu_program *p, int32_t value, WGPUBindGroupEntry *entry, uint32_t *offset,
                        tdl_error *err);
 static void set_rows(tdl_webgpu_program *p, webgpu_op *op, const tdl_step_counts *counts);
+static void pick_kernel(webgpu_op *op);
 static void encode(tdl_webgpu_program *p);
 
 static void on_work_done(WGPUQueueWorkDoneStatus status, WGPUStringView message, void *user, void *number) {
@@ -129,7 +133,6 @@ static tdl_status compile_op(tdl_webgpu_program *p, int32_t index, tdl_error *er
     const tdl_plan *plan = p->program.plan;
     const tdl_plan_op *from = &plan->ops[index];
     webgpu_op *op = &p->ops[index];
-    op->kernel = from->kernel;
     op->call = (tdl_call){.attrs = from->attrs, .n_in = from->n_in, .n_out = from->n_out};
     memcpy(op->in, from->in, sizeof op->in);
     memcpy(op->out, from->out, sizeof op->out);
@@ -143,12 +146,17 @@ static tdl_status compile_op(tdl_webgpu_program *p, int32_t index, tdl_error *er
         op->call.out[i] = plan->values[from->out[i]].tensor;
         status = bind(p, from->out[i], &entries[1 + from->n_in + i], &op->offsets.out[i], err);
     }
-    if (status == TDL_OK) status = tdl_webgpu_pipeline_get(d, op->kernel, &op->call, &op->pipeline, err);
+    for (int32_t i = 0, n = 0; i <= TDL_PLAN_FEW_MAX && status == TDL_OK; i++) {
+        const tdl_kernel *kernel = i < TDL_PLAN_FEW_MAX ? from->few[i] : from->kernel;
+        if (!kernel) continue;
+        op->kernels[n] = kernel;
+        status = tdl_webgpu_pipeline_get(d, kernel, &op->call, &op->pipelines[n++], err);
+    }
     if (status != TDL_OK) return status;
     int32_t n = 1 + from->n_in + from->n_out;
     for (int32_t i = 1; i < n; i++) entries[i].binding = (uint32_t)i;
     char what[80];
-    snprintf(what, sizeof what, "binding the memory of op %d, %s", index, op->kernel->name);
+    snprintf(what, sizeof what, "binding the memory of op %d, %s", index, from->kernel->name);
     tdl_webgpu_scope_begin(d);
     op->group = d->api.DeviceCreateBindGroup(
         d->handle, &(WGPUBindGroupDescriptor){.layout = d->group_layouts[from->n_in][from->n_out],
@@ -195,6 +203,7 @@ tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts
             webgpu_op *op = &p->ops[i];
             tdl_dispatch dispatch = {0};
             set_rows(p, op, counts);
+            pick_kernel(op);
             op->kernel->dispatch(&op->call, &op->offsets, &dispatch);
             assert(dispatch.n_uniforms <= TDL_UNIFORMS_MAX);
             memcpy(op->groups, dispatch.groups, sizeof op->groups);
@@ -218,6 +227,13 @@ static void set_rows(tdl_webgpu_program *p, webgpu_op *op, const tdl_step_counts
         tdl_tensor *t = in ? &op->call.in[i] : &op->call.out[i - op->call.n_in];
         if (value->rows != TDL_ROWS_FIXED) t->shape[0] = counts->n[value->rows] + value->rows_add;
     }
+}
+
+static void pick_kernel(webgpu_op *op) {
+    int32_t i = 0;
+    while (op->kernels[i]->rows_max && op->call.out[0].shape[0] > op->kernels[i]->rows_max) i++;
+    op->kernel = op->kernels[i];
+    op->pipeline = op->pipelines[i];
 }
 
 static void encode(tdl_webgpu_program *p) {

@@ -1,62 +1,13 @@
-// matmul.wgsl - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]); the decoder of w's type defines weight4.
+// matmul.wgsl - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]) for many tokens.
 //
-// Two ways, by how many tokens the step has. Few: 32 invocations share the sum of one output, each takes every 32nd
-// four columns, and a tree adds them up; a workgroup makes 8 outputs of a token. Many: a workgroup makes a tile of 64
-// tokens by 64 outputs, an invocation 4 by 4 of it, with 16 columns of x and w at a time in workgroup memory. The two
-// sum in different orders: a row's last bits may differ between a step of few tokens and one of many.
-struct Params {
-    x_offset: u32,
-    x_stride: u32,
-    w_offset: u32,
-    bias_offset: u32,
-    y_offset: u32,
-    y_stride: u32,
-    n_tokens: u32,
-    n_columns: u32, // K
-    n_outputs: u32, // N
-    n_tiles: u32, // of the outputs, where tokens are many
-    few: u32,
-}
-
-const OUTPUTS: u32 = 8u; // of a workgroup, where tokens are few
-const LANES: u32 = 32u; // invocations that share an output
+// A workgroup makes a tile of 64 tokens by 64 outputs, an invocation 4 by 4 of it, with 16 columns of x and w at a time in
+// workgroup memory.
 const TILE: u32 = 64u;
 const DEPTH: u32 = 16u;
 const PITCH: u32 = 68u; // of a column in a tile's memory
 
 var<workgroup> x_tile: array<f32, 1088>; // [DEPTH, PITCH], columns first
 var<workgroup> w_tile: array<f32, 1088>;
-var<workgroup> partial: array<f32, 256>; // [OUTPUTS, LANES]
-
-fn weight_word(i: u32) -> u32 { return w[p.w_offset + i]; }
-
-// Zero where column k + 0 to k + 3 is beyond the row.
-fn within_row(k: u32, values: vec4<f32>) -> vec4<f32> {
-    return select(values, vec4<f32>(0.0), vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(p.n_columns));
-}
-
-fn x4(first: u32) -> vec4<f32> { return vec4<f32>(x[first], x[first + 1u], x[first + 2u], x[first + 3u]); }
-
-fn few_tokens(group: vec3<u32>, index: u32, lane: u32) {
-    let n = index * OUTPUTS + lane / LANES;
-    let x_row = p.x_offset + group.z * p.x_stride;
-    var sums = vec4<f32>(0.0);
-    if (n < p.n_outputs) {
-        let w_row = n * p.n_columns;
-        var k = lane % LANES * 4u;
-        for (; k + 4u <= p.n_columns; k += LANES * 4u) { sums += weight4(w_row + k) * x4(x_row + k); }
-        if (k < p.n_columns) { sums += within_row(k, weight4(w_row + k)) * within_row(k, x4(x_row + k)); }
-    }
-    partial[lane] = (sums.x + sums.y) + (sums.z + sums.w);
-    workgroupBarrier();
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        if (lane % LANES < half) { partial[lane] += partial[lane + half]; }
-        workgroupBarrier();
-    }
-    if (lane % LANES == 0u && n < p.n_outputs) {
-        y[p.y_offset + group.z * p.y_stride + n] = partial[lane] + bias_of(n);
-    }
-}
 
 fn store_row(token: u32, first: u32, sums: vec4<f32>) {
     if (token >= p.n_tokens) { return; }
@@ -67,7 +18,10 @@ fn store_row(token: u32, first: u32, sums: vec4<f32>) {
     if (first + 3u < p.n_outputs) { y[at + 3u] = sums.w + bias_of(first + 3u); }
 }
 
-fn many_tokens(index: u32, lane: u32) {
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let index = group.y * n_groups.x + group.x; // the dispatch is folded into two dimensions
     let first_token = index / p.n_tiles * TILE;
     let first_output = index % p.n_tiles * TILE;
     // What this invocation brings into workgroup memory: four columns of a row of x, and of w.
@@ -106,11 +60,4 @@ fn many_tokens(index: u32, lane: u32) {
     store_row(first_token + t + 1u, first_output + n, sums1);
     store_row(first_token + t + 2u, first_output + n, sums2);
     store_row(first_token + t + 3u, first_output + n, sums3);
-}
-
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
-    let index = group.y * n_groups.x + group.x; // the dispatch is folded into two dimensions
-    if (p.few != 0u) { few_tokens(group, index, lane); } else { many_tokens(index, lane); }
 }
