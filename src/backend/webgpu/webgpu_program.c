@@ -107,6 +107,7 @@ tdl_status tdl_webgpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buff
             tdl_webgpu_make_buffer(d, (n_ops + 1) * UNIFORM_STRIDE, WGPUBufferUsage_Uniform | WGPUBufferUsage_CopyDst);
         status = tdl_webgpu_scope_end(d, "making the uniforms' buffer", err);
     }
+    if (status == TDL_OK) tdl_webgpu_pipelines_ahead(d, plan);
     for (int32_t i = 0; i < plan->n_ops && status == TDL_OK; i++) status = compile_op(p, i, err);
     pthread_mutex_unlock(&d->lock);
     if (status != TDL_OK) {
