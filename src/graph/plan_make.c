@@ -7,6 +7,7 @@ static tdl_status pack(const tdl_graph *g, const tdl_plan_desc *desc, tdl_plan *
 static void mark_used(tdl_plan *plan);
 
 tdl_status tdl_plan_create(tdl_graph *g, const tdl_plan_desc *desc, tdl_plan **out, tdl_error *err) {
+    if (!g->error.code) tdl_graph_split(g, desc);
     if (!g->error.code) tdl_graph_fuse(g);
     if (!g->error.code) tdl_graph_lower(g, desc);
     if (g->error.code) return tdl_fail(err, g->error.code, "%s", g->error.message);

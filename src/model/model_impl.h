@@ -9,6 +9,14 @@
 
 #include <pthread.h>
 
+// Some rows of a weight that a device takes only in parts.
+typedef struct tdl_weight_part {
+    int32_t weight;
+    tdl_layout layout;
+    int64_t first, count; // rows
+    tdl_buffer *buffer;   // NULL: not made yet
+} tdl_weight_part;
+
 struct tdl_model {
     const tdl_allocator *mem;
     tdl_device *device;
@@ -23,8 +31,9 @@ struct tdl_model {
     tdl_dtype kv_dtype;
     uint64_t n_params;
     char name[128];
-    pthread_mutex_t binding;                  // guards buffers: a plan may be the first to want a layout
+    pthread_mutex_t binding;                  // guards buffers, parts: a plan may be the first to want a layout
     tdl_buffer *(*buffers)[TDL_LAYOUT_COUNT]; // [params.n]: each weight in each layout some plan uses
+    tdl_vec parts;                            // tdl_weight_part: of weights that plans use in parts
 };
 
 // tdl_model_open over weights that are there already, and that the model takes over, on failure too. desc's path, bytes
@@ -62,8 +71,8 @@ int32_t tdl_model_build_train(const tdl_model *model, const tdl_model_train *tra
 tdl_status tdl_model_train_tensor(const tdl_model *model, const tdl_model_train *train, int32_t weight, tdl_tensor *out,
                                   tdl_error *err);
 
-// A weight's buffer on the device as it is in the file. Errors: MEMORY, DEVICE, DEVICE_LOST.
-tdl_status tdl_model_weight_buffer(tdl_model *model, int32_t weight, tdl_buffer **out, tdl_error *err);
+// The buffer of a plan's weight, made where it is not there yet. Errors: MEMORY, DEVICE, DEVICE_LOST.
+tdl_status tdl_model_weight_buffer(tdl_model *model, const tdl_value *value, tdl_buffer **out, tdl_error *err);
 tdl_kv_desc tdl_model_kv_desc(const tdl_model *model, int32_t n_pages);
 // Graph and plan in one. Errors: MEMORY, LIMIT.
 tdl_status tdl_model_plan(const tdl_model *model, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err);

@@ -269,7 +269,7 @@ static tdl_status bind(tdl_train_engine *e, const tdl_plan *plan, tdl_buffer **b
         if (value->kind == TDL_VALUE_STATE) bound[i] = e->states[value->weight];
         else if (e->param_of[value->weight] >= 0)
             bound[i] = state_buffer(e, TDL_TRAIN_WEIGHT, e->param_of[value->weight]);
-        else status = tdl_model_weight_buffer(e->model, value->weight, &bound[i], err);
+        else status = tdl_model_weight_buffer(e->model, value, &bound[i], err);
     }
     return status;
 }
