@@ -183,7 +183,7 @@ static tdl_status bind(tdl_webgpu_program *p, int32_t id, WGPUBindGroupEntry *en
         end = value->offset + (size_t)tdl_dtype_get(t->dtype)->block_size;
         for (int32_t i = 0; i < t->n_dims; i++) end += (size_t)((t->shape[i] - 1) * t->strides[i]);
     }
-    bool ok = value->offset % 4 == 0 && end <= buffer->buffer.size && tdl_align_size(end, 16, &end);
+    bool ok = value->offset % 16 == 0 && end <= buffer->buffer.size && tdl_align_size(end, 16, &end);
     if (!ok || end - first > d->device.value_size_max + 16)
         return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: '%s': bytes %zu to %zu of a buffer of %zu cannot be bound",
                         value->name, first, end, buffer->buffer.size);
