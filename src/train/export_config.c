@@ -98,7 +98,9 @@ static bool put_window(const tdl_model *m, json_t *root) {
 static bool put_token_ids(const tdl_model *m, json_t *root) {
     int32_t bos = m->tokenizer ? tdl_tokenizer_bos(m->tokenizer) : -1;
     int32_t eos = m->tokenizer ? tdl_tokenizer_eos(m->tokenizer) : -1;
-    return (bos < 0 || put_int(root, "bos_token_id", bos)) && (eos < 0 || put_int(root, "eos_token_id", eos));
+    // null where there is none: else the class's own numbers, of another vocabulary, would count
+    return json_object_set_new(root, "bos_token_id", bos < 0 ? json_null() : json_integer(bos)) == 0 &&
+           json_object_set_new(root, "eos_token_id", eos < 0 ? json_null() : json_integer(eos)) == 0;
 }
 
 static bool put_int(json_t *object, const char *key, int64_t value) {
