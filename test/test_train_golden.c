@@ -13,6 +13,13 @@
 
 #include <cmocka.h>
 
+#if defined(TDL_WEBGPU_LIBRARY)
+static const char LIBRARY[] = TDL_WEBGPU_LIBRARY;
+#else
+static const char *const LIBRARY = NULL;
+#endif
+
+static const char *const names[] = {"gpt2", "llama", "qwen2", "qwen3", "mistral"};
 static const double GRADIENT_BOUND = 1e-4, LOSS_BOUND = 1e-3;
 
 typedef struct batch {
@@ -95,13 +102,13 @@ static double gradients(tdl_train_engine *e, const batch *b, tdl_hypers *hypers)
 
 // The tensor's name in the safetensors file, and whether it lies there transposed.
 static void hf_name(const tdl_model *model, int32_t weight, char *name, size_t size, bool *transposed) {
-    static const char *const names[TDL_ROLE_COUNT][TDL_NAMING_COUNT] = {
+    static const char *const roles[TDL_ROLE_COUNT][TDL_NAMING_COUNT] = {
 #define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {gguf, llama, gpt2},
 #include "model/roles.def"
 #undef TDL_ROLE
     };
     int32_t role = weight % TDL_ROLE_COUNT, layer = weight / TDL_ROLE_COUNT - 1;
-    const char *format = names[role][model->arch->naming], *hole = strstr(format, "%d");
+    const char *format = roles[role][model->arch->naming], *hole = strstr(format, "%d");
     if (hole) snprintf(name, size, "%.*s%d%s", (int)(hole - format), format, layer, hole + 2);
     else snprintf(name, size, "%s", format);
     *transposed = model->arch->conv1d && layer >= 0 && model->params.list[weight].tensor.n_dims == 2;
@@ -133,23 +140,34 @@ static double gradient_error(tdl_train_engine *e, const tdl_model *model, int32_
     return worst;
 }
 
-static void check_family(const char *name, bool recompute) {
+typedef struct family_check {
+    const char *device; // NULL: cpu
+    bool recompute;
+} family_check;
+
+static void check_family(const char *name, const family_check *check) {
     char path[4096];
     snprintf(path, sizeof path, "%s/train/%s.json", TDL_TEST_DATA, name);
     json_t *reference = golden_json(path);
     snprintf(path, sizeof path, "%s/hf-tiny/%s", TDL_TEST_DATA, name);
-    tdl_device *device;
-    tdl_model *model = golden_open(path, TDL_PRECISION_F32, 2, NULL, &device);
+    tdl_device *device = NULL;
+    tdl_model *model = NULL;
+    tdl_error err = {0};
+    const tdl_device_desc where = {.size = sizeof where, .name = check->device, .n_threads = 2, .library = LIBRARY};
+    tdl_model_desc desc = {.size = sizeof desc, .path = path, .precision = TDL_PRECISION_F32};
+    if (tdl_device_open(&where, &device, &err) != TDL_OK) fail_msg("%s", err.message);
+    desc.device = device;
+    if (tdl_model_open(&desc, &model, &err) != TDL_OK) fail_msg("%s", err.message);
     batch b = read_batch(json_object_get(reference, "documents"));
     const json_t *adamw = json_object_get(reference, "adamw"), *losses = json_object_get(reference, "losses");
     const json_t *norms = json_object_get(reference, "norms");
-    tdl_train_engine *e = engine_of(model, &b, adamw, recompute);
+    tdl_train_engine *e = engine_of(model, &b, adamw, check->recompute);
     tdl_hypers hypers = {{0}};
     double loss = gradients(e, &b, &hypers), worst = 0, worst_loss = 0, worst_norm = 0;
-    const char *where = "";
+    const char *worst_name = "";
     for (int32_t i = 0; i < tdl_train_engine_n_params(e); i++) {
         double error = gradient_error(e, model, i, json_object_get(reference, "gradients"));
-        if (error > worst) worst = error, where = tdl_train_engine_param(e, i)->name;
+        if (error > worst) worst = error, worst_name = tdl_train_engine_param(e, i)->name;
     }
     assert_int_equal(tdl_train_engine_n_params(e), json_object_size(json_object_get(reference, "gradients")));
     hypers.values[TDL_HYPER_CLIP] = (float)json_real_value(json_object_get(reference, "clip"));
@@ -171,8 +189,9 @@ static void check_family(const char *name, bool recompute) {
     }
     double last = json_real_value(json_array_get(losses, json_array_size(norms)));
     worst_loss = fmax(worst_loss, fabs(loss - last) / last);
-    print_message("%-8s%s gradients %.1e (%s), losses of 20 steps %.1e, norms %.1e\n", name,
-                  recompute ? " recomputed" : "", worst, where, worst_loss, worst_norm);
+    print_message("%s %s%s: gradients %.1e (%s), losses of 20 steps %.1e, norms %.1e\n",
+                  check->device ? check->device : "cpu", name, check->recompute ? " recomputed" : "", worst, worst_name,
+                  worst_loss, worst_norm);
     assert_true(worst <= GRADIENT_BOUND);
     assert_true(worst_loss <= LOSS_BOUND);
     assert_true(worst_norm <= LOSS_BOUND);
@@ -185,18 +204,33 @@ static void check_family(const char *name, bool recompute) {
 
 static void test_families(void **state) {
     (void)state;
-    static const char *const names[] = {"gpt2", "llama", "qwen2", "qwen3", "mistral"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_family(names[i], false);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_family(names[i], &(family_check){0});
 }
 
 // Activation checkpointing changes what is kept, not what is computed.
 static void test_recomputed(void **state) {
     (void)state;
-    check_family("gpt2", true);
-    check_family("qwen3", true);
+    check_family("gpt2", &(family_check){.recompute = true});
+    check_family("qwen3", &(family_check){.recompute = true});
+}
+
+static void test_webgpu(void **state) {
+    (void)state;
+    tdl_error err = {0};
+    tdl_device *device = NULL;
+    if (tdl_device_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = "webgpu", .library = LIBRARY},
+                        &device, &err)) {
+        print_message("skipped, no WebGPU device: %s\n", err.message);
+        skip();
+    }
+    tdl_device_close(device);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        check_family(names[i], &(family_check){.device = "webgpu"});
+    check_family("gpt2", &(family_check){.device = "webgpu:0:min"});
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_families), cmocka_unit_test(test_recomputed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_families), cmocka_unit_test(test_recomputed),
+                                       cmocka_unit_test(test_webgpu)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

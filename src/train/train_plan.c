@@ -78,6 +78,9 @@ static int64_t n_pieces(const tdl_trained *param) {
     return tdl_div_up(tdl_tensor_n_elements(&param->tensor), NORM_PIECE);
 }
 
+// Their room among all: devices bind at multiples of 16 bytes. What is left over stays zero.
+static int64_t n_places(const tdl_trained *param) { return tdl_div_up(n_pieces(param), 4) * 4; }
+
 tdl_status tdl_train_plan_update(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err) {
     tdl_graph g;
     tdl_graph_init(&g, desc->model->mem);
@@ -88,7 +91,7 @@ tdl_status tdl_train_plan_update(const tdl_train_plan_desc *desc, tdl_plan **out
         int32_t grad = param_state(desc, &g, TDL_TRAIN_GRAD, i);
         int32_t pieces = tdl_graph_rows(&g, desc->params[i].name, norms, first, n_pieces(&desc->params[i]));
         tdl_graph_op_into(&g, desc->params[i].name, TDL_OP_SUM_SQUARES, NULL, 1, &grad, &pieces);
-        first += n_pieces(&desc->params[i]);
+        first += n_places(&desc->params[i]);
     }
     tdl_graph_op_into(&g, "clip", TDL_OP_CLIP, NULL, 2, (int32_t[]){norms, hyper}, &stats);
     for (int32_t i = 0; i < desc->n_params; i++) {
@@ -161,7 +164,7 @@ tdl_status tdl_train_state_tensor(const tdl_train_plan_desc *desc, int32_t numbe
     if (number == TDL_TRAIN_STATES * n + TDL_TRAIN_LOSSES) size = desc->train->n_tokens;
     if (number == TDL_TRAIN_STATES * n + TDL_TRAIN_NORMS) {
         size = 0;
-        for (int32_t i = 0; i < n; i++) size += n_pieces(&desc->params[i]);
+        for (int32_t i = 0; i < n; i++) size += n_places(&desc->params[i]);
     }
     return tdl_tensor_make(TDL_DTYPE_F32, 1, &size, NULL, out, err);
 }
