@@ -6,6 +6,7 @@
 #include "cli/console.h"
 #include "cli/model_args.h"
 #include "cli/options.h"
+#include "cli/trace_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,11 +36,12 @@ typedef struct train_args {
     float lr, lr_min, weight_decay, clip, dropout, alpha;
     uint64_t seed;
     bool resume, recompute, plan;
+    cli_trace trace;
 } train_args;
 
 static int command(const char *name, const char *synopsis, const char *about, train_args *args, const char **model,
                    int argc, char **argv);
-static int run(const train_args *args);
+static int run(train_args *args);
 static int steps(tdl_trainer *trainer);
 static int save(tdl_trainer *trainer, const train_args *args);
 static bool show_reading(void *user, double fraction);
@@ -109,7 +111,9 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                      {NULL, "checkpoint-every", CLI_I32, "N", &a->n_checkpoint_every, 1, INT32_MAX,
                       "steps between checkpoints (default 500)"},
                      {NULL, "recompute", CLI_FLAG, NULL, &a->recompute, 0, 0,
-                      "compute activations twice instead of keeping them"}}},
+                      "compute activations twice instead of keeping them"},
+                     {NULL, "trace", CLI_TEXT, "FILE", &a->trace.path, 0, 0,
+                      "write when each op of each step ran, as Chrome's trace JSON (chrome://tracing, Perfetto)"}}},
         cli_device_group(&a->device),
     };
     const cli_command of = {.name = name,
@@ -183,7 +187,7 @@ static int print_plan(tdl_trainer *trainer) {
     return CLI_OK;
 }
 
-static int run(const train_args *args) {
+static int run(train_args *args) {
     tdl_error err = {0};
     tdl_device *device = NULL;
     tdl_trainer *trainer = NULL;
@@ -194,7 +198,9 @@ static int run(const train_args *args) {
     cli_progress_end();
     if (status) code = status == TDL_ERROR_CANCELLED ? CLI_INTERRUPTED : cli_fail(&err);
     if (code == CLI_GO && args->plan) code = print_plan(trainer);
+    if (code == CLI_GO) code = cli_trace_begin(&args->trace, device);
     if (code == CLI_GO) code = steps(trainer);
+    code = cli_trace_end(&args->trace, device, code);
     if (code == CLI_GO) code = save(trainer, args);
     tdl_trainer_destroy(trainer);
     tdl_device_close(device);
