@@ -62,6 +62,8 @@ static const op_case matmul_list[] = {
     {.dims = {1, 2048, 2048}, .dtype = TDL_DTYPE_Q4_K, .bench = true},
     {.dims = {1, 2048, 2048}, .dtype = TDL_DTYPE_Q6_K, .bench = true},
     {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_F16, .bench = true, .slow = true},
+    {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "training"},
+    {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "training"},
 };
 
 static const op_case_set matmul_cases = {.make = matmul_make,

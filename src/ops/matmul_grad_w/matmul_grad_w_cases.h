@@ -33,7 +33,6 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {64, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
-    {.dims = {256, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
 };
 
 static const op_case_set matmul_grad_w_cases = {.make = matmul_grad_w_make,

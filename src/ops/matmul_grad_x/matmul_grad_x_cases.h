@@ -43,7 +43,6 @@ static const op_case matmul_grad_x_list[] = {
     {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {64, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
-    {.dims = {256, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
     {.dims = {512, 1536, 576}, .dtype = TDL_DTYPE_Q8_0, .bench = true, .slow = true},
 };
 

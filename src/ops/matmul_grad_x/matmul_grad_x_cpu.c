@@ -16,7 +16,7 @@ static bool accepts(const tdl_call *call) {
     const tdl_tensor *w = &call->in[1];
     const tdl_dtype_info *dtype = tdl_dtype_get(w->dtype);
     return tdl_f32_rows(&call->in[0]) && tdl_f32_rows(&call->out[0]) && dtype->decode && dtype->block_n <= BLOCK_MAX &&
-           w->dtype != TDL_DTYPE_F64 && w->strides[1] == dtype->block_size;
+           w->strides[1] == dtype->block_size;
 }
 
 // Columns of a unit: whole blocks of every type.

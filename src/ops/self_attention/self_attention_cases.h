@@ -75,7 +75,8 @@ static double self_attention_flops(const tdl_call *call) { return 4 * self_atten
         {.dims = {8, 8, 32}, .attrs = {.alibi = 8}, .seqs = {{0, 75}, {0, 20}}, .n_seqs = 2},                          \
         {.dims = {6, 3, 40}, .attrs = {.alibi = 8, .window = 33}, .seqs = {{0, 80}}, .n_seqs = 1, .note = "6 slopes"}, \
         {.dims = {8, 1, 128}, .seqs = {{0, 35}}, .n_seqs = 1}, {.dims = {1, 1, 256}, .seqs = {{0, 67}}, .n_seqs = 1},  \
-        {.dims = {71, 1, 9}, .seqs = {{0, 6}}, .n_seqs = 1, .note = "more heads than a tile has rows"},                \
+        {.dims = {2, 1, 16}, .attrs = {.window = 70}, .seqs = {{0, 300}}, .n_seqs = 1, .note = "blocks out of sight"}, \
+        {.dims = {135, 1, 9}, .seqs = {{0, 6}}, .n_seqs = 1, .note = "more heads than a tile has rows"},               \
         {.dims = {1, 1, 1024}, .seqs = {{0, 3}}, .n_seqs = 1}, {.dims = {1, 1, 4}, .seqs = {{0, 1100}}, .n_seqs = 1},  \
         {.dims = {2, 1, 64}, .seqs = {{0, 130}, {0, 126}}, .n_seqs = 2},                                               \
         {.dims = {4, 2, 64}, .seqs = {{0, 512}}, .n_seqs = 1, .bench = true, .slow = true, .note = "novelist"},        \
