@@ -3,24 +3,26 @@
 //     op_suite [--isa plain|avx2|avx512|neon] [--seed N] [--op NAME] [--slow] [--verbose]
 //     op_suite --markdown            prints docs/OPS.md
 //
-// A kernel is run on each case that it accepts: all units at once, one by one, and cut at random places in random
-// order. The bits must be the same each time, within the case set's bound of the reference, and nothing else may be
-// written; where rows are independent, parts of the rows computed alone must give the same bits too. Inputs end where
-// reading on is fatal: after a crash, --verbose shows the case. It also fails where an op has no case, where a kernel
-// that this CPU can run was accepted by no case, and where tdl_kernel_find never picks a kernel; and where docs/OPS.md
-// is not what it would print. The WebGPU kernels: op_suite_webgpu.c.
+// A kernel is run on each case that it accepts: all units at once, one by one, cut at random places in random order, and
+// by two threads that take units as they get free. The bits must be the same each time, within the case set's bound of
+// the reference, and nothing else may be written; where rows are independent, parts of the rows computed alone must give
+// the same bits too. Inputs end where reading on is fatal: after a crash, --verbose shows the case. It also fails where
+// an op has no case, where a kernel that this CPU can run was accepted by no case, and where tdl_kernel_find never picks
+// a kernel; and where docs/OPS.md is not what it would print. The WebGPU kernels: op_suite_webgpu.c.
 #include "backend/cpu/cpu_features.h"
 #include "base/hash.h"
+#include "base/thread.h"
 #include "ops/op_impl.h"
 #include "support/op_cases.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KERNELS_MAX = 64, SPLITS = 3 };
+enum { KERNELS_MAX = 64, SPLITS = 3, THREADS = 2 };
 
 typedef struct isa_level {
     const char *name;
@@ -45,6 +47,7 @@ typedef struct suite {
     int64_t passed, failed, skipped;
     char label[256]; // of the test that runs
     tdl_rng rng;
+    tdl_pool *pool;
 } suite;
 
 // What a kernel computed, packed.
@@ -65,12 +68,18 @@ int main(int argc, char **argv) {
         return 0;
     }
     s.rng = tdl_rng_make(s.opt.seed, 0);
+    tdl_error err = {0};
+    if (tdl_pool_create(tdl_allocator_or_default(NULL), THREADS, &s.pool, &err) != TDL_OK) {
+        fprintf(stderr, "op_suite: %s\n", err.message);
+        return 2;
+    }
     printf("seed %" PRIu64 "\n", s.opt.seed);
     for (int op = TDL_OP_NONE + 1; op < TDL_OP_COUNT; op++)
         if (!s.opt.op || strcmp(s.opt.op, tdl_op_get((tdl_op)op)->name) == 0) test_op(&s, (tdl_op)op);
     if (!s.opt.op) check_document(&s);
     printf("%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped (no such CPU)\n", s.passed, s.failed,
            s.skipped);
+    tdl_pool_destroy(s.pool);
     return s.failed ? 1 : 0;
 }
 
@@ -231,6 +240,7 @@ static void test_reference_in_place(suite *s, op_fixture *f) {
 
 static result run_split(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, void *scratch,
                         bool single);
+static result run_threads(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, size_t scratch_size);
 static bool rows_independent(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call, void *scratch,
                              const result *whole);
 
@@ -268,6 +278,10 @@ static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel, const
         free_result(&again);
     }
     verdict(s, same, "other bits where its %" PRId64 " units are run apart", n_units);
+    result shared = run_threads(s, f, kernel, call, scratch_size);
+    verdict(s, op_fixture_same_bits(f, whole.data, shared.data) && op_fixture_guards_intact(f),
+            "other bits with %d threads", THREADS);
+    free_result(&shared);
     if (op_case_set_of(f->op)->row_inputs)
         verdict(s, rows_independent(s, f, kernel, call, scratch, &whole),
                 "other bits where some rows are computed alone");
@@ -295,6 +309,31 @@ static result run_split(suite *s, op_fixture *f, const tdl_kernel *kernel, const
         kernel->run(call, starts[order[i]], starts[order[i] + 1] - starts[order[i]], scratch);
     free(starts);
     free(order);
+    return take_result(f);
+}
+
+// Units that threads take one by one, as a program's do.
+typedef struct shared_units {
+    const tdl_kernel *kernel;
+    const tdl_call *call;
+    void *scratch[THREADS];
+    int64_t n;
+    atomic_llong next;
+} shared_units;
+
+static void take_units(void *arg, int32_t index) {
+    shared_units *units = arg;
+    int64_t unit;
+    while ((unit = atomic_fetch_add(&units->next, 1)) < units->n)
+        units->kernel->run(units->call, unit, 1, units->scratch[index]);
+}
+
+static result run_threads(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call,
+                          size_t scratch_size) {
+    shared_units units = {.kernel = kernel, .call = call, .n = kernel->units(call)};
+    for (int i = 0; i < THREADS; i++) units.scratch[i] = scratch_size ? op_memory(f, scratch_size) : NULL;
+    op_fixture_reset(f);
+    tdl_pool_run(s->pool, take_units, &units);
     return take_result(f);
 }
 

@@ -31,10 +31,10 @@ static const op_case_set act_grad_cases = {.make = act_grad_make,
                                            .list = act_grad_list,
                                            .n = OP_CASE_COUNT(act_grad_list),
                                            .metric = OP_METRIC_ELEMENT,
-                                           .bound_abs = 1.5e-6,
-                                           .bound_rel = 1e-6,
-                                           .webgpu_abs = 4e-6,
-                                           .webgpu_rel = 2e-6,
+                                           .bound_abs = 5e-7,
+                                           .bound_rel = 3.3e-7,
+                                           .webgpu_abs = 1.5e-6,
+                                           .webgpu_rel = 1e-6,
                                            .row_inputs = 0x3};
 
 #endif

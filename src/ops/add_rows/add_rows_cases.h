@@ -21,7 +21,9 @@ static const op_case_set add_rows_cases = {.make = add_rows_make,
                                            .list = add_rows_list,
                                            .n = OP_CASE_COUNT(add_rows_list),
                                            .metric = OP_METRIC_ROW,
-                                           .bound_abs = 1e-6,
-                                           .bound_rel = 2e-6};
+                                           .bound_abs = 3.3e-7,
+                                           .bound_rel = 6.7e-7,
+                                           .webgpu_abs = 1e-6,
+                                           .webgpu_rel = 2e-6};
 
 #endif

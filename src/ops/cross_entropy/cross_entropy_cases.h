@@ -36,8 +36,10 @@ static const op_case_set cross_entropy_cases = {.make = cross_entropy_make,
                                                 .list = cross_entropy_list,
                                                 .n = OP_CASE_COUNT(cross_entropy_list),
                                                 .metric = OP_METRIC_ELEMENT,
-                                                .bound_abs = 2e-6,
-                                                .bound_rel = 2e-6,
+                                                .bound_abs = 2.5e-7,
+                                                .bound_rel = 2.5e-7,
+                                                .webgpu_abs = 2e-6,
+                                                .webgpu_rel = 2e-6,
                                                 .row_inputs = 0x3};
 
 #endif

@@ -69,7 +69,7 @@ static void grad_row(const norm_rows *rows, int64_t n, float eps) {
     vf minus_normed = vf_set1(-vf_sum(vf_add(products[0], products[1])) * r / (float)n), scale = vf_set1(r);
     for (i = 0; i + TDL_VF_LANES <= n; i += TDL_VF_LANES) {
         vf normed = vf_mul(vf_sub(vf_load(x + i), shift), scale), d = vf_load(dy + i);
-        vf centred = vf_fma(d, vf_load(w + i), minus);
+        vf centred = vf_add(vf_mul(d, vf_load(w + i)), minus); // rounded as in the mean
         vf_store(rows->dx + i, vf_mul(scale, vf_fma(normed, minus_normed, centred)));
         vf_store(rows->dw + i, vf_fma(d, normed, vf_load(rows->dw + i)));
         vf_store(rows->db + i, vf_add(d, vf_load(rows->db + i)));
@@ -77,7 +77,7 @@ static void grad_row(const norm_rows *rows, int64_t n, float eps) {
     if (i < n) {
         int64_t lanes = n - i;
         vf normed = vf_mul(vf_sub(vf_load_n(x + i, lanes), shift), scale), d = vf_load_n(dy + i, lanes);
-        vf centred = vf_fma(d, vf_load_n(w + i, lanes), minus);
+        vf centred = vf_add(vf_mul(d, vf_load_n(w + i, lanes)), minus);
         vf_store_n(rows->dx + i, vf_mul(scale, vf_fma(normed, minus_normed, centred)), lanes);
         vf_store_n(rows->dw + i, vf_fma(d, normed, vf_load_n(rows->dw + i, lanes)), lanes);
         vf_store_n(rows->db + i, vf_add(d, vf_load_n(rows->db + i, lanes)), lanes);

@@ -22,7 +22,9 @@ static const op_case_set sum_parts_cases = {.make = sum_parts_make,
                                             .list = sum_parts_list,
                                             .n = OP_CASE_COUNT(sum_parts_list),
                                             .metric = OP_METRIC_ROW,
-                                            .bound_abs = 1e-6,
-                                            .bound_rel = 2e-6};
+                                            .bound_abs = 3.3e-7,
+                                            .bound_rel = 6.7e-7,
+                                            .webgpu_abs = 1e-6,
+                                            .webgpu_rel = 2e-6};
 
 #endif

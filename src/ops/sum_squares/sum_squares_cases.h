@@ -24,7 +24,9 @@ static const op_case_set sum_squares_cases = {.make = sum_squares_make,
                                               .list = sum_squares_list,
                                               .n = OP_CASE_COUNT(sum_squares_list),
                                               .metric = OP_METRIC_ELEMENT,
-                                              .bound_abs = 1e-6,
-                                              .bound_rel = 4e-6};
+                                              .bound_abs = 1e-7,
+                                              .bound_rel = 4e-7,
+                                              .webgpu_abs = 1e-6,
+                                              .webgpu_rel = 4e-6};
 
 #endif
