@@ -51,6 +51,17 @@ tdl_label_test(op_suite_webgpu_min)
 add_test(NAME op_suite_webgpu_slow COMMAND op_suite_webgpu --slow)
 tdl_label_test(op_suite_webgpu_slow)
 
+# And on a driver without f16 and with other subgroups, where tools/setup.sh test could fetch it.
+if(EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json)
+  add_test(NAME op_suite_webgpu_swiftshader COMMAND op_suite_webgpu)
+  tdl_label_test(op_suite_webgpu_swiftshader)
+  set_tests_properties(op_suite_webgpu_swiftshader PROPERTIES
+    ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
+    PASS_REGULAR_EXPRESSION "SwiftShader.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
+else()
+  message(STATUS "SwiftShader is not there: its tests are left out (tools/setup.sh test fetches it)")
+endif()
+
 file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
 foreach(source IN LISTS benches)
   get_filename_component(name ${source} NAME_WE)

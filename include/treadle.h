@@ -1,5 +1,5 @@
 /*
- * treadle.h - run transformer language models from plain C.
+ * treadle.h - run and train transformer language models from plain C.
  *
  *     tdl_error err = {0};
  *     tdl_model *model = NULL;
@@ -104,7 +104,7 @@ typedef struct tdl_device tdl_device;
 typedef struct tdl_device_desc {
     size_t size;
     /* "cpu" (the default) or "webgpu"; "webgpu:1": the second adapter; "webgpu:1:min": that one, held to the limits that
-     * every WebGPU adapter has. */
+     * every WebGPU adapter has; "null": for tests of programs, slow, asynchronous, strict about its caller. */
     const char *name;
     int32_t n_threads;   /* CPU threads, at most 256; default: one per core this process may use */
     const char *isa_max; /* CPU: use at most "plain", "avx2", "avx512" or "neon"; default: the best there is */
@@ -331,11 +331,145 @@ typedef struct tdl_device_info {
     uint32_t workgroup_size_max;                /* invocations */
 } tdl_device_info;
 
+/* An op as it ran in a step. */
+typedef struct tdl_trace_event {
+    char name[48];            /* of the value it made: "3.ffn_gate" */
+    const char *op, *kernel;  /* "matmul", "matmul_q8". Static text */
+    int64_t step;             /* from 0, since the trace was switched on */
+    int32_t index;            /* of the op in the step's plan */
+    int32_t lane;             /* CPU: the thread that had a part in it, from 0; else 0 */
+    int64_t begin_ns, end_ns; /* since the trace was switched on */
+} tdl_trace_event;
+
+/* Notes from now on when every op of every step begins and ends; on false: no longer. A trace that is switched on begins
+ * anew. Off, it costs nothing; on, a GPU runs each op in a pass of its own, and its first op of a step is taken to begin when
+ * the step was submitted. To be called while no step is under way. Errors: UNSUPPORTED (the device has no clock), MEMORY. */
+TDL_API tdl_status tdl_device_trace(tdl_device *device, bool on, tdl_error *err);
+/* What was noted, by step, then op, then lane: events [*n_events], borrowed until the next step, tdl_device_trace or
+ * close. Errors: MEMORY (there was none for all of it). */
+TDL_API tdl_status tdl_device_trace_events(const tdl_device *device, const tdl_trace_event **events, size_t *n_events,
+                                           tdl_error *err);
+
 /* Of all kinds: infos [infos_max], *n_infos of them, which may be more than infos_max. An error where a kind of device
  * could not be asked (no WebGPU library, for one); the others are listed all the same. desc: allocator and library;
  * may be NULL. Errors: ARGUMENT, MEMORY, DEVICE. */
 TDL_API tdl_status tdl_device_list(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max,
                                    size_t *n_infos, tdl_error *err);
+
+/* ---- training (experimental) ---------------------------------------------------------------------------------------- */
+
+typedef struct tdl_trainer tdl_trainer;
+
+typedef enum tdl_schedule {
+    TDL_SCHEDULE_COSINE = 0, /* after the warm-up half a cosine down to lr_min */
+    TDL_SCHEDULE_CONSTANT,
+    TDL_SCHEDULE_LINEAR, /* a straight line down to lr_min */
+    TDL_SCHEDULE_WSD,    /* warm-up, stable, then n_decay_steps of a straight line down to lr_min */
+} tdl_schedule;
+
+/* What is trained, on what, how long. Where the weights come from: model_path, or config_path and tokenizer_path for
+ * random weights as the family's paper draws them. */
+typedef struct tdl_trainer_desc {
+    size_t size;
+    const char *model_path;                   /* as tdl_model_desc.path */
+    const char *config_path, *tokenizer_path; /* Hugging Face's config.json and tokenizer.json */
+    tdl_device *device;                       /* borrowed until destroy; default: a CPU device of the trainer's own */
+    const tdl_allocator *allocator;           /* borrowed until destroy */
+    tdl_precision
+        precision; /* default auto: F16 products where the device has them; weights and moments are F32 always */
+
+    const char *dir; /* tokenized data, checkpoints, log; made where absent, locked while the trainer lives */
+    bool resume;     /* go on from the checkpoint in dir, where there is one; default: a dir that has one is an error */
+    bool (*progress)(void *user, double fraction); /* called while data is tokenized; returning false cancels create */
+    void *progress_user;
+
+    const char *const
+        *data; /* [n_data] text files (documents end at NUL bytes) or .jsonl files with "text", "prompt" and
+                                "completion", or chat "messages" */
+    size_t n_data;
+    const char *const
+        *val_data; /* [n_val_data] of the same kinds: the loss on them is measured every n_val_every steps */
+    size_t n_val_data;
+
+    int32_t n_steps;       /* default 1000 */
+    int32_t n_batch;       /* sequences in a step; default 8 */
+    int32_t n_seq;         /* tokens of a sequence; default 512, or the model's context where that is shorter */
+    int32_t n_micro_batch; /* sequences computed at once, n_batch must be a multiple of it; default n_batch */
+    float lr, lr_min; /* peak, default 1e-3 (1e-4 with adapters or model_path); lowest, default lr / 10; below 0: 0 */
+    tdl_schedule schedule;
+    int32_t n_warmup_steps;  /* of a straight line up from 0; default n_steps / 50; -1: none */
+    int32_t n_decay_steps;   /* wsd; default n_steps / 5 */
+    float beta1, beta2, eps; /* AdamW (Loshchilov, Hutter 2019); default 0.9, 0.95, 1e-8 */
+    float weight_decay;      /* of matrices; default 0.1; below 0: none */
+    float clip_norm;         /* the gradient's norm at most; default 1; below 0: any */
+    float dropout;           /* of the embedding and of what each block adds */
+    uint64_t seed;           /* of weights, order of the data, dropout */
+
+    const char *const *freeze; /* [n_freeze] patterns of tensor names, such as "token_embd.*", that stay as they are */
+    size_t n_freeze;
+    int32_t lora_rank; /* above 0: the model stays as it is, and matrices get adapters (LoRA, Hu et al. 2021) */
+    float lora_alpha;  /* adapters are scaled by lora_alpha / lora_rank; default 2 lora_rank */
+    const char *const *lora_targets; /* [n_lora_targets] patterns of matrices; default: all in the blocks */
+    size_t n_lora_targets;
+
+    int32_t n_val_every;        /* steps; default 100 */
+    int32_t n_val_batches;      /* micro-batches measured at most; default all */
+    int32_t n_checkpoint_every; /* steps; default 500; the last step always */
+    int32_t n_patience; /* DONE after so many evaluations in a row without a better validation loss; default 0: never */
+    bool recompute;     /* compute a layer's activations again in its backward pass instead of keeping them all */
+} tdl_trainer_desc;
+
+/* Opens or draws the weights, tokenizes the data, makes the plans.
+ * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT, CANCELLED, DEVICE. */
+TDL_API tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err);
+TDL_API void tdl_trainer_destroy(tdl_trainer *trainer);
+
+typedef struct tdl_train_step {
+    size_t size;
+    int32_t step;    /* 1 is the first */
+    float loss;      /* mean over the counted tokens of the step, before its update */
+    float val_loss;  /* after it; NaN where it was not measured */
+    float grad_norm; /* before clipping */
+    float lr;
+    float tokens_per_s; /* of the step's gradients and update */
+    int32_t n_tokens;   /* of the step */
+} tdl_train_step;
+
+/* Advances by a piece of a step. OK: a step is done, and out describes it. PENDING: call again; when nothing changed a device
+ * is at work. DONE: all steps are done, or the validation loss has not improved for n_patience evaluations; the weights are
+ * those with the best validation loss, where there is one. FORMAT: the loss
+ * or a gradient is not finite: the message names the step and the op and tensor where that began; nothing was updated.
+ * Other errors: DEVICE, DEVICE_LOST, IO (log or checkpoint; the trainer can go on), MEMORY. */
+TDL_API tdl_status tdl_trainer_step(tdl_trainer *trainer, tdl_train_step *out, tdl_error *err);
+
+/* Writes a checkpoint now; waits for the device. Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE. */
+TDL_API tdl_status tdl_trainer_checkpoint(tdl_trainer *trainer, tdl_error *err);
+/* Writes the model as it is now: a path that ends in .gguf, or a directory for Hugging Face's files. Adapters are merged.
+ * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. Waits for the device.
+ * Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE, UNSUPPORTED. */
+TDL_API tdl_status tdl_trainer_save(tdl_trainer *trainer, const char *path, tdl_error *err);
+/* Writes the adapters alone, as a directory that PEFT reads. Errors: ARGUMENT (there are none), IO, MEMORY, DEVICE. */
+TDL_API tdl_status tdl_trainer_save_adapters(tdl_trainer *trainer, const char *dir, tdl_error *err);
+
+typedef struct tdl_trainer_info {
+    size_t size;
+    const char *arch; /* borrowed from the trainer, like device */
+    const char *device;
+    uint64_t n_params;      /* of the model */
+    uint64_t n_trained;     /* of them, or of the adapters */
+    uint64_t n_data_tokens; /* in data */
+    int32_t n_steps, n_done;
+    int32_t n_batch, n_seq, n_micro_batch;
+    int32_t best_step; /* with the lowest validation loss; 0: none was measured */
+    float best_val_loss;
+    /* Bytes on the device. */
+    uint64_t weights_size, gradients_size, moments_size, activations_size;
+} tdl_trainer_info;
+
+TDL_API void tdl_trainer_get_info(const tdl_trainer *trainer, tdl_trainer_info *info);
+/* What a step runs, one line an op; NUL-terminated, owned by the caller, freed with tdl_trainer_text_free. */
+TDL_API tdl_status tdl_trainer_plan_text(tdl_trainer *trainer, char **text, tdl_error *err);
+TDL_API void tdl_trainer_text_free(tdl_trainer *trainer, char *text);
 #endif
 
 #ifdef __cplusplus

@@ -44,7 +44,7 @@ test_usage() {
     refused 2 'no command'
     refused 2 "'frobnicate': no such command" frobnicate
     local command
-    for command in run chat info plan tokenize detokenize logits perplexity bench; do
+    for command in run chat info plan tokenize detokenize logits perplexity eval bench; do
         run "$command" --help
         same "$command --help" "$code" 0
         matches "$command --help" "$out" "^usage: treadle $command "
@@ -84,6 +84,8 @@ test_usage() {
     refused 2 'run: --json goes with neither' run m -p x --json --echo
     refused 2 'logits: --output FILE is missing' logits m --ids 1
     refused 2 'perplexity: --file FILE is missing' perplexity m
+    refused 2 'eval: --data FILE is missing' eval m
+    refused 2 "eval: --task: 'x': one of" eval m --data d --task x
     refused 2 "bench: -o: 'xml': one of" bench -m m -o xml
     refused 2 "detokenize: '12x': token ids expected" detokenize m 12x
 }
@@ -217,6 +219,30 @@ test_bench() {
     same 'bench: nothing to measure' "$out" '[]'
 }
 
+test_trace() {
+    local n_ops
+    n_ops=$("$program" plan "$tiny" | sed -n 's/^# \([0-9]*\) ops.*/\1/p')
+    run run "$tiny" --ids 1,2,3 --print-ids -n 4 -t 1 --temp 0 --ignore-eos --trace "$work/trace.json"
+    same 'run --trace' "$code" 0
+    same 'run --trace: ids' "$(wc -w <<<"$out")" 4
+    # One event an op and step, in valid JSON.
+    same 'the trace' "$(python3 -c '
+import json, sys
+events = json.load(open(sys.argv[1]))["traceEvents"]
+fields = {"name", "cat", "ph", "pid", "tid", "ts", "dur", "args"}
+assert all(set(e) == fields and e["ph"] == "X" and e["dur"] >= 0 for e in events)
+print(len(events), len({(e["args"]["step"], e["args"]["op"]) for e in events}))
+' "$work/trace.json" 2>&1)" "$((4 * n_ops)) $((4 * n_ops))"
+    refused 1 "--trace: cannot write '$work/none/trace.json'" run "$tiny" --ids 1 --print-ids -n 1 \
+        --trace "$work/none/trace.json"
+    refused 1 'does not tell when its ops run' run "$tiny" --device null --ids 1 --print-ids -n 1 --trace "$work/no.json"
+    if [ -w /dev/full ]; then
+        run run "$tiny" --ids 1 --print-ids -n 1 --trace /dev/full
+        same '--trace to a full disk' "$code" 1
+        matches '--trace to a full disk' "$err" "--trace: cannot write '/dev/full'"
+    fi
+}
+
 # Waits until a file has something in it, then interrupts.
 interrupt_when_written() { # pid, file
     local i
@@ -289,6 +315,49 @@ test_text() { # model with a tokenizer
     refused 1 'none.txt: No such file' perplexity "$model" -f "$work/none.txt"
 }
 
+test_eval() { # model with a tokenizer
+    local model=$1 n_ids
+    printf 'It was a dark and stormy night.' >"$work/one.txt"
+    n_ids=$("$program" tokenize "$model" -f "$work/one.txt" | wc -w)
+    run eval "$model" --data "$work/one.txt"
+    matches 'eval' "$out" '^loss [0-9.]+ \+/- [0-9.]+, perplexity [0-9.]+$'
+    run eval "$model" --data "$work/one.txt" --json # every id but the first, and the end
+    matches 'eval --json' "$out" "\"n_scored\": $n_ids, \"n_windows\": 1,"
+    # The same document three times, once in JSONL: the same mean. Windows of 4 lose what stands before them.
+    printf '{"text": "It was a dark and stormy night."}\n\n' >"$work/one.jsonl"
+    printf 'It was a dark and stormy night.\0It was a dark and stormy night.\0\n\0' >"$work/two.txt"
+    local loss=${out%%,\ \"stderr*}
+    run eval "$model" --data "$work/one.jsonl" --json
+    same 'eval of JSONL' "${out%%,\ \"stderr*}" "$loss"
+    run eval "$model" --data "$work/two.txt" --json
+    same 'eval of two documents' "${out%%,\ \"stderr*}" "$loss"
+    matches 'eval of two documents' "$out" "\"n_scored\": $((2 * n_ids)), \"n_windows\": 1,"
+    run eval "$model" --data "$work/two.txt" -c 4 --json
+    matches 'eval in windows of 4' "$out" "\"n_scored\": $((2 * n_ids)), \"n_windows\": $(((2 * n_ids + 2 + 3) / 4)),"
+    run eval "$model" --data "$work/two.txt" -c 4 --limit 1 --json
+    matches 'eval --limit' "$out" '"n_scored": 4, "n_windows": 1,'
+
+    printf '{"text": "%s"}\n' 'I beg your pardon ' 'the purple cow said the moon' >"$work/words.jsonl"
+    run eval "$model" --data "$work/words.jsonl" --task last-word
+    matches 'eval: last words' "$out" '^accuracy 0.5000 \+/- 0.5000, perplexity [0-9.]+$'
+    printf '{"prompt": "It was a dark and stormy", "choices": ["banana", "night"], "answer": %s}\n' 1 0 >"$work/choices.jsonl"
+    run eval "$model" --data "$work/choices.jsonl" --task choices
+    matches 'eval: choices' "$out" '^accuracy 0.5000 \+/- 0.5000, normalized 0.5000$'
+    run eval "$model" --data "$work/choices.jsonl" --task choices --limit 1 --json
+    matches 'eval: choices --json' "$out" '"accuracy": 1.0, "stderr": 0.0, "accuracy_norm": 1.0, "n": 1,'
+
+    refused 1 'one.txt:1: ' eval "$model" --data "$work/one.txt" --task choices
+    refused 1 'words.jsonl:1: "prompt": a text expected' eval "$model" --data "$work/words.jsonl" --task choices
+    refused 1 'choices.jsonl:1: "text": a text expected' eval "$model" --data "$work/choices.jsonl"
+    echo '{"text": "word"}' >"$work/word.jsonl"
+    refused 1 'word.jsonl:1: "text" has no word before' eval "$model" --data "$work/word.jsonl" --task last-word
+    echo '{"prompt": "a", "choices": ["b", "c"], "answer": 2}' >"$work/answer.jsonl"
+    refused 1 'answer.jsonl:1: "answer": the number of a choice' eval "$model" --data "$work/answer.jsonl" --task choices
+    : >"$work/nothing.txt"
+    refused 1 'nothing.txt: nothing to measure' eval "$model" --data "$work/nothing.txt"
+    refused 1 'none.txt: No such file' eval "$model" --data "$work/none.txt"
+}
+
 test_chat() { # model with a tokenizer
     local model=$1
     printf 'Hello there.\n\n  \nAnd again, <|im_end|>\n/reset\nOnce more\n/quit\nnot read\n' |
@@ -322,12 +391,14 @@ if [ -e "$tiny/config.json" ]; then
     test_info_and_plan
     test_logits
     test_bench
+    test_trace
     test_interrupt
 else
     skip "models without tokenizers: $tiny is absent"
 fi
 if [ -e "$novelist" ]; then
     test_text "$novelist"
+    test_eval "$novelist"
     test_chat "$novelist"
 else
     skip "texts and chat: $novelist is absent"

@@ -65,12 +65,30 @@ static void test_normal(void **state) {
     assert_true(fabs(sum4 / N - 3.0) < 5 * sqrt(96.0 / N));
 }
 
+// The second of a pair is as normal as the first, and has nothing to do with it.
+static void test_normals(void **state) {
+    (void)state;
+    enum { N = 200000 };
+    tdl_rng rng = tdl_rng_make(5, 6), same = rng;
+    double sum = 0.0, sum2 = 0.0, sum4 = 0.0, product = 0.0, x[2];
+    for (int i = 0; i < N; i++) {
+        tdl_rng_normals(&rng, x);
+        assert_true(x[0] == tdl_rng_normal(&same));
+        sum += x[1];
+        sum2 += x[1] * x[1];
+        sum4 += x[1] * x[1] * x[1] * x[1];
+        product += x[0] * x[1];
+    }
+    assert_true(fabs(sum / N) < 5 / sqrt(N));
+    assert_true(fabs(sum2 / N - 1.0) < 5 * sqrt(2.0 / N));
+    assert_true(fabs(sum4 / N - 3.0) < 5 * sqrt(96.0 / N));
+    assert_true(fabs(product / N) < 5 / sqrt(N));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pcg32_reference),
-        cmocka_unit_test(test_streams_differ),
-        cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_normal),
+        cmocka_unit_test(test_pcg32_reference), cmocka_unit_test(test_streams_differ), cmocka_unit_test(test_uniform),
+        cmocka_unit_test(test_normal),          cmocka_unit_test(test_normals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

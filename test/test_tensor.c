@@ -72,6 +72,7 @@ static void test_make_refuses(void **state) {
     check_refused(TDL_DTYPE_I8, SHAPE(INT64_MAX / 2 + 1, 2), TDL_ERROR_FORMAT, "does not fit");
     check_refused(TDL_DTYPE_F32, SHAPE(INT64_MAX / 4 + 1), TDL_ERROR_FORMAT, "does not fit");
     check_refused(TDL_DTYPE_F32, SHAPE(0, INT64_MAX, INT64_MAX), TDL_ERROR_FORMAT, "does not fit");
+    check_refused(TDL_DTYPE_F32, SHAPE(INT64_MAX, INT64_MAX, 0), TDL_ERROR_FORMAT, "does not fit");
     // Fewer bytes than elements: the bytes would fit.
     check_refused(TDL_DTYPE_Q4_0, SHAPE(3, (INT64_MAX / 2) & ~31ll), TDL_ERROR_FORMAT, "does not fit");
 }

@@ -10,7 +10,7 @@ import re
 
 import repo
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/TOUR.md", "docs/DESIGN.md", "docs/SPEED.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/TOUR.md", "docs/DESIGN.md", "docs/SPEED.md", "docs/DATA.md"]
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 PATH = re.compile(r"^[\w.<>*-]+(/[\w.<>*-]+)*/?$")

@@ -13,7 +13,7 @@ import sys
 
 import repo
 
-COMMANDS = "run chat info plan tokenize detokenize logits perplexity bench devices version".split()
+COMMANDS = "run chat info plan tokenize detokenize logits perplexity eval bench devices version".split()
 OPTION = re.compile(r"^ +(-\S.*?)(?: {2,}(\S.*))?$")
 TITLE = re.compile(r"^(\S.*):$")
 

@@ -8,6 +8,7 @@
 #define TDL_BACKEND_H
 
 #include "backend/plan.h"
+#include "backend/trace.h"
 #include "base/error.h"
 
 typedef struct tdl_buffer tdl_buffer;
@@ -44,6 +45,7 @@ typedef struct tdl_backend {
     tdl_status (*compile)(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
                           tdl_error *err);
     void (*program_destroy)(tdl_program *program);
+    // Begins a step. The program's last one must have ended: by a poll that said OK or an error, or a call that failed.
     tdl_status (*submit)(tdl_program *program, const tdl_step_counts *counts, tdl_error *err);
     // OK: the program's step has ended and what is read from its buffers has arrived; PENDING. program NULL: all that is
     // under way on the device.
@@ -55,6 +57,8 @@ struct tdl_device {
     const tdl_allocator *mem;
     uint32_t features;       // tdl_feature bits that its kernels may need
     uint64_t value_size_max; // bytes of a value that a kernel can be given; 0: no limit
+    bool can_trace;          // it tells when its ops run, where `trace` is on
+    tdl_trace *trace;        // NULL: never asked for
     char summary[96];
 };
 
@@ -68,7 +72,7 @@ struct tdl_program {
     const tdl_plan *plan;
 };
 
-extern const tdl_backend tdl_backend_cpu;
+extern const tdl_backend tdl_backend_cpu, tdl_backend_null;
 #if defined(TDL_WEBGPU)
 extern const tdl_backend tdl_backend_webgpu;
 #endif

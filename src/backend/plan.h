@@ -24,14 +24,10 @@ typedef enum tdl_value_kind {
     TDL_VALUE_TEMP,   // in the arena, or in a buffer that temps take turns in
 } tdl_value_kind;
 
-// The step's inputs, all I32, in the step buffer in this order.
 typedef enum tdl_step_input {
-    TDL_STEP_IDS,       // [tokens] token ids
-    TDL_STEP_POSITIONS, // [tokens] position in its sequence
-    TDL_STEP_SEQS,      // [tokens] the sequence's row below
-    TDL_STEP_SEQ_START, // [seqs + 1] first token of each sequence, and the number of tokens
-    TDL_STEP_PAGES,     // [seqs, pages_max] page table of the KV cache
-    TDL_STEP_OUTPUTS,   // [outputs] the tokens whose logits are wanted
+#define TDL_STEP(id, name) TDL_STEP_##id,
+#include "backend/step_inputs.def"
+#undef TDL_STEP
     TDL_STEP_INPUT_COUNT
 } tdl_step_input;
 
@@ -45,6 +41,7 @@ typedef struct tdl_value {
     size_t base_offset; // bytes
     tdl_layout layout;  // of a weight
     int32_t weight;     // number of the weight or state in the model's list; the tdl_step_input of a step value
+    int64_t first_row;  // of a weight that is in parts (graph/split.c): the tensor is so many rows from here on
     int32_t buffer;     // where it lies: index in tdl_plan.buffer_sizes
     size_t offset;      // bytes
 } tdl_value;
@@ -72,7 +69,7 @@ typedef struct tdl_plan {
     int32_t *buffer_value; // [n_buffers] the weight or state bound there; -1: the plan's own
     int32_t n_values, n_ops, n_buffers;
     int32_t step_values[TDL_STEP_INPUT_COUNT]; // value ids; -1: not used by this plan
-    int32_t output;                            // value id of the logits
+    int32_t output;                            // value id of the logits; -1: what a step leaves is in states
     tdl_step_counts max;
 } tdl_plan;
 

@@ -79,6 +79,17 @@ void tdl_file_map_release(const tdl_file_map *map, const void *ptr, size_t size)
     (void)madvise((void *)(uintptr_t)(map->data + first), end - first, MADV_DONTNEED); // only a hint
 }
 
+tdl_status tdl_file_stat_get(const char *path, tdl_file_stat *out, tdl_error *err) {
+    struct stat st;
+    if (stat(path, &st) < 0) return tdl_fail(err, TDL_ERROR_IO, "file: '%s': cannot open: %m", path);
+    if (!S_ISREG(st.st_mode)) {
+        return tdl_fail(err, TDL_ERROR_IO, "file: '%s': is a %s, expected a regular file", path, mode_name(st.st_mode));
+    }
+    out->size = (uint64_t)st.st_size;
+    out->changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    return TDL_OK;
+}
+
 // Opens a regular file for reading.
 static tdl_status file_open(const char *path, int *out, uint64_t *size, tdl_error *err) {
     struct stat st;

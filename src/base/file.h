@@ -19,6 +19,13 @@ void tdl_file_map_close(tdl_file_map *map);
 // Says that the bytes will not be needed again soon; a later read brings them back. No-op where nothing is mapped.
 void tdl_file_map_release(const tdl_file_map *map, const void *ptr, size_t size);
 
+// Size and time of the last change of a regular file. Errors: IO.
+typedef struct tdl_file_stat {
+    uint64_t size;
+    int64_t changed_ns; // since 1970
+} tdl_file_stat;
+tdl_status tdl_file_stat_get(const char *path, tdl_file_stat *out, tdl_error *err);
+
 bool tdl_path_is_dir(const char *path);
 bool tdl_path_exists(const char *path);
 // "dir/name"; NULL where memory ran out. Freed with tdl_free.

@@ -27,7 +27,12 @@
 #define TDL_STEP_TOKENS_MAX (1 << 16) // tokens in a step
 #define TDL_SESSIONS_MAX 65536        // sessions in a batch
 #define TDL_THREADS_MAX 256
-#define TDL_STOPS_MAX 64       // stop strings of a session
-#define TDL_STOP_SIZE_MAX 1024 // bytes of a stop string
+#define TDL_STOPS_MAX 64                    // stop strings of a session
+#define TDL_STOP_SIZE_MAX 1024              // bytes of a stop string
+#define TDL_DATA_FILES_MAX 65536            // files of training data
+#define TDL_DATA_RECORD_SIZE_MAX (64 << 20) // bytes of a line of JSONL
+#define TDL_DATA_SEPARATOR_SIZE_MAX 256     // bytes of the text between documents
+#define TDL_DATA_MESSAGES_MAX 65536         // messages of a conversation
+#define TDL_BATCH_TOKENS_MAX (1 << 22)      // tokens of a training batch
 
 #endif

@@ -29,7 +29,14 @@ double tdl_rng_uniform(tdl_rng *rng) {
 }
 
 double tdl_rng_normal(tdl_rng *rng) {
+    double pair[2];
+    tdl_rng_normals(rng, pair);
+    return pair[0];
+}
+
+void tdl_rng_normals(tdl_rng *rng, double out[2]) {
     double radius = sqrt(-2.0 * log(1.0 - tdl_rng_uniform(rng))); // 1 - u is in (0, 1]: its logarithm is finite
     double angle = 6.283185307179586 * tdl_rng_uniform(rng);
-    return radius * cos(angle);
+    out[0] = radius * cos(angle);
+    out[1] = radius * sin(angle);
 }

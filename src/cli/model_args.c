@@ -3,15 +3,25 @@
 
 #include "cli/console.h"
 
+#include <string.h>
+
 enum { DEFAULT_N_CTX = 4096 }; // models trained for 128k positions would ask for gigabytes of cache
 
 static bool show_loading(void *user, double fraction);
 
 cli_option_group cli_model_group(cli_model_args *args) {
+    cli_option_group group = cli_device_group(args);
+    group.title = "Model";
+    memmove(&group.options[1], &group.options[0], sizeof group.options - sizeof group.options[0]);
+    group.options[0] =
+        (cli_option){"m", "model", CLI_TEXT, "MODEL", &args->path, 0, 0, "the model; the first argument is the same"};
+    return group;
+}
+
+cli_option_group cli_device_group(cli_model_args *args) {
     return (cli_option_group){
-        .title = "Model",
+        .title = "Device",
         .options = {
-            {"m", "model", CLI_TEXT, "MODEL", &args->path, 0, 0, "the model; the first argument is the same"},
             {"t", "threads", CLI_I32, "N", &args->n_threads, 1, 256, "CPU threads (default: one per core)"},
             {NULL, "device", CLI_TEXT, "NAME", &args->device, 0, 0,
              "where to compute: cpu (the default), webgpu or webgpu:N; see treadle devices"},
@@ -24,16 +34,22 @@ cli_option_group cli_model_group(cli_model_args *args) {
         }};
 }
 
-int cli_model_open(const cli_model_args *args, cli_opened *out) {
-    *out = (cli_opened){.info = {.size = sizeof out->info}};
+int cli_device_open(const cli_model_args *args, tdl_device **out) {
     tdl_error err = {0};
     const tdl_device_desc device = {.size = sizeof device,
                                     .name = args->device,
                                     .n_threads = args->n_threads,
                                     .isa_max = args->isa,
                                     .library = args->webgpu_library};
+    return tdl_device_open(&device, out, &err) ? cli_fail(&err) : CLI_GO;
+}
+
+int cli_model_open(const cli_model_args *args, cli_opened *out) {
+    *out = (cli_opened){.info = {.size = sizeof out->info}};
+    tdl_error err = {0};
     double start = cli_seconds();
-    if (tdl_device_open(&device, &out->device, &err)) return cli_fail(&err);
+    int code = cli_device_open(args, &out->device);
+    if (code != CLI_GO) return code;
     int percent = -1;
     const tdl_model_desc model = {.size = sizeof model,
                                   .path = args->path,

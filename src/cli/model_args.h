@@ -13,8 +13,11 @@ typedef struct cli_model_args {
     int32_t precision; // tdl_precision
 } cli_model_args;
 
-// The group's options point into *args.
+// The group's options point into *args. The device's are all but the model.
 cli_option_group cli_model_group(cli_model_args *args);
+cli_option_group cli_device_group(cli_model_args *args);
+// CLI_GO, or the exit code after a message.
+int cli_device_open(const cli_model_args *args, tdl_device **out);
 #define CLI_PRECISION_NAMES "auto|f32" // in tdl_precision's order
 
 typedef struct cli_opened {

@@ -154,6 +154,10 @@ static int take_argument(const cli_command *command, const char *arg) {
         *command->model = arg;
         return CLI_GO;
     }
+    if (command->more_texts) {
+        cli_text_list_add(command->more_texts, arg);
+        return CLI_GO;
+    }
     if (!command->more_ids) return cli_usage(command->name, "'%s': unexpected argument", arg);
     const char *bad;
     if (!cli_parse_ids(arg, 0, INT32_MAX, command->more_ids, &bad))

@@ -77,8 +77,9 @@ typedef struct cli_command {
     const char *about; // paragraphs for --help
     const cli_option_group *groups;
     size_t n_groups;
-    const char **model;     // set to the first argument that is no option, unless --model did; NULL: none is taken
-    cli_i32_list *more_ids; // further arguments are ids; NULL: none are taken
+    const char **model;        // set to the first argument that is no option, unless --model did; NULL: none is taken
+    cli_i32_list *more_ids;    // further arguments are ids; NULL: none are taken
+    cli_text_list *more_texts; // or texts, as more of a flag's values: --data a b c; NULL: none are taken
 } cli_command;
 
 // CLI_GO, or what to exit with: CLI_OK after --help.

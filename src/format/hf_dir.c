@@ -19,8 +19,6 @@
 #define INDEX_NAME "model.safetensors.index.json"
 
 static tdl_status open_texts(tdl_weights *weights, const char *dir, bool metadata_only, tdl_error *err);
-static tdl_status open_config(tdl_weights *weights, const char *dir, const char *name, const char *prefix,
-                              tdl_error *err);
 static tdl_status open_text(tdl_weights *weights, const char *dir, const char *name, tdl_file_map *out, tdl_error *err);
 static tdl_status open_tensors(tdl_weights *weights, const char *dir, const char *file_name, tdl_error *err);
 static tdl_status open_index(const tdl_weights *weights, const char *dir, json_t **root, json_t **weight_map,
@@ -72,32 +70,28 @@ cleanup:
 // ---- configuration and tokenizer
 
 static tdl_status open_texts(tdl_weights *weights, const char *dir, bool metadata_only, tdl_error *err) {
+    const struct {
+        const char *name, *prefix; // of its keys; NULL: not read here
+        tdl_file_map *map;
+    } texts[] = {{"config.json", "", &weights->config_json},
+                 {"generation_config.json", "generation.", &weights->generation_config},
+                 {"tokenizer.json", NULL, &weights->tokenizer_json},
+                 {"tokenizer_config.json", NULL, &weights->tokenizer_config}};
     tdl_status status = TDL_OK;
     bool has_config = exists(weights, dir, "config.json", &status, err);
-    bool has_generation = !status && exists(weights, dir, "generation_config.json", &status, err);
     bool has_tokenizer = !status && exists(weights, dir, "tokenizer.json", &status, err);
-    bool has_tokenizer_config = !status && exists(weights, dir, "tokenizer_config.json", &status, err);
     if (status) return status;
     if (!has_config && !(metadata_only && has_tokenizer))
         return tdl_fail(err, TDL_ERROR_IO, "hf: '%.200s': no config.json in this directory%s", dir,
                         metadata_only ? ", and no tokenizer.json" : "");
-    if (has_config && (status = open_config(weights, dir, "config.json", "", err))) return status;
-    if (has_generation && (status = open_config(weights, dir, "generation_config.json", "generation.", err)))
-        return status;
-    if (has_tokenizer && (status = open_text(weights, dir, "tokenizer.json", &weights->tokenizer_json, err)))
-        return status;
-    if (has_tokenizer_config)
-        status = open_text(weights, dir, "tokenizer_config.json", &weights->tokenizer_config, err);
-    return status;
-}
-
-static tdl_status open_config(tdl_weights *weights, const char *dir, const char *name, const char *prefix,
-                              tdl_error *err) {
-    tdl_file_map map = {0};
-    tdl_status status = open_text(weights, dir, name, &map, err);
-    if (status) return status;
-    status = tdl_hf_config_add(&weights->meta, prefix, (const char *)map.data, map.size, name, err);
-    tdl_file_map_close(&map);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && !status; i++) {
+        tdl_file_map *map = texts[i].map;
+        if (!exists(weights, dir, texts[i].name, &status, err)) continue;
+        if ((status = open_text(weights, dir, texts[i].name, map, err))) break;
+        if (texts[i].prefix)
+            status = tdl_hf_config_add(&weights->meta, texts[i].prefix, (const char *)map->data, map->size,
+                                       texts[i].name, err);
+    }
     return status;
 }
 

@@ -46,6 +46,14 @@ tdl_meta tdl_weights_meta(const tdl_weights *weights, const char *key) {
     return value ? *value : (tdl_meta){.type = TDL_META_NONE};
 }
 
+tdl_text tdl_weights_config_json(const tdl_weights *weights) {
+    return tdl_text_of((const char *)weights->config_json.data, weights->config_json.size);
+}
+
+tdl_text tdl_weights_generation_config(const tdl_weights *weights) {
+    return tdl_text_of((const char *)weights->generation_config.data, weights->generation_config.size);
+}
+
 tdl_text tdl_weights_tokenizer_json(const tdl_weights *weights) {
     return tdl_text_of((const char *)weights->tokenizer_json.data, weights->tokenizer_json.size);
 }

@@ -65,6 +65,9 @@ const tdl_weights_tensor *tdl_weights_find(const tdl_weights *weights, const cha
 size_t tdl_weights_n_meta(const tdl_weights *weights);
 tdl_meta tdl_weights_meta_at(const tdl_weights *weights, size_t i, tdl_text *key);
 tdl_meta tdl_weights_meta(const tdl_weights *weights, const char *key); // type NONE where absent
+// config.json and generation_config.json of a directory, borrowed, as they stand in the file; size 0 where there is none.
+tdl_text tdl_weights_config_json(const tdl_weights *weights);
+tdl_text tdl_weights_generation_config(const tdl_weights *weights);
 // tokenizer.json of a directory, borrowed; size 0 where there is none (or the kind is GGUF).
 tdl_text tdl_weights_tokenizer_json(const tdl_weights *weights);
 // tokenizer_config.json likewise.

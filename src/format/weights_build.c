@@ -29,6 +29,8 @@ void tdl_weights_close(tdl_weights *weights) {
     if (!weights) return;
     for (size_t i = 0; i < weights->files.n; i++) tdl_file_map_close(tdl_vec_at(&weights->files, tdl_file_map, i));
     for (size_t i = 0; i < weights->memory.n; i++) tdl_free(weights->mem, *tdl_vec_at(&weights->memory, void *, i));
+    tdl_file_map_close(&weights->config_json);
+    tdl_file_map_close(&weights->generation_config);
     tdl_file_map_close(&weights->tokenizer_json);
     tdl_file_map_close(&weights->tokenizer_config);
     tdl_vec_deinit(&weights->memory);

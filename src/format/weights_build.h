@@ -11,11 +11,12 @@ struct tdl_weights {
     const tdl_allocator *mem;
     tdl_weights_kind kind;
     tdl_meta_table meta;
-    tdl_vec tensors; // tdl_weights_tensor
-    tdl_map index;   // name -> tensor
-    tdl_arena names; // the tensors' names
-    tdl_vec files;   // tdl_file_map: what tensors, keys and texts point into
-    tdl_vec memory;  // void *: blocks of the weights' own, likewise
+    tdl_vec tensors;                             // tdl_weights_tensor
+    tdl_map index;                               // name -> tensor
+    tdl_arena names;                             // the tensors' names
+    tdl_vec files;                               // tdl_file_map: what tensors, keys and texts point into
+    tdl_vec memory;                              // void *: blocks of the weights' own, likewise
+    tdl_file_map config_json, generation_config; // of a directory: kept, so that an export can take them over
     tdl_file_map tokenizer_json, tokenizer_config;
     uint64_t size; // bytes of all tensors
 };

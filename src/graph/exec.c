@@ -59,7 +59,8 @@ tdl_status tdl_exec_step(tdl_exec *exec, const tdl_step *step, tdl_error *err) {
     for (int i = 0; i < TDL_STEP_INPUT_COUNT; i++) {
         if (plan->step_values[i] < 0) continue;
         const tdl_value *value = &plan->values[plan->step_values[i]];
-        int64_t rows = step->counts.n[value->rows] + value->rows_add;
+        int64_t rows =
+            value->rows == TDL_ROWS_FIXED ? value->tensor.shape[0] : step->counts.n[value->rows] + value->rows_add;
         if (rows > value->tensor.shape[0])
             return tdl_fail(err, TDL_ERROR_ARGUMENT, "exec: %lld rows of '%s', the plan has at most %lld",
                             (long long)rows, value->name, (long long)value->tensor.shape[0]);

@@ -13,7 +13,7 @@ typedef struct tdl_exec tdl_exec;
 // One step's inputs; each array is as long as its counts say (tdl_step_input). Borrowed for the call.
 typedef struct tdl_step {
     tdl_step_counts counts;
-    const int32_t *inputs[TDL_STEP_INPUT_COUNT];
+    const void *inputs[TDL_STEP_INPUT_COUNT];
 } tdl_step;
 
 // bound [plan->n_buffers]: the weights' and states' buffers where plan->buffer_value says so, borrowed until destroy like the

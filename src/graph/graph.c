@@ -39,55 +39,59 @@ int32_t tdl_graph_state(tdl_graph *g, const char *name, int32_t state, const tdl
 
 int32_t tdl_graph_step(tdl_graph *g, tdl_step_input input, tdl_rows rows, int64_t rows_max, int32_t rows_add,
                        int64_t cols) {
-    static const char *const names[TDL_STEP_INPUT_COUNT] = {"ids",       "positions", "seqs",
-                                                            "seq_start", "pages",     "outputs"};
+    static const char *const names[TDL_STEP_INPUT_COUNT] = {
+#define TDL_STEP(id, name) #name,
+#include "backend/step_inputs.def"
+#undef TDL_STEP
+    };
     if (g->error.code) return -1;
     if (g->step_values[input] >= 0) return g->step_values[input];
     tdl_value value = {
         .kind = TDL_VALUE_STEP, .rows = rows, .rows_add = rows_add, .base = -1, .weight = input, .buffer = -1};
     int64_t shape[2] = {rows_max + rows_add, cols};
-    if (tdl_tensor_make(TDL_DTYPE_I32, cols ? 2 : 1, shape, NULL, &value.tensor, &g->error) != TDL_OK) return -1;
+    tdl_dtype dtype = input == TDL_STEP_HYPER ? TDL_DTYPE_F32 : TDL_DTYPE_I32;
+    if (tdl_tensor_make(dtype, cols ? 2 : 1, shape, NULL, &value.tensor, &g->error) != TDL_OK) return -1;
     return g->step_values[input] = add_value(g, names[input], &value);
+}
+
+int32_t tdl_graph_temp(tdl_graph *g, const char *name, const tdl_tensor *tensor) {
+    tdl_value value = {.kind = TDL_VALUE_TEMP, .tensor = *tensor, .base = -1, .buffer = -1};
+    return add_value(g, name, &value);
 }
 
 int32_t tdl_graph_op(tdl_graph *g, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
                      const int32_t *in) {
+    static const int32_t none[TDL_OP_OUT_MAX] = {-1, -1, -1};
+    return tdl_graph_op_into(g, name, op, attrs, n_in, in, none);
+}
+
+int32_t tdl_graph_op_into(tdl_graph *g, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
+                          const int32_t *in, const int32_t *given) {
     if (g->error.code) return -1;
     const tdl_op_info *info = tdl_op_get(op);
     assert(n_in >= info->n_in_min && n_in <= info->n_in_max);
     tdl_plan_op made = {.op = op, .n_in = n_in, .n_out = info->n_out};
     if (attrs) made.attrs = *attrs;
-    memcpy(made.in, in, (size_t)n_in * sizeof *in);
+    if (n_in) memcpy(made.in, in, (size_t)n_in * sizeof *in);
     tdl_call call;
     call_of(g, &made, &call);
+    for (int32_t i = 0; i < info->n_out && info->outs_given; i++) call.out[i] = tdl_graph_value(g, given[i])->tensor;
     tdl_error why = {0};
     if (info->infer(&call, &why) != TDL_OK) {
         tdl_fail(&g->error, why.code, "graph: %s '%s': %s", info->name, name, why.message);
         return -1;
     }
-    const tdl_value *rows_from = tdl_graph_value(g, in[info->rows_from]);
-    tdl_rows rows = rows_from->rows;
+    tdl_rows rows = info->rows_from >= 0 ? tdl_graph_value(g, in[info->rows_from])->rows : TDL_ROWS_FIXED;
     for (int32_t i = 0; i < info->n_out; i++) {
         tdl_value value = {.kind = TDL_VALUE_TEMP, .tensor = call.out[i], .rows = rows, .base = -1, .buffer = -1};
-        made.out[i] = add_value(g, name, &value);
+        made.out[i] = given[i] >= 0 ? given[i] : add_value(g, name, &value);
+        assert(made.out[i] < 0 || tdl_tensor_same_shape(&tdl_graph_value(g, made.out[i])->tensor, &call.out[i]));
     }
     if (g->error.code || !tdl_vec_push(&g->ops, &made, 1)) {
         tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for %zu ops", g->ops.n + 1);
         return -1;
     }
     return made.out[0];
-}
-
-void tdl_graph_kv_append(tdl_graph *g, const int32_t in[5], int32_t k_cache, int32_t v_cache) {
-    if (g->error.code) return;
-    tdl_plan_op made = {.op = TDL_OP_KV_APPEND, .n_in = 5, .n_out = 2, .out = {k_cache, v_cache}};
-    memcpy(made.in, in, 5 * sizeof *in);
-    tdl_call call;
-    call_of(g, &made, &call);
-    for (int i = 0; i < 2; i++) call.out[i] = tdl_graph_value(g, made.out[i])->tensor;
-    if (tdl_op_get(TDL_OP_KV_APPEND)->infer(&call, &g->error) != TDL_OK) return;
-    if (!tdl_vec_push(&g->ops, &made, 1))
-        tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for %zu ops", g->ops.n + 1);
 }
 
 int32_t tdl_graph_view(tdl_graph *g, const char *name, int32_t id, int64_t first, int32_t n_dims,
@@ -110,6 +114,16 @@ int32_t tdl_graph_view(tdl_graph *g, const char *name, int32_t id, int64_t first
         stride *= shape[i - 1];
     }
     value.tensor.strides[0] = t->strides[0];
+    return add_value(g, name, &value);
+}
+
+int32_t tdl_graph_rows(tdl_graph *g, const char *name, int32_t id, int64_t first, int64_t count) {
+    if (g->error.code) return -1;
+    tdl_value value = *tdl_graph_value(g, id);
+    assert(value.rows == TDL_ROWS_FIXED && first >= 0 && first + count <= value.tensor.shape[0]);
+    value.base = id;
+    value.base_offset = (size_t)(first * value.tensor.strides[0]);
+    value.tensor.shape[0] = count;
     return add_value(g, name, &value);
 }
 

@@ -32,16 +32,23 @@ void tdl_graph_deinit(tdl_graph *g);
 // `weight` is the caller's number for the tensor, found again in tdl_value.weight.
 int32_t tdl_graph_weight(tdl_graph *g, const char *name, int32_t weight, const tdl_tensor *tensor);
 int32_t tdl_graph_state(tdl_graph *g, const char *name, int32_t state, const tdl_tensor *tensor);
-// An input of the step, I32 [rows_max + rows_add] or, where cols is not 0, [rows_max, cols].
+// An input of the step, [rows_max + rows_add] or, where cols is not 0, [rows_max, cols].
 int32_t tdl_graph_step(tdl_graph *g, tdl_step_input input, tdl_rows rows, int64_t rows_max, int32_t rows_add,
                        int64_t cols);
-// The op's first output. KV_APPEND's outputs are its caches: outs must be given; other ops make theirs.
+// A temp that ops are given to write into.
+int32_t tdl_graph_temp(tdl_graph *g, const char *name, const tdl_tensor *tensor);
+// The op's first output; further ones have the ids that follow it.
 int32_t tdl_graph_op(tdl_graph *g, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
                      const int32_t *in);
-void tdl_graph_kv_append(tdl_graph *g, const int32_t in[5], int32_t k_cache, int32_t v_cache);
+// The same, into outputs that are there: given [n_out], of which -1 is made. An op whose outputs are given (ops.def) needs
+// all of them.
+int32_t tdl_graph_op_into(tdl_graph *g, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
+                          const int32_t *in, const int32_t *given);
 // A view of elements [first, first + count) of each row of a value, seen as [rows, shape...]; count is shape's product.
 int32_t tdl_graph_view(tdl_graph *g, const char *name, int32_t value, int64_t first, int32_t n_dims,
                        const int64_t *shape);
+// Rows [first, first + count) of a value whose number of rows is fixed.
+int32_t tdl_graph_rows(tdl_graph *g, const char *name, int32_t value, int64_t first, int64_t count);
 void tdl_graph_output(tdl_graph *g, int32_t value);
 
 static inline tdl_value *tdl_graph_value(const tdl_graph *g, int32_t id) {

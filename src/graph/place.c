@@ -97,7 +97,11 @@ static void find_lives(const tdl_plan *plan, temp *temps, int32_t *temp_of, int3
         const tdl_plan_op *op = &plan->ops[i];
         for (int32_t j = 0; j < op->n_out; j++) {
             int32_t id = root_of(plan, op->out[j]);
-            if (plan->values[id].kind != TDL_VALUE_TEMP || temp_of[id] >= 0) continue;
+            if (plan->values[id].kind != TDL_VALUE_TEMP) continue;
+            if (temp_of[id] >= 0) {
+                temps[temp_of[id]].last = i; // written in parts
+                continue;
+            }
             temp_of[id] = (*n_temps)++;
             temps[temp_of[id]] =
                 (temp){.id = id, .first = i, .last = i, .size = tdl_tensor_size(&plan->values[id].tensor)};
@@ -107,7 +111,8 @@ static void find_lives(const tdl_plan *plan, temp *temps, int32_t *temp_of, int3
             if (temp_of[id] >= 0) temps[temp_of[id]].last = i;
         }
     }
-    if (temp_of[root_of(plan, plan->output)] >= 0) temps[temp_of[root_of(plan, plan->output)]].last = plan->n_ops;
+    int32_t output = plan->output >= 0 ? temp_of[root_of(plan, plan->output)] : -1;
+    if (output >= 0) temps[output].last = plan->n_ops;
 }
 
 // Lets out[0] of an in-place op be the same temp as the input that dies there.
@@ -117,7 +122,7 @@ static void share_in_place(const tdl_plan *plan, temp *temps, int32_t *temp_of) 
         int32_t from = tdl_op_get(op->op)->in_place;
         if (from < 0) continue;
         int32_t in = root_of(plan, op->in[from]), out = op->out[0];
-        if (temp_of[in] < 0 || plan->values[out].kind != TDL_VALUE_TEMP) continue;
+        if (temp_of[in] < 0 || temp_of[out] < 0) continue;
         temp *a = &temps[temp_of[in]], *b = &temps[temp_of[out]];
         bool whole = tdl_tensor_contiguous(&plan->values[op->in[from]].tensor) && a->size == b->size;
         bool read_twice = false;

@@ -11,47 +11,75 @@
 typedef struct builder {
     tdl_graph *g;
     const tdl_model *model;
-    const tdl_model_limits *limits;
+    const tdl_model_limits *limits; // of a plan with a cache
+    const tdl_model_train *train;   // of a plan that trains; NULL: none
     int32_t layer;
+    int32_t seed;                                          // value: the seed of this step's dropout
+    int32_t n_dropouts;                                    // so far
     int32_t positions, seqs, seq_start, pages, rope_table; // values
 } builder;
 
 static int32_t step_inputs(builder *b);
+static int32_t blocks(builder *b, int32_t ids, int32_t *layers);
+static int32_t output_matrix(const builder *b);
 static int32_t attention_block(const builder *b, int32_t x);
 static int32_t ffn_block(const builder *b, int32_t x);
 static int32_t norm(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias);
 static int32_t linear(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias);
+static int32_t adapted(const builder *b, const char *name, int32_t x, int32_t y, tdl_role w);
+static int32_t dropout(builder *b, const char *name, int32_t x);
 static int32_t op(const builder *b, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
                   const int32_t *in);
 static int32_t param(const builder *b, tdl_role role, int32_t layer);
 
 void tdl_model_build(const tdl_model *model, const tdl_model_limits *limits, tdl_graph *g) {
     builder b = {.g = g, .model = model, .limits = limits, .layer = TDL_NO_LAYER};
-    const tdl_arch *arch = model->arch;
-    int32_t ids = step_inputs(&b);
-    int32_t x = op(&b, "embd", TDL_OP_EMBED, NULL, 2, (int32_t[]){param(&b, TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER), ids});
-    if (arch->position == TDL_POSITION_LEARNED) {
-        int32_t pos = op(&b, "pos_embd", TDL_OP_EMBED, NULL, 2,
-                         (int32_t[]){param(&b, TDL_ROLE_POS_EMBD, TDL_NO_LAYER), b.positions});
-        x = op(&b, "inp", TDL_OP_ADD, NULL, 2, (int32_t[]){x, pos});
-    } else {
-        tdl_attrs attrs = {.scale = model->params.rope_scale == 1 ? 0 : model->params.rope_scale};
-        int32_t freqs = param(&b, TDL_ROLE_ROPE_INV_FREQ, TDL_NO_LAYER);
-        b.rope_table = op(&b, "rope_table", TDL_OP_ROPE_TABLE, &attrs, 2, (int32_t[]){b.positions, freqs});
-    }
-    for (b.layer = 0; b.layer < model->config.n_layers; b.layer++) {
-        int32_t attn = attention_block(&b, norm(&b, "attn_norm", x, TDL_ROLE_ATTN_NORM, TDL_ROLE_ATTN_NORM_B));
-        x = op(&b, "attn_resid", TDL_OP_ADD, NULL, 2, (int32_t[]){x, attn});
-        int32_t ffn = ffn_block(&b, norm(&b, "ffn_norm", x, TDL_ROLE_FFN_NORM, TDL_ROLE_FFN_NORM_B));
-        x = op(&b, "ffn_resid", TDL_OP_ADD, NULL, 2, (int32_t[]){x, ffn});
-    }
-    b.layer = TDL_NO_LAYER;
+    int32_t x = blocks(&b, step_inputs(&b), NULL);
     int32_t outputs = tdl_graph_step(g, TDL_STEP_OUTPUTS, TDL_ROWS_OUTPUTS, limits->n_outputs, 0, 0);
     x = op(&b, "last", TDL_OP_TAKE_ROWS, NULL, 2, (int32_t[]){x, outputs});
     x = norm(&b, "output_norm", x, TDL_ROLE_OUTPUT_NORM, TDL_ROLE_OUTPUT_NORM_B);
-    bool untied = tdl_param_get(&model->params, TDL_ROLE_OUTPUT, TDL_NO_LAYER) != NULL;
-    int32_t output = param(&b, untied ? TDL_ROLE_OUTPUT : TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER);
-    tdl_graph_output(g, op(&b, "logits", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, output}));
+    tdl_graph_output(g, op(&b, "logits", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, output_matrix(&b)}));
+}
+
+int32_t tdl_model_build_train(const tdl_model *model, const tdl_model_train *train, tdl_graph *g, int32_t *output,
+                              int32_t *layers) {
+    builder b = {.g = g, .model = model, .train = train, .layer = TDL_NO_LAYER};
+    b.positions = tdl_graph_step(g, TDL_STEP_POSITIONS, TDL_ROWS_FIXED, train->n_tokens, 0, 0);
+    if (train->dropout > 0) b.seed = tdl_graph_step(g, TDL_STEP_SEED, TDL_ROWS_FIXED, 2, 0, 0);
+    int32_t ids = tdl_graph_step(g, TDL_STEP_IDS, TDL_ROWS_FIXED, train->n_tokens, 0, 0);
+    int32_t x = norm(&b, "output_norm", blocks(&b, ids, layers), TDL_ROLE_OUTPUT_NORM, TDL_ROLE_OUTPUT_NORM_B);
+    *output = output_matrix(&b);
+    return x;
+}
+
+// From ids to what the last layer leaves. layers [n_layers]: the first op of each (NULL: not asked).
+static int32_t blocks(builder *b, int32_t ids, int32_t *layers) {
+    const tdl_model *model = b->model;
+    int32_t x = op(b, "embd", TDL_OP_EMBED, NULL, 2, (int32_t[]){param(b, TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER), ids});
+    if (model->arch->position == TDL_POSITION_LEARNED) {
+        int32_t pos = op(b, "pos_embd", TDL_OP_EMBED, NULL, 2,
+                         (int32_t[]){param(b, TDL_ROLE_POS_EMBD, TDL_NO_LAYER), b->positions});
+        x = op(b, "inp", TDL_OP_ADD, NULL, 2, (int32_t[]){x, pos});
+    } else {
+        tdl_attrs attrs = {.scale = model->params.rope_scale == 1 ? 0 : model->params.rope_scale};
+        int32_t freqs = param(b, TDL_ROLE_ROPE_INV_FREQ, TDL_NO_LAYER);
+        b->rope_table = op(b, "rope_table", TDL_OP_ROPE_TABLE, &attrs, 2, (int32_t[]){b->positions, freqs});
+    }
+    x = dropout(b, "inp_drop", x);
+    for (b->layer = 0; b->layer < model->config.n_layers; b->layer++) {
+        if (layers) layers[b->layer] = (int32_t)b->g->ops.n;
+        int32_t attn = attention_block(b, norm(b, "attn_norm", x, TDL_ROLE_ATTN_NORM, TDL_ROLE_ATTN_NORM_B));
+        x = op(b, "attn_resid", TDL_OP_ADD, NULL, 2, (int32_t[]){x, dropout(b, "attn_drop", attn)});
+        int32_t ffn = ffn_block(b, norm(b, "ffn_norm", x, TDL_ROLE_FFN_NORM, TDL_ROLE_FFN_NORM_B));
+        x = op(b, "ffn_resid", TDL_OP_ADD, NULL, 2, (int32_t[]){x, dropout(b, "ffn_drop", ffn)});
+    }
+    b->layer = TDL_NO_LAYER;
+    return x;
+}
+
+static int32_t output_matrix(const builder *b) {
+    bool untied = tdl_param_get(&b->model->params, TDL_ROLE_OUTPUT, TDL_NO_LAYER) != NULL;
+    return param(b, untied ? TDL_ROLE_OUTPUT : TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER);
 }
 
 static int32_t step_inputs(builder *b) {
@@ -89,7 +117,9 @@ static void append_kv(const builder *b, int32_t k, int32_t v, int32_t *k_cache, 
     *k_cache = tdl_graph_state(b->g, name, 2 * b->layer, &keys);
     snprintf(name, sizeof name, "%d.v_cache", b->layer);
     *v_cache = tdl_graph_state(b->g, name, 2 * b->layer + 1, &values);
-    tdl_graph_kv_append(b->g, (int32_t[]){k, v, b->positions, b->seqs, b->pages}, *k_cache, *v_cache);
+    snprintf(name, sizeof name, "%d.kv_append", b->layer);
+    tdl_graph_op_into(b->g, name, TDL_OP_KV_APPEND, NULL, 5, (int32_t[]){k, v, b->positions, b->seqs, b->pages},
+                      (int32_t[]){*k_cache, *v_cache});
 }
 
 static int32_t attention_block(const builder *b, int32_t x) {
@@ -105,11 +135,16 @@ static int32_t attention_block(const builder *b, int32_t x) {
     v = heads_of(b, "v", v, fused ? q_size + k_size : 0, c->n_kv_heads);
     q = place_heads(b, "q", "q_rope", q, TDL_ROLE_ATTN_Q_NORM);
     k = place_heads(b, "k", "k_rope", k, TDL_ROLE_ATTN_K_NORM);
-    int32_t k_cache = -1, v_cache = -1;
-    append_kv(b, k, v, &k_cache, &v_cache);
     tdl_attrs attrs = {.scale = (float)(1 / sqrt(c->head_dim)), .window = c->windows[b->layer]};
-    int32_t y = op(b, "attn", TDL_OP_ATTENTION, &attrs, 6,
-                   (int32_t[]){q, k_cache, v_cache, b->positions, b->seq_start, b->pages});
+    int32_t y;
+    if (b->train) {
+        y = op(b, "attn", TDL_OP_SELF_ATTENTION, &attrs, 4, (int32_t[]){q, k, v, b->positions});
+    } else {
+        int32_t k_cache = -1, v_cache = -1;
+        append_kv(b, k, v, &k_cache, &v_cache);
+        y = op(b, "attn", TDL_OP_ATTENTION, &attrs, 6,
+               (int32_t[]){q, k_cache, v_cache, b->positions, b->seq_start, b->pages});
+    }
     char name[48];
     snprintf(name, sizeof name, "%d.attn", b->layer);
     y = tdl_graph_view(b->g, name, y, 0, 1, &q_size); // heads side by side
@@ -142,7 +177,34 @@ static int32_t linear(const builder *b, const char *name, int32_t x, tdl_role w,
     int32_t in[3] = {x, param(b, w, b->layer), -1};
     bool biased = tdl_param_get(&b->model->params, bias, b->layer) != NULL;
     if (biased) in[2] = param(b, bias, b->layer);
-    return op(b, name, TDL_OP_MATMUL, NULL, biased ? 3 : 2, in);
+    return adapted(b, name, x, op(b, name, TDL_OP_MATMUL, NULL, biased ? 3 : 2, in), w);
+}
+
+// y and what the matrix's adapter adds to it.
+static int32_t adapted(const builder *b, const char *name, int32_t x, int32_t y, tdl_role w) {
+    int32_t matrix = tdl_param_index(w, b->layer), pair[2];
+    if (!b->train || !b->train->adapter || b->train->adapter[matrix] < 0) return y;
+    for (int32_t i = 0; i < 2; i++) {
+        int32_t weight = b->model->params.n + 2 * b->train->adapter[matrix] + i;
+        tdl_tensor t;
+        if (b->g->error.code || tdl_model_train_tensor(b->model, b->train, weight, &t, &b->g->error) != TDL_OK)
+            return -1;
+        char full[80];
+        snprintf(full, sizeof full, "%d.%s.lora_%c", b->layer, name, 'a' + i);
+        pair[i] = tdl_graph_weight(b->g, full, weight, &t);
+    }
+    tdl_attrs attrs = {.scale = b->train->scale};
+    int32_t low = op(b, "lora_a", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, pair[0]});
+    low = op(b, "lora_scaled", TDL_OP_SCALE, &attrs, 1, &low);
+    int32_t delta = op(b, "lora_b", TDL_OP_MATMUL, NULL, 2, (int32_t[]){low, pair[1]});
+    return op(b, name, TDL_OP_ADD, NULL, 2, (int32_t[]){y, delta});
+}
+
+// Each place that drops elements has a mask of its own.
+static int32_t dropout(builder *b, const char *name, int32_t x) {
+    if (!b->train || b->train->dropout <= 0) return x;
+    tdl_attrs attrs = {.rate = b->train->dropout, .stream = ++b->n_dropouts};
+    return op(b, name, TDL_OP_DROPOUT, &attrs, 2, (int32_t[]){x, b->seed});
 }
 
 // The op under "<layer>.<name>", or just the name outside the layers.
@@ -156,5 +218,25 @@ static int32_t op(const builder *b, const char *name, tdl_op kind, const tdl_att
 
 static int32_t param(const builder *b, tdl_role role, int32_t layer) {
     const tdl_param *p = tdl_param_get(&b->model->params, role, layer);
-    return tdl_graph_weight(b->g, p->name, tdl_param_index(role, layer), &p->tensor);
+    int32_t weight = tdl_param_index(role, layer);
+    tdl_tensor t = p->tensor;
+    if (b->train && b->train->trained[weight] && !b->g->error.code)
+        tdl_model_train_tensor(b->model, b->train, weight, &t, &b->g->error);
+    return tdl_graph_weight(b->g, p->name, weight, &t);
+}
+
+tdl_status tdl_model_train_tensor(const tdl_model *model, const tdl_model_train *train, int32_t weight, tdl_tensor *out,
+                                  tdl_error *err) {
+    const tdl_params *params = &model->params;
+    if (weight < params->n) {
+        const tdl_tensor *t = &params->list[weight].tensor;
+        return tdl_tensor_make(TDL_DTYPE_F32, t->n_dims, t->shape, NULL, out, err);
+    }
+    int32_t matrix = 0, pair = (weight - params->n) / 2;
+    bool is_b = (weight - params->n) % 2 != 0;
+    while (train->adapter[matrix] != pair) matrix++;
+    const int64_t *shape = params->list[matrix].tensor.shape; // [N, K]
+    return tdl_tensor_make(TDL_DTYPE_F32, 2,
+                           is_b ? (int64_t[]){shape[0], train->rank} : (int64_t[]){train->rank, shape[1]}, NULL, out,
+                           err);
 }

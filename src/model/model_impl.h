@@ -9,6 +9,14 @@
 
 #include <pthread.h>
 
+// Some rows of a weight that a device takes only in parts.
+typedef struct tdl_weight_part {
+    int32_t weight;
+    tdl_layout layout;
+    int64_t first, count; // rows
+    tdl_buffer *buffer;   // NULL: not made yet
+} tdl_weight_part;
+
 struct tdl_model {
     const tdl_allocator *mem;
     tdl_device *device;
@@ -23,9 +31,14 @@ struct tdl_model {
     tdl_dtype kv_dtype;
     uint64_t n_params;
     char name[128];
-    pthread_mutex_t binding;                  // guards buffers: a plan may be the first to want a layout
+    pthread_mutex_t binding;                  // guards buffers, parts: a plan may be the first to want a layout
     tdl_buffer *(*buffers)[TDL_LAYOUT_COUNT]; // [params.n]: each weight in each layout some plan uses
+    tdl_vec parts;                            // tdl_weight_part: of weights that plans use in parts
 };
+
+// tdl_model_open over weights that are there already, and that the model takes over, on failure too. desc's path, bytes
+// and reader are not used. Weights get to the device when a plan first wants them.
+tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *desc, tdl_model **out, tdl_error *err);
 
 // What a plan of the model is made for.
 typedef struct tdl_model_limits {
@@ -37,6 +50,29 @@ typedef struct tdl_model_limits {
 
 // The model's graph (build.c).
 void tdl_model_build(const tdl_model *model, const tdl_model_limits *limits, tdl_graph *g);
+
+// How a training step's forward pass differs: no cache, a fixed number of tokens, weights that change.
+typedef struct tdl_model_train {
+    int32_t n_tokens;
+    const bool *trained; // [params.n] these weights are F32, of the trainer's own
+    // LoRA (Hu et al. 2021): y = x w^T + scale (x a^T) b^T. adapter [params.n]: the number of a matrix's pair, -1: it has none;
+    // a [rank, K] is weight number params.n + 2 adapter, b [N, rank] the one after it. NULL: no adapters.
+    const int32_t *adapter;
+    int32_t rank;
+    float scale;
+    float dropout; // of the embedding and of what each block adds; 0: none
+} tdl_model_train;
+
+// The forward pass up to the last norm, for packed documents (see ops/self_attention). Sets the values of the matrix that makes
+// logits of it, and the number of the first op of each layer: layers [n_layers]. Returns the value [n_tokens, n_embd].
+int32_t tdl_model_build_train(const tdl_model *model, const tdl_model_train *train, tdl_graph *g, int32_t *output,
+                              int32_t *layers);
+// The shape of weight number `weight` as it is trained: F32; of an adapter too.
+tdl_status tdl_model_train_tensor(const tdl_model *model, const tdl_model_train *train, int32_t weight, tdl_tensor *out,
+                                  tdl_error *err);
+
+// The buffer of a plan's weight, made where it is not there yet. Errors: MEMORY, DEVICE, DEVICE_LOST.
+tdl_status tdl_model_weight_buffer(tdl_model *model, const tdl_value *value, tdl_buffer **out, tdl_error *err);
 tdl_kv_desc tdl_model_kv_desc(const tdl_model *model, int32_t n_pages);
 // Graph and plan in one. Errors: MEMORY, LIMIT.
 tdl_status tdl_model_plan(const tdl_model *model, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err);

@@ -17,8 +17,6 @@ static const role_info roles[TDL_ROLE_COUNT] = {
 #undef TDL_ROLE
 };
 
-typedef enum need { ABSENT, OPTIONAL, REQUIRED } need;
-
 typedef struct loader {
     tdl_params *params;
     const tdl_weights *weights;
@@ -28,7 +26,6 @@ typedef struct loader {
     tdl_error *err;
 } loader;
 
-static need role_need(const loader *l, tdl_role role);
 static tdl_status load_role(const loader *l, tdl_role role, int32_t layer);
 static tdl_status make_inv_freq(const loader *l);
 
@@ -41,8 +38,7 @@ tdl_status tdl_params_load(tdl_params *params, const tdl_weights *weights, const
     loader l = {params, weights, arch, config, tdl_weights_get_kind(weights) == TDL_WEIGHTS_GGUF, err};
     for (int32_t layer = TDL_NO_LAYER; layer < config->n_layers; layer++)
         for (tdl_role role = 0; role < TDL_ROLE_COUNT; role++) {
-            bool per_layer = role >= TDL_ROLE_ATTN_NORM;
-            tdl_status status = per_layer == (layer >= 0) ? load_role(&l, role, layer) : TDL_OK;
+            tdl_status status = tdl_role_per_layer(role) == (layer >= 0) ? load_role(&l, role, layer) : TDL_OK;
             if (status != TDL_OK) return status;
         }
     return arch->position == TDL_POSITION_ROPE ? make_inv_freq(&l) : TDL_OK;
@@ -54,34 +50,39 @@ void tdl_params_deinit(tdl_params *params) {
     tdl_arena_deinit(&params->names);
 }
 
-static need role_need(const loader *l, tdl_role role) {
-    const tdl_arch *arch = l->arch;
-    need layer_norm = arch->norm == TDL_NORM_LAYER ? REQUIRED : ABSENT;
-    need glu = arch->ffn == TDL_FFN_GLU ? REQUIRED : ABSENT;
+bool tdl_role_per_layer(tdl_role role) { return role >= TDL_ROLE_ATTN_NORM; }
+
+bool tdl_role_is_vector(tdl_role role) { return roles[role].rows[0] == '0'; }
+
+tdl_need tdl_role_need(tdl_role role, const tdl_arch *arch, const tdl_config *config) {
+    tdl_need layer_norm = arch->norm == TDL_NORM_LAYER ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
+    tdl_need glu = arch->ffn == TDL_FFN_GLU ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
     switch (role) {
-    case TDL_ROLE_POS_EMBD: return arch->position == TDL_POSITION_LEARNED ? REQUIRED : ABSENT;
-    case TDL_ROLE_OUTPUT: return l->config->tied ? OPTIONAL : REQUIRED;
-    case TDL_ROLE_ROPE_DIVISORS: return arch->position == TDL_POSITION_ROPE ? OPTIONAL : ABSENT;
-    case TDL_ROLE_ROPE_INV_FREQ: return ABSENT; // not read
+    case TDL_ROLE_POS_EMBD: return arch->position == TDL_POSITION_LEARNED ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
+    case TDL_ROLE_OUTPUT: return config->tied ? TDL_NEED_OPTIONAL : TDL_NEED_REQUIRED;
+    case TDL_ROLE_ROPE_DIVISORS: return arch->position == TDL_POSITION_ROPE ? TDL_NEED_OPTIONAL : TDL_NEED_ABSENT;
+    case TDL_ROLE_ROPE_INV_FREQ: return TDL_NEED_ABSENT; // not read
     case TDL_ROLE_OUTPUT_NORM_B:
     case TDL_ROLE_ATTN_NORM_B:
     case TDL_ROLE_FFN_NORM_B: return layer_norm;
-    case TDL_ROLE_ATTN_QKV: return arch->qkv_fused ? REQUIRED : ABSENT;
+    case TDL_ROLE_ATTN_QKV: return arch->qkv_fused ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
     case TDL_ROLE_ATTN_Q:
     case TDL_ROLE_ATTN_K:
-    case TDL_ROLE_ATTN_V: return arch->qkv_fused ? ABSENT : REQUIRED;
-    case TDL_ROLE_ATTN_QKV_B: return !arch->qkv_fused ? ABSENT : arch->biases & TDL_BIAS_QKV ? REQUIRED : OPTIONAL;
+    case TDL_ROLE_ATTN_V: return arch->qkv_fused ? TDL_NEED_ABSENT : TDL_NEED_REQUIRED;
+    case TDL_ROLE_ATTN_QKV_B:
+        return !arch->qkv_fused ? TDL_NEED_ABSENT : arch->biases & TDL_BIAS_QKV ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
     case TDL_ROLE_ATTN_Q_B:
     case TDL_ROLE_ATTN_K_B:
-    case TDL_ROLE_ATTN_V_B: return arch->qkv_fused ? ABSENT : arch->biases & TDL_BIAS_QKV ? REQUIRED : OPTIONAL;
+    case TDL_ROLE_ATTN_V_B:
+        return arch->qkv_fused ? TDL_NEED_ABSENT : arch->biases & TDL_BIAS_QKV ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
     case TDL_ROLE_ATTN_Q_NORM:
-    case TDL_ROLE_ATTN_K_NORM: return arch->qk_norm ? REQUIRED : ABSENT;
-    case TDL_ROLE_ATTN_OUT_B: return arch->biases & TDL_BIAS_OUT ? REQUIRED : OPTIONAL;
+    case TDL_ROLE_ATTN_K_NORM: return arch->qk_norm ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
+    case TDL_ROLE_ATTN_OUT_B: return arch->biases & TDL_BIAS_OUT ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
     case TDL_ROLE_FFN_GATE: return glu;
-    case TDL_ROLE_FFN_GATE_B: return glu == ABSENT ? ABSENT : OPTIONAL;
+    case TDL_ROLE_FFN_GATE_B: return glu == TDL_NEED_ABSENT ? TDL_NEED_ABSENT : TDL_NEED_OPTIONAL;
     case TDL_ROLE_FFN_UP_B:
-    case TDL_ROLE_FFN_DOWN_B: return arch->biases & TDL_BIAS_FFN ? REQUIRED : OPTIONAL;
-    default: return REQUIRED;
+    case TDL_ROLE_FFN_DOWN_B: return arch->biases & TDL_BIAS_FFN ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
+    default: return TDL_NEED_REQUIRED;
     }
 }
 
@@ -100,12 +101,22 @@ static int64_t letter_size(const tdl_config *c, char letter) {
     }
 }
 
+int32_t tdl_role_shape(tdl_role role, const tdl_config *config, int64_t *shape) {
+    bool vector = tdl_role_is_vector(role);
+    if (!vector) shape[0] = letter_size(config, roles[role].rows[0]);
+    shape[vector ? 0 : 1] = letter_size(config, roles[role].cols[0]);
+    return vector ? 1 : 2;
+}
+
 // Names in roles.def are our own constants with at most one %d.
-static void format_name(char *name, size_t size, const char *format, int32_t layer) {
+bool tdl_role_name(tdl_role role, tdl_naming naming, int32_t layer, char *name) {
+    const char *format = roles[role].names[naming];
+    if (!format) return false;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, size, format, layer);
+    snprintf(name, TDL_ROLE_NAME_SIZE, format, layer);
 #pragma GCC diagnostic pop
+    return true;
 }
 
 // A tensor under its name, or without the prefix ("transformer.", "model.") that base-model checkpoints leave out.
@@ -131,34 +142,36 @@ static tdl_status own_tensor(const loader *l, tdl_param *param, tdl_dtype dtype)
     return TDL_OK;
 }
 
-static tdl_status check_shape(const loader *l, const char *name, const tdl_tensor *t, const role_info *info) {
-    int64_t rows = letter_size(l->config, info->rows[0]), cols = letter_size(l->config, info->cols[0]);
-    bool vector = info->rows[0] == '0';
+static tdl_status check_shape(const loader *l, const char *name, const tdl_tensor *t, tdl_role role) {
+    int64_t shape[2];
+    bool vector = tdl_role_shape(role, l->config, shape) == 1;
     int64_t last = t->n_dims > 0 ? t->shape[t->n_dims - 1] : 1;
-    bool fits = vector ? last == cols && tdl_tensor_n_elements(t) == cols
-                       : t->n_dims == 2 && t->shape[0] == rows && t->shape[1] == cols;
+    bool fits = vector ? last == shape[0] && tdl_tensor_n_elements(t) == shape[0]
+                       : t->n_dims == 2 && t->shape[0] == shape[0] && t->shape[1] == shape[1];
     if (fits) return TDL_OK;
     char text[96];
     if (vector)
         return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is %s, expected [%lld]", name,
-                        tdl_tensor_describe(t, text), (long long)cols);
+                        tdl_tensor_describe(t, text), (long long)shape[0]);
     return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is %s, expected [%lld, %lld]", name,
-                    tdl_tensor_describe(t, text), (long long)rows, (long long)cols);
+                    tdl_tensor_describe(t, text), (long long)shape[0], (long long)shape[1]);
 }
 
 static tdl_status load_role(const loader *l, tdl_role role, int32_t layer) {
-    const role_info *info = &roles[role];
-    need needed = role_need(l, role);
-    const char *format = info->names[l->gguf ? TDL_NAMING_GGUF : l->arch->naming];
-    if (needed == ABSENT || (!format && needed == OPTIONAL)) return TDL_OK;
-    char name[128];
-    format_name(name, sizeof name, format ? format : info->names[TDL_NAMING_GGUF], layer);
-    const tdl_weights_tensor *found = format ? find_tensor(l, name) : NULL;
+    tdl_need needed = tdl_role_need(role, l->arch, l->config);
+    char name[TDL_ROLE_NAME_SIZE], canonical[TDL_ROLE_NAME_SIZE];
+    if (needed == TDL_NEED_ABSENT) return TDL_OK;
+    tdl_role_name(role, TDL_NAMING_GGUF, layer, canonical); // only the frequencies have none, and they are not read
+    bool named = tdl_role_name(role, l->gguf ? TDL_NAMING_GGUF : l->arch->naming, layer, name);
+    if (!named && needed == TDL_NEED_OPTIONAL) return TDL_OK;
+    const tdl_weights_tensor *found = named ? find_tensor(l, name) : NULL;
     if (!found)
-        return needed == OPTIONAL ? TDL_OK : tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is missing", name);
+        return needed == TDL_NEED_OPTIONAL
+                   ? TDL_OK
+                   : tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is missing", named ? name : canonical);
 
     tdl_param *param = &l->params->list[tdl_param_index(role, layer)];
-    bool vector = info->rows[0] == '0';
+    bool vector = tdl_role_is_vector(role);
     tdl_tensor t = found->tensor;
     if (!tdl_dtype_get(t.dtype)->decode)
         return tdl_fail(l->err, TDL_ERROR_UNSUPPORTED,
@@ -177,11 +190,9 @@ static tdl_status load_role(const loader *l, tdl_role role, int32_t layer) {
                             name, tdl_dtype_get(t.dtype)->name);
         t = tdl_tensor_transpose(&t, 0, 1);
     }
-    tdl_status status = check_shape(l, name, &t, info);
+    tdl_status status = check_shape(l, name, &t, role);
     if (status != TDL_OK) return status;
     if (vector) t.n_dims = 1, t.shape[0] = tdl_tensor_n_elements(&t), t.strides[0] = tdl_dtype_get(t.dtype)->block_size;
-    char canonical[128];
-    format_name(canonical, sizeof canonical, info->names[TDL_NAMING_GGUF], layer);
     param->name = tdl_arena_strndup(&l->params->names, canonical, strlen(canonical));
     if (!param->name) return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: no memory for names");
     param->tensor = t;

@@ -15,6 +15,18 @@ typedef enum tdl_role {
     TDL_ROLE_COUNT
 } tdl_role;
 
+// Whether a model of a row and config has a tensor: never, where the file has it, always.
+typedef enum tdl_need { TDL_NEED_ABSENT = 0, TDL_NEED_OPTIONAL, TDL_NEED_REQUIRED } tdl_need;
+
+tdl_need tdl_role_need(tdl_role role, const tdl_arch *arch, const tdl_config *config);
+bool tdl_role_per_layer(tdl_role role);
+bool tdl_role_is_vector(tdl_role role);
+// shape [1 or 2]; returns how many dimensions.
+int32_t tdl_role_shape(tdl_role role, const tdl_config *config, int64_t *shape);
+// The tensor's name in files of this kind to name [TDL_ROLE_NAME_SIZE]; false where they have no such tensor.
+enum { TDL_ROLE_NAME_SIZE = 128 };
+bool tdl_role_name(tdl_role role, tdl_naming naming, int32_t layer, char *name);
+
 typedef struct tdl_param {
     const char *name;  // GGUF's name, whatever the file's kind; NULL: the model has no such tensor
     tdl_tensor tensor; // in the file, or in `owned`

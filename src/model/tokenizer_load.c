@@ -31,6 +31,7 @@ static tdl_status get_array(const tdl_weights *weights, const char *key, tdl_met
 static tdl_status get_id(const tdl_weights *weights, const char *key, size_t n_tokens, int32_t *out, tdl_error *err);
 static tdl_status get_bool(const tdl_weights *weights, const char *key, bool *out, tdl_error *err);
 static tdl_status load_hf(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer **out, tdl_error *err);
+static tdl_status create(void *out, const tdl_tokenizer_desc *desc, tdl_error *err);
 static tdl_status read_hf_ids(tdl_meta meta, const char *key, tdl_vec *ids, tdl_error *err);
 static tdl_status open_json(const tdl_allocator *mem, const char *path, tdl_tokenizer **out, tdl_error *err);
 static bool ends_with(const char *text, const char *end);
@@ -262,13 +263,22 @@ static tdl_status get_bool(const tdl_weights *weights, const char *key, bool *ou
 // ---- Hugging Face
 
 static tdl_status load_hf(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer **out, tdl_error *err) {
+    return tdl_weights_tokenizer_json(weights).size ? tdl_tokenizer_describe(weights, mem, create, out, err) : TDL_OK;
+}
+
+static tdl_status create(void *out, const tdl_tokenizer_desc *desc, tdl_error *err) {
+    return tdl_tokenizer_create(desc, out, err);
+}
+
+tdl_status tdl_tokenizer_describe(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer_use use,
+                                  void *arg, tdl_error *err) {
     tdl_tokenizer_json_desc desc = {.mem = mem,
                                     .json = tdl_weights_tokenizer_json(weights),
                                     .config_json = tdl_weights_tokenizer_config(weights),
                                     .bos = -1,
                                     .eos = -1};
     tdl_vec ends = tdl_vec_make(mem, sizeof(int32_t)), bos = ends;
-    if (desc.json.size == 0) return TDL_OK;
+    if (desc.json.size == 0) return tdl_fail(err, TDL_ERROR_ARGUMENT, "tokenizer: there is no tokenizer.json");
     // Generation ends at all of generation_config.json's; the first, which config.json repeats, ends a sequence.
     static const char *const keys[] = {"generation.eos_token_id", "eos_token_id"};
     tdl_status status = TDL_OK;
@@ -281,7 +291,7 @@ static tdl_status load_hf(const tdl_weights *weights, const tdl_allocator *mem, 
         if (ends.n) desc.eos = *tdl_vec_at(&ends, int32_t, 0);
         desc.ends = ends.data;
         desc.n_ends = ends.n;
-        status = tdl_tokenizer_from_json(&desc, out, err);
+        status = tdl_tokenizer_json_describe(&desc, use, arg, err);
     }
     tdl_vec_deinit(&ends);
     tdl_vec_deinit(&bos);

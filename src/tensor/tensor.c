@@ -39,15 +39,18 @@ tdl_status tdl_tensor_make(tdl_dtype dtype, int32_t n_dims, const int64_t *shape
                         tdl_tensor_describe(&t, text), (long long)last_dim(&t), info->block_n);
     }
     // From the last dimension out. Elements need no check of their own where they take bytes of their own; in blocks
-    // there can be more elements than bytes.
-    int64_t size = info->block_size, n_elements = 1;
+    // there can be more elements than bytes. A dimension of 0 counts as 1 in the check: other functions multiply from
+    // the first dimension in, where the 0 may come too late.
+    int64_t size = info->block_size, size_max = size, n_elements = 1;
     bool fits = true;
     for (int32_t i = n_dims - 1; i >= 0; i--) {
+        int64_t units = i == n_dims - 1 ? units_per_row(&t) : shape[i];
         t.strides[i] = size;
-        fits = fits && tdl_mul_i64(size, i == n_dims - 1 ? units_per_row(&t) : shape[i], &size);
-        fits = fits && tdl_mul_i64(n_elements, shape[i], &n_elements);
+        fits = fits && tdl_mul_i64(size_max, tdl_max_i64(units, 1), &size_max);
+        fits = fits && tdl_mul_i64(n_elements, tdl_max_i64(shape[i], 1), &n_elements);
+        if (fits) size *= units;
     }
-    if (!fits || (uint64_t)size > PTRDIFF_MAX) {
+    if (!fits || (uint64_t)size_max > PTRDIFF_MAX) {
         return tdl_fail(err, TDL_ERROR_FORMAT, "tensor: shape %s: its size does not fit 63 bits",
                         tdl_tensor_describe(&t, text));
     }

@@ -2,11 +2,29 @@
 //
 // An encoder lives for one call and holds all that is written while encoding; the tokenizer itself is only read. Ids go
 // straight to the caller's array; past its end they are only counted.
+//
+// What a word is merged to depends on its bytes alone, and words come again: in a long text a small table remembers the
+// short ones, each in the one slot its hash names.
 #include "token/tokenizer_impl.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+
+enum {
+    MEMO_TEXT_SIZE_MIN = 1 << 14, // bytes of text that are worth a table
+    MEMO_SLOTS = 1 << 12,         // a power of two
+    MEMO_WORD_SIZE_MAX = 22,      // bytes of a word, and
+    MEMO_IDS_MAX = 10,            // its ids: with both a slot is a cache line
+};
+
+typedef struct memo {
+    int32_t ids[MEMO_IDS_MAX];
+    uint8_t n_ids, size; // size 0: empty
+    char word[MEMO_WORD_SIZE_MAX];
+} memo;
+_Static_assert(sizeof(memo) == 64, "a cache line");
 
 typedef struct encoder {
     const tdl_tokenizer *t;
@@ -17,6 +35,7 @@ typedef struct encoder {
     tdl_str normalized, spare;
     tdl_str spelled; // a piece in GPT-2's alphabet
     tdl_merge_queue queue;
+    memo *memos;                // [MEMO_SLOTS], or NULL
     tdl_regex_scratch *scratch; // NULL where no regex is used
     tdl_error *err;
 } encoder;
@@ -25,6 +44,7 @@ static tdl_status encode_text(encoder *e, tdl_text text);
 static tdl_status encode_segment(encoder *e, tdl_text text, bool first);
 static tdl_status encode_normalized(encoder *e, tdl_text text, bool first);
 static bool encode_piece(encoder *e, tdl_text piece);
+static bool encode_word(encoder *e, tdl_text word);
 static bool merge_word(encoder *e, tdl_text word);
 static bool spell_piece(encoder *e, tdl_text piece);
 static bool add_bytes(encoder *e, tdl_text piece);
@@ -64,6 +84,7 @@ tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const char *text
         status = tdl_fail(err, TDL_ERROR_MEMORY, "encode: no memory");
         goto cleanup;
     }
+    if (text_size >= MEMO_TEXT_SIZE_MIN) e.memos = tdl_alloc(mem, MEMO_SLOTS, sizeof *e.memos); // does without, too
     if (d.bos == TDL_BOS_ALWAYS || (d.bos == TDL_BOS_DEFAULT && tokenizer->add_bos)) emit(&e, tokenizer->bos);
     if ((status = encode_text(&e, tdl_text_of(text ? text : "", text_size))) < 0) goto cleanup;
     if (d.bos != TDL_BOS_NEVER && tokenizer->add_eos) emit(&e, tokenizer->eos);
@@ -72,6 +93,7 @@ tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const char *text
         status = tdl_fail(err, TDL_ERROR_LIMIT, "encode: the text has %zu tokens, room for %zu", e.n, ids_max);
     }
 cleanup:
+    tdl_free(mem, e.memos);
     tdl_regex_scratch_destroy(e.scratch);
     tdl_merge_queue_deinit(&e.queue);
     tdl_pieces_deinit(&e.pieces);
@@ -156,7 +178,25 @@ static bool encode_piece(encoder *e, tdl_text piece) {
     }
     for (size_t pos = 0, size; pos < piece.size; pos += size) {
         size = t->split_words ? tdl_word_size(piece, pos) : piece.size;
-        if (!merge_word(e, tdl_text_of(piece.ptr + pos, size))) return false;
+        if (!encode_word(e, tdl_text_of(piece.ptr + pos, size))) return false;
+    }
+    return true;
+}
+
+static bool encode_word(encoder *e, tdl_text word) {
+    if (!e->memos || word.size > MEMO_WORD_SIZE_MAX || word.size == 0) return merge_word(e, word);
+    memo *m = &e->memos[tdl_hash_bytes(word.ptr, word.size, 0) & (MEMO_SLOTS - 1)];
+    if (m->size == word.size && memcmp(m->word, word.ptr, word.size) == 0) {
+        for (int i = 0; i < m->n_ids; i++) emit(e, m->ids[i]);
+        return true;
+    }
+    size_t begin = e->n;
+    if (!merge_word(e, word)) return false;
+    if (e->n - begin <= MEMO_IDS_MAX && e->n <= e->n_max) { // past n_max ids are not there to be remembered
+        m->n_ids = (uint8_t)(e->n - begin);
+        m->size = (uint8_t)word.size;
+        memcpy(m->word, word.ptr, word.size);
+        if (m->n_ids) memcpy(m->ids, e->ids + begin, m->n_ids * sizeof *m->ids);
     }
     return true;
 }

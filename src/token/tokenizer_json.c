@@ -29,6 +29,7 @@ typedef struct builder {
     tdl_tokenizer_desc out;
 } builder;
 
+static tdl_status create(void *out, const tdl_tokenizer_desc *desc, tdl_error *err);
 static tdl_status build(builder *b);
 static tdl_status check_model(builder *b, const json_t *model);
 static tdl_status read_vocab(builder *b, json_t *vocab, json_t *added);
@@ -43,6 +44,15 @@ static void add_end(builder *b, int32_t id);
 static tdl_status no_memory(builder *b);
 
 tdl_status tdl_tokenizer_from_json(const tdl_tokenizer_json_desc *desc, tdl_tokenizer **out, tdl_error *err) {
+    return tdl_tokenizer_json_describe(desc, create, out, err);
+}
+
+static tdl_status create(void *out, const tdl_tokenizer_desc *desc, tdl_error *err) {
+    return tdl_tokenizer_create(desc, out, err);
+}
+
+tdl_status tdl_tokenizer_json_describe(const tdl_tokenizer_json_desc *desc, tdl_tokenizer_use use, void *arg,
+                                       tdl_error *err) {
     builder b = {.desc = desc, .err = err, .ids = tdl_map_make(desc->mem)};
     tdl_json_steps_init(&b.steps, desc->mem);
     tdl_status status = tdl_json_parse(desc->json.ptr, desc->json.size, "tokenizer.json", &b.root, err);
@@ -50,7 +60,7 @@ tdl_status tdl_tokenizer_from_json(const tdl_tokenizer_json_desc *desc, tdl_toke
         status = tdl_json_parse(desc->config_json.ptr, desc->config_json.size, "tokenizer_config.json", &b.config, err);
     }
     if (status >= 0) status = build(&b);
-    if (status >= 0) status = tdl_tokenizer_create(&b.out, out, err);
+    if (status >= 0) status = use(arg, &b.out, err);
     tdl_json_steps_deinit(&b.steps);
     tdl_map_deinit(&b.ids);
     tdl_free(desc->mem, b.tokens);

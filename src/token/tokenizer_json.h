@@ -16,4 +16,9 @@ typedef struct tdl_tokenizer_json_desc {
 // Errors: FORMAT, UNSUPPORTED (a model type or pre-tokenizer we do not have: the message names it), MEMORY, LIMIT.
 tdl_status tdl_tokenizer_from_json(const tdl_tokenizer_json_desc *desc, tdl_tokenizer **out, tdl_error *err);
 
+// The same, but the description goes to `use` instead of becoming a tokenizer; all its texts live for that call.
+typedef tdl_status (*tdl_tokenizer_use)(void *arg, const tdl_tokenizer_desc *desc, tdl_error *err);
+tdl_status tdl_tokenizer_json_describe(const tdl_tokenizer_json_desc *desc, tdl_tokenizer_use use, void *arg,
+                                       tdl_error *err);
+
 #endif

@@ -2,7 +2,7 @@
 _treadle() {
     local program=${COMP_WORDS[0]} command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} words=
     if [ "$COMP_CWORD" = 1 ] || [ "$command" = help ]; then
-        words="run chat info plan tokenize detokenize logits perplexity bench devices version help"
+        words="run chat info plan tokenize detokenize logits perplexity eval bench devices version help"
     elif [ "${COMP_WORDS[COMP_CWORD - 1]}" = --precision ]; then
         words="auto f32"
     elif [ "${COMP_WORDS[COMP_CWORD - 1]}" = --device ]; then

@@ -5,7 +5,7 @@ function __treadle_options
         string split -n ' ' | sort -u
 end
 
-set -l commands run chat info plan tokenize detokenize logits perplexity bench devices version help
+set -l commands run chat info plan tokenize detokenize logits perplexity eval bench devices version help
 complete -c treadle -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c treadle -n '__fish_seen_subcommand_from help' -f -a "$commands"
 complete -c treadle -n "__fish_seen_subcommand_from $commands; and string match -q -- '-*' (commandline -ct)" -f -a '(__treadle_options)'

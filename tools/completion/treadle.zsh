@@ -3,7 +3,7 @@
 _treadle() {
     local program=$words[1] command=$words[2]
     if ((CURRENT == 2)) || [[ $command == help ]]; then
-        compadd run chat info plan tokenize detokenize logits perplexity bench devices version help
+        compadd run chat info plan tokenize detokenize logits perplexity eval bench devices version help
     elif [[ $words[CURRENT-1] == --precision ]]; then
         compadd auto f32
     elif [[ $words[CURRENT-1] == --device ]]; then

@@ -1,4 +1,5 @@
 // act.c - an activation function, element by element:  out = f(x), f one of tdl_act. Formulas and papers: op.c.
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_act_infer(tdl_call *call, tdl_error *err) {
@@ -15,4 +16,9 @@ void tdl_act_reference(const tdl_call *call) {
             double value = tdl_at(x, tdl_row(x, row), i);
             tdl_put(out, tdl_row(out, row), i, tdl_act_apply((tdl_act)call->attrs.act, value));
         }
+}
+
+// dx = act'(x) dy
+void tdl_act_backward(tdl_grad *g) {
+    if (g->wants[0]) g->give(g, 0, g->emit(g, TDL_OP_ACT_GRAD, g->attrs, 2, (int32_t[]){g->in[0], g->d_out[0]}));
 }

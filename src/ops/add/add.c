@@ -1,4 +1,5 @@
 // add.c - the residual connection (He et al. 2015), and biases:  out = a + b, b of a's shape or one row for all.
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_add_infer(tdl_call *call, tdl_error *err) {
@@ -17,4 +18,10 @@ void tdl_add_reference(const tdl_call *call) {
         for (int64_t i = 0; i < tdl_last_dim(a); i++)
             tdl_put(out, tdl_row(out, row), i, tdl_at(a, tdl_row(a, row), i) + tdl_at(b, b_row, i));
     }
+}
+
+// da = dy, db = dy
+void tdl_add_backward(tdl_grad *g) {
+    for (int32_t i = 0; i < 2; i++)
+        if (g->wants[i]) g->give(g, i, g->d_out[0]);
 }

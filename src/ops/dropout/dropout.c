@@ -1,6 +1,7 @@
 // dropout.c - y = x / (1 - rate) where an element is kept, else 0 (Srivastava et al. 2014). Its gradient is the same op on
 // dy. Which elements are kept: dropout.h.
 #include "ops/dropout/dropout.h"
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_dropout_infer(tdl_call *call, tdl_error *err) {
@@ -28,4 +29,9 @@ void tdl_dropout_reference(const tdl_call *call) {
             double kept = tdl_at(x, tdl_row(x, row), i) / (1 - (double)call->attrs.rate);
             tdl_put(y, tdl_row(y, row), i, tdl_dropout_hash(key, element++) >= threshold ? kept : 0);
         }
+}
+
+// The same mask, drawn again, on dy.
+void tdl_dropout_backward(tdl_grad *g) {
+    if (g->wants[0]) g->give(g, 0, g->emit(g, TDL_OP_DROPOUT, g->attrs, 2, (int32_t[]){g->d_out[0], g->in[1]}));
 }

@@ -1,7 +1,9 @@
 // embed.c - looks tokens up in the embedding table (Bengio et al. 2003):  out[t] = table[ids[t]], as F32.
 //
 // The table may be of any type that dtype.h decodes. Ids come from the caller's tokens, who has checked them against
-// the table before the step; here a wrong one is our bug.
+// the table before the step; here a wrong one is our bug. Where the table is only a part of one (graph/split.c), the tokens of
+// other parts are left as they are: there is an op for each part.
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 #include <assert.h>
@@ -16,6 +18,10 @@ tdl_status tdl_embed_infer(tdl_call *call, tdl_error *err) {
     if (!tdl_dtype_get(table->dtype)->decode)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "embed: table is of type %s, expected one that holds real numbers",
                         tdl_dtype_get(table->dtype)->name);
+    const tdl_attrs *a = &call->attrs;
+    if (a->part_of && (a->part_first < 0 || a->part_first + table->shape[0] > a->part_of))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "embed: rows from %d on, %lld of them, of a table of %d",
+                        a->part_first, (long long)table->shape[0], a->part_of);
     return tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){ids->shape[0], table->shape[1]}, NULL, &call->out[0], err);
 }
 
@@ -23,7 +29,8 @@ void tdl_embed_reference(const tdl_call *call) {
     const tdl_tensor *table = &call->in[0], *ids = &call->in[1], *out = &call->out[0];
     double columns[CHUNK];
     for (int64_t t = 0; t < ids->shape[0]; t++) {
-        int32_t id = tdl_index_at(ids, t);
+        int64_t id = (int64_t)tdl_index_at(ids, t) - call->attrs.part_first;
+        if (call->attrs.part_of && (id < 0 || id >= table->shape[0])) continue;
         assert(id >= 0 && id < table->shape[0]);
         for (int64_t first = 0; first < table->shape[1]; first += CHUNK) {
             int64_t n = tdl_min_i64(CHUNK, table->shape[1] - first);
@@ -31,4 +38,10 @@ void tdl_embed_reference(const tdl_call *call) {
             for (int64_t i = 0; i < n; i++) tdl_put(out, tdl_row(out, t), first + i, columns[i]);
         }
     }
+}
+
+// dtable[ids[t]] += dy[t]
+void tdl_embed_backward(tdl_grad *g) {
+    if (g->wants[0])
+        g->add_to(g, 0, TDL_OP_EMBED_GRAD, NULL, 3, (int32_t[]){g->in[1], g->order_of(g, g->in[1]), g->d_out[0]});
 }

@@ -1,6 +1,7 @@
 // glu.c - the gated linear unit of feed-forward blocks (Dauphin et al. 2016; Shazeer 2020, SwiGLU and GeGLU):
 //
 //     out = f(gate) * up,    f one of tdl_act
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 tdl_status tdl_glu_infer(tdl_call *call, tdl_error *err) {
@@ -19,4 +20,12 @@ void tdl_glu_reference(const tdl_call *call) {
             double activated = tdl_act_apply((tdl_act)call->attrs.act, value);
             tdl_put(out, tdl_row(out, row), i, activated * tdl_at(up, tdl_row(up, row), i));
         }
+}
+
+// dgate = act'(gate) up dy, dup = act(gate) dy
+void tdl_glu_backward(tdl_grad *g) {
+    int32_t in[3] = {g->in[0], g->in[1], g->d_out[0]};
+    int32_t d_gate = g->emit(g, TDL_OP_GLU_GRAD, g->attrs, 3, in);
+    for (int32_t i = 0; i < 2; i++)
+        if (g->wants[i]) g->give(g, i, d_gate + i);
 }

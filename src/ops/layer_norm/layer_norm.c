@@ -1,6 +1,7 @@
 // layer_norm.c - layer normalization (Ba, Kiros, Hinton 2016), over the last dimension:
 //
 //     y = (x - mean(x)) / sqrt(var(x) + eps) * w + b,    var(x) = mean((x - mean(x))^2)
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 #include <math.h>
@@ -28,4 +29,13 @@ void tdl_layer_norm_reference(const tdl_call *call) {
             tdl_put(out, tdl_row(out, row), i, y);
         }
     }
+}
+
+// dx, and dw and db summed over the rows in two stages
+void tdl_layer_norm_backward(tdl_grad *g) {
+    tdl_attrs attrs = {.eps = g->attrs->eps, .parts = tdl_grad_parts(g->tensor(g, g->in[0]))};
+    int32_t dx = g->emit(g, TDL_OP_LAYER_NORM_GRAD, &attrs, 3, (int32_t[]){g->in[0], g->in[1], g->d_out[0]});
+    if (g->wants[0]) g->give(g, 0, dx);
+    for (int32_t i = 1; i < 3; i++)
+        if (g->wants[i]) g->add_to(g, i, TDL_OP_ADD_ROWS, NULL, 1, (int32_t[]){dx + i});
 }

@@ -5,6 +5,7 @@
 //
 // An output is a function of its own row of x and of w, bit for bit: every kernel has one order of summation over K,
 // whatever T is, whichever tile an output falls in and whichever thread computes it.
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 enum { CHUNK = 256 }; // elements decoded at a time; every block size divides it
@@ -51,4 +52,15 @@ static double dot(const tdl_call *call, int64_t t, int64_t n) {
         for (int64_t i = 0; i < count; i++) sum += x[i] * w[i];
     }
     return sum;
+}
+
+// dx = dy w, dw += dy^T x, dbias += dy summed over the rows in two stages
+void tdl_matmul_backward(tdl_grad *g) {
+    int32_t dy = g->d_out[0];
+    if (g->wants[0]) g->give(g, 0, g->emit(g, TDL_OP_MATMUL_GRAD_X, NULL, 2, (int32_t[]){dy, g->in[1]}));
+    if (g->wants[1]) g->add_to(g, 1, TDL_OP_MATMUL_GRAD_W, NULL, 2, (int32_t[]){dy, g->in[0]});
+    if (g->n_in < 3 || !g->wants[2]) return;
+    tdl_attrs attrs = {.parts = tdl_grad_parts(g->tensor(g, dy))};
+    int32_t parts = g->emit(g, TDL_OP_SUM_PARTS, &attrs, 1, &dy);
+    g->add_to(g, 2, TDL_OP_ADD_ROWS, NULL, 1, &parts);
 }

@@ -7,9 +7,9 @@
 // tokens keeps all its accumulators in registers, so that each load serves several multiplications.
 //
 // With few tokens the memory is the limit: rows of F32, F16 and BF16 are read in place and converted as they are
-// loaded. With many it is the arithmetic: K is cut into blocks; of each, a unit's weights (decoded to F32) and
-// activations are copied side by side into scratch that fits the second-level cache, and the accumulators wait there
-// between blocks.
+// loaded. With many it is the arithmetic: K is cut into blocks that fit the second-level cache; of each, a unit's
+// weights are decoded to F32 in scratch, or read in place where they are F32, and the accumulators wait in scratch
+// between blocks. Of several blocks the activations are copied too, since wide rows collide in the caches.
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"
 #include "base/checked.h"
@@ -149,21 +149,30 @@ static void run_many(const tdl_call *call, int64_t row0, int64_t token0, float *
     float *panel = scratch, *x_block = panel + PANEL_SIZE, *state = x_block + X_SIZE;
     for (int64_t first = 0; first == 0 || first < k; first += K_BLOCK) {
         int64_t block = tdl_min_i64(K_BLOCK, k - first), stride = tdl_div_up(block, TDL_VF_LANES) * TDL_VF_LANES;
-        copy_weights(w, row0, rows, first, block, panel);
-        copy_x(x, token0, tokens, first, block, x_block);
         tile_args args = {
             .w = (const uint8_t *)panel,
-            .x = (const uint8_t *)x_block,
+            .x = x->data + token0 * x->strides[0],
             .bias = call->n_in > 2 ? (const float *)call->in[2].data + row0 : NULL,
             .y = y->data + token0 * y->strides[0] + row0 * (int64_t)sizeof(float),
             .w_stride = stride * (int64_t)sizeof(float),
-            .x_stride = stride * (int64_t)sizeof(float),
+            .x_stride = x->strides[0],
             .y_stride = y->strides[0],
             .k = block,
             .begin = first == 0,
             .end = first + K_BLOCK >= k,
             .state = state,
         };
+        if (w->dtype == TDL_DTYPE_F32) {
+            args.w = w->data + row0 * w->strides[0] + first * (int64_t)sizeof(float);
+            args.w_stride = w->strides[0];
+        } else {
+            copy_weights(w, row0, rows, first, block, panel);
+        }
+        if (k > K_BLOCK) {
+            copy_x(x, token0, tokens, first, block, x_block);
+            args.x = (const uint8_t *)x_block;
+            args.x_stride = stride * (int64_t)sizeof(float);
+        }
         run_tiles(&args, KIND_F32, rows, tokens);
     }
 }
@@ -186,10 +195,9 @@ static void copy_weights(const tdl_tensor *w, int64_t row0, int64_t rows, int64_
     for (int64_t r = 0; r < rows; r++, panel += stride) {
         const uint8_t *row = w->data + (row0 + r) * w->strides[0];
         switch (kind_of(w->dtype)) {
-        case KIND_F32: convert(KIND_F32, row, first, k, panel); break;
         case KIND_F16: convert(KIND_F16, row, first, k, panel); break;
         case KIND_BF16: convert(KIND_BF16, row, first, k, panel); break;
-        case KIND_COUNT: dtype->decode(row + first / dtype->block_n * dtype->block_size, panel, k); break;
+        default: dtype->decode(row + first / dtype->block_n * dtype->block_size, panel, k); break;
         }
     }
 }
@@ -235,7 +243,7 @@ __attribute__((always_inline)) static inline void tile(const tile_args *args, co
     const bool prefetch = kind != KIND_F32 || tokens == 1;
     const int64_t k = args->k, ahead = rows * args->w_stride;
     int64_t i = 0;
-    for (; i + TDL_VF_LANES <= k; i += TDL_VF_LANES) {
+    _Pragma("GCC unroll 4") for (; i + TDL_VF_LANES <= k; i += TDL_VF_LANES) {
         TDL_UNROLL for (int t = 0; t < tokens; t++) x[t] = vf_load(x_row[t] + i);
         TDL_UNROLL for (int r = 0; r < rows; r++) {
             if (prefetch) __builtin_prefetch(w_row[r] + i * (kind == KIND_F32 ? 4 : 2) + ahead);

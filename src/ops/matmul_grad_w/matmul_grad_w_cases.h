@@ -25,9 +25,15 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {67, 61, 130}, .strided = true},
     {.dims = {300, 64, 96}},
     {.dims = {33, 192, 576}},
-    {.dims = {512, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
-    {.dims = {512, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {256, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
+    {.dims = {256, 768, 256}, .bench = true, .slow = true, .note = "novelist"},
+    {.dims = {256, 4096, 256}, .bench = true, .slow = true, .note = "novelist, the head"},
+    {.dims = {256, 768, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {256, 2304, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {64, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
+    {.dims = {256, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
 };
 
 static const op_case_set matmul_grad_w_cases = {.make = matmul_grad_w_make,

@@ -35,9 +35,15 @@ static const op_case matmul_grad_x_list[] = {
     MATMUL_GRAD_X_CASES(TDL_DTYPE_Q4_K, 256),
     MATMUL_GRAD_X_CASES(TDL_DTYPE_Q5_K, 256),
     MATMUL_GRAD_X_CASES(TDL_DTYPE_Q6_K, 256),
-    {.dims = {512, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
-    {.dims = {512, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {256, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
+    {.dims = {256, 768, 256}, .bench = true, .slow = true, .note = "novelist"},
+    {.dims = {256, 4096, 256}, .bench = true, .slow = true, .note = "novelist, the head"},
+    {.dims = {256, 768, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {256, 2304, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {64, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
+    {.dims = {256, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
     {.dims = {512, 1536, 576}, .dtype = TDL_DTYPE_Q8_0, .bench = true, .slow = true},
 };
 

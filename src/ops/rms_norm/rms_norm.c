@@ -3,6 +3,7 @@
 //     y = x / sqrt(mean(x^2) + eps) * w
 //
 // x is [T, D], or [T, H, hd] with one w [hd] for all heads (the query and key norms of newer models).
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 #include <math.h>
@@ -25,4 +26,12 @@ void tdl_rms_norm_reference(const tdl_call *call) {
         for (int64_t i = 0; i < n; i++)
             tdl_put(out, tdl_row(out, row), i, tdl_at(x, x_row, i) * scale * tdl_at(w, w->data, i));
     }
+}
+
+// dx, and dw summed over the rows in two stages
+void tdl_rms_norm_backward(tdl_grad *g) {
+    tdl_attrs attrs = {.eps = g->attrs->eps, .parts = tdl_grad_parts(g->tensor(g, g->in[0]))};
+    int32_t dx = g->emit(g, TDL_OP_RMS_NORM_GRAD, &attrs, 3, (int32_t[]){g->in[0], g->in[1], g->d_out[0]});
+    if (g->wants[0]) g->give(g, 0, dx);
+    if (g->wants[1]) g->add_to(g, 1, TDL_OP_ADD_ROWS, NULL, 1, (int32_t[]){dx + 1});
 }

@@ -5,6 +5,7 @@
 //
 // R, the table's last dimension, is how many elements of a head take part; the rest is copied (partial rotary
 // embedding, GPT-J and GPT-NeoX). attrs.inverse turns by the negative angle, which is the gradient. A pair is (i, i + R/2), or (2i, 2i + 1) where attrs.rope_pairs is 1.
+#include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
 static void rotate_head(const tdl_call *call, int64_t row, const uint8_t *angles);
@@ -41,4 +42,11 @@ static void rotate_head(const tdl_call *call, int64_t row, const uint8_t *angles
         tdl_put(out, to, second, b * c + a * s);
     }
     for (int64_t i = 2 * half; i < x->shape[2]; i++) tdl_put(out, to, i, tdl_at(x, from, i));
+}
+
+// The inverse rotation of dy.
+void tdl_rope_backward(tdl_grad *g) {
+    tdl_attrs attrs = *g->attrs;
+    attrs.inverse = !attrs.inverse;
+    if (g->wants[0]) g->give(g, 0, g->emit(g, TDL_OP_ROPE, &attrs, 2, (int32_t[]){g->d_out[0], g->in[1]}));
 }

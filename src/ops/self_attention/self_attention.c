@@ -7,6 +7,8 @@
 // FlashAttention).
 #include "ops/self_attention/self_attention.h"
 
+#include "ops/grad_rule.h"
+
 tdl_status tdl_self_attention_infer(tdl_call *call, tdl_error *err) {
     const tdl_tensor *q = &call->in[0];
     tdl_status status = tdl_self_attention_expect("self_attention", call, &call->in[3], err);
@@ -64,4 +66,17 @@ tdl_status tdl_self_attention_expect(const char *op, const tdl_call *call, const
     if (!(call->attrs.alibi >= 0))
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "%s: alibi is %g, expected 0 or more", op, (double)call->attrs.alibi);
     return TDL_OK;
+}
+
+// dq, dk and dv from the saved log-sum-exp: the scores are computed again, never stored.
+void tdl_self_attention_backward(tdl_grad *g) {
+    const int32_t *in = g->in;
+    int32_t dy = g->d_out[0];
+    int32_t stats = g->emit(g, TDL_OP_SELF_ATTENTION_STATS, NULL, 3, (int32_t[]){g->out[0], dy, g->out[1]});
+    int32_t of[6] = {in[0], in[1], in[2], dy, stats, in[3]};
+    if (g->wants[0]) g->give(g, 0, g->emit(g, TDL_OP_SELF_ATTENTION_GRAD_Q, g->attrs, 6, of));
+    if (!g->wants[1] && !g->wants[2]) return;
+    int32_t dk = g->emit(g, TDL_OP_SELF_ATTENTION_GRAD_KV, g->attrs, 6, of);
+    for (int32_t i = 1; i < 3; i++)
+        if (g->wants[i]) g->give(g, i, dk + i - 1);
 }

@@ -1,0 +1,282 @@
+// cmd_train.c - treadle train and treadle finetune: a training run in a directory.
+//
+// The run's state, log and curve are the library's (tdl_trainer); this file turns flags into its settings, shows how far it
+// is, and writes DIR/model.gguf at the end. Ctrl-C writes a checkpoint first; --resume goes on from it.
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/model_args.h"
+#include "cli/options.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char train_about[] = "Trains on text files (documents end at NUL bytes) and on .jsonl files with "
+                                  "\"text\", \"prompt\" and \"completion\", or chat\n"
+                                  "\"messages\". DIR gets the tokenized data, checkpoint.tdl, log.jsonl, loss.html, "
+                                  "TensorBoard's events, and in the end\n"
+                                  "model.gguf: with --val the weights of the lowest validation loss. Ctrl-C writes a "
+                                  "checkpoint; --resume goes on from it\n"
+                                  "as if nothing had happened.";
+static const char finetune_about[] =
+    "Trains adapters (LoRA) beside the matrices of a model, which stay as they are and may be quantized. DIR gets "
+    "what\n"
+    "treadle train writes there, with the adapters merged into model.gguf, and adapter/ for PEFT. With --rank 0 all of "
+    "the\n"
+    "model is trained. Data is as for treadle train; of prompts and chats only the answers are learned.";
+
+typedef struct train_args {
+    const char *config, *tokenizer, *from, *out;
+    cli_text_list data, val, freeze, targets;
+    cli_model_args device; // where to compute; its path is not used
+    int32_t n_steps, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
+        n_checkpoint_every, n_patience, rank;
+    float lr, lr_min, weight_decay, clip, dropout, alpha;
+    uint64_t seed;
+    bool resume, recompute, plan;
+} train_args;
+
+static int command(const char *name, const char *synopsis, const char *about, train_args *args, const char **model,
+                   int argc, char **argv);
+static int run(const train_args *args);
+static int steps(tdl_trainer *trainer);
+static int save(tdl_trainer *trainer, const train_args *args);
+static bool show_reading(void *user, double fraction);
+
+int cmd_train(int argc, char **argv) {
+    train_args args = {0};
+    return command("train", "(--config FILE --tokenizer FILE | --from MODEL) --data FILE... --out DIR [options]",
+                   train_about, &args, NULL, argc, argv);
+}
+
+int cmd_finetune(int argc, char **argv) {
+    train_args args = {.rank = 16};
+    return command("finetune", "MODEL --data FILE... --out DIR [options]", finetune_about, &args, &args.from, argc,
+                   argv);
+}
+
+#define SCHEDULE_NAMES "cosine|constant|linear|wsd" // in tdl_schedule's order
+
+static int command(const char *name, const char *synopsis, const char *about, train_args *a, const char **model,
+                   int argc, char **argv) {
+    const cli_option_group groups[] = {
+        {.title = "Run",
+         .options =
+             {{NULL, "config", CLI_TEXT, "FILE", &a->config, 0, 0, "config.json of Hugging Face: random weights"},
+              {NULL, "tokenizer", CLI_TEXT, "FILE", &a->tokenizer, 0, 0, "tokenizer.json that goes with it"},
+              {NULL, "from", CLI_TEXT, "MODEL", &a->from, 0, 0, "begin with this model's weights"},
+              {NULL, "data", CLI_TEXT_LIST, "FILE", &a->data, 0, 0, "what to learn; several files, or the flag again"},
+              {NULL, "val", CLI_TEXT_LIST, "FILE", &a->val, 0, 0, "measure the loss on this as well"},
+              {"o", "out", CLI_TEXT, "DIR", &a->out, 0, 0, "the run's directory"},
+              {NULL, "resume", CLI_FLAG, NULL, &a->resume, 0, 0, "go on from DIR's checkpoint, where there is one"},
+              {NULL, "plan", CLI_FLAG, NULL, &a->plan, 0, 0,
+               "print what a step runs and the memory it takes, and stop"}}},
+        {.title = "Training",
+         .options =
+             {{"n", "steps", CLI_I32, "N", &a->n_steps, 1, INT32_MAX, "steps (default 1000)"},
+              {"b", "batch", CLI_I32, "N", &a->n_batch, 1, INT32_MAX, "sequences a step (default 8)"},
+              {"c", "seq", CLI_I32, "N", &a->n_seq, 2, INT32_MAX,
+               "tokens a sequence (default 512, or the model's context)"},
+              {NULL, "micro-batch", CLI_I32, "N", &a->n_micro, 1, INT32_MAX,
+               "sequences computed at once; gradients add up (default: all)"},
+              {NULL, "lr", CLI_F32, "X", &a->lr, 0, 100, "peak learning rate (default 1e-3; 1e-4 from a model)"},
+              {NULL, "lr-min", CLI_F32, "X", &a->lr_min, -1, 100, "lowest (default lr / 10; -1: 0)"},
+              {NULL, "schedule", CLI_CHOICE, SCHEDULE_NAMES, &a->schedule, 0, 0, "after the warm-up (default cosine)"},
+              {NULL, "warmup", CLI_I32, "N", &a->n_warmup, -1, INT32_MAX,
+               "steps up to the peak (default steps / 50; -1: none)"},
+              {NULL, "decay-steps", CLI_I32, "N", &a->n_decay, 1, INT32_MAX,
+               "steps down at the end of wsd (default steps / 5)"},
+              {NULL, "weight-decay", CLI_F32, "X", &a->weight_decay, -1, 100, "of matrices (default 0.1; -1: none)"},
+              {NULL, "clip", CLI_F32, "X", &a->clip, -1, INFINITY, "the gradient's norm at most (default 1; -1: any)"},
+              {NULL, "dropout", CLI_F32, "X", &a->dropout, 0, 0.99, "of the embedding and each block (default 0)"},
+              {NULL, "seed", CLI_U64, "N", &a->seed, 0, 0, "of weights, order of data and dropout (default 0)"},
+              {NULL, "freeze", CLI_TEXT_LIST, "PATTERN", &a->freeze, 0, 0,
+               "tensors that stay as they are, by GGUF's names: 'token_embd.*'"}}},
+        {.title = "Adapters, evaluation, memory",
+         .options = {{NULL, "rank", CLI_I32, "N", &a->rank, 0, 4096,
+                      "train adapters of this rank (finetune: 16, train: 0, none)"},
+                     {NULL, "alpha", CLI_F32, "X", &a->alpha, 0, 1e6,
+                      "adapters are scaled by alpha / rank (default 2 rank)"},
+                     {NULL, "target", CLI_TEXT_LIST, "PATTERN", &a->targets, 0, 0,
+                      "matrices with adapters: 'blk.*.attn_q.weight' (default: all in the blocks)"},
+                     {NULL, "val-every", CLI_I32, "N", &a->n_val_every, 1, INT32_MAX,
+                      "steps between evaluations (default 100)"},
+                     {NULL, "val-batches", CLI_I32, "N", &a->n_val_batches, 1, INT32_MAX,
+                      "micro-batches of one (default: all)"},
+                     {NULL, "patience", CLI_I32, "N", &a->n_patience, 1, INT32_MAX,
+                      "stop after N evaluations without a better loss (default: never)"},
+                     {NULL, "checkpoint-every", CLI_I32, "N", &a->n_checkpoint_every, 1, INT32_MAX,
+                      "steps between checkpoints (default 500)"},
+                     {NULL, "recompute", CLI_FLAG, NULL, &a->recompute, 0, 0,
+                      "compute activations twice instead of keeping them"}}},
+        cli_device_group(&a->device),
+    };
+    const cli_command of = {.name = name,
+                            .synopsis = synopsis,
+                            .about = about,
+                            .groups = groups,
+                            .n_groups = sizeof groups / sizeof groups[0],
+                            .model = model,
+                            .more_texts = &a->data};
+    int code = cli_parse(&of, argc, argv);
+    if (code == CLI_GO && !a->from == !a->config)
+        code = cli_usage(name, "one of --from MODEL and --config FILE is needed");
+    if (code == CLI_GO && a->config && !a->tokenizer) code = cli_usage(name, "--tokenizer FILE is missing");
+    if (code == CLI_GO && !a->data.n) code = cli_usage(name, "--data FILE is missing");
+    if (code == CLI_GO && !a->out) code = cli_usage(name, "--out DIR is missing");
+    if (code == CLI_GO) code = run(a);
+    cli_text_list_deinit(&a->data);
+    cli_text_list_deinit(&a->val);
+    cli_text_list_deinit(&a->freeze);
+    cli_text_list_deinit(&a->targets);
+    return code;
+}
+
+static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *percent) {
+    return (tdl_trainer_desc){.size = sizeof(tdl_trainer_desc),
+                              .model_path = a->from,
+                              .config_path = a->config,
+                              .tokenizer_path = a->tokenizer,
+                              .device = device,
+                              .precision = (tdl_precision)a->device.precision,
+                              .dir = a->out,
+                              .resume = a->resume,
+                              .progress = show_reading,
+                              .progress_user = percent,
+                              .data = a->data.items,
+                              .n_data = a->data.n,
+                              .val_data = a->val.items,
+                              .n_val_data = a->val.n,
+                              .n_steps = a->n_steps,
+                              .n_batch = a->n_batch,
+                              .n_seq = a->n_seq,
+                              .n_micro_batch = a->n_micro,
+                              .lr = a->lr,
+                              .lr_min = a->lr_min,
+                              .schedule = (tdl_schedule)a->schedule,
+                              .n_warmup_steps = a->n_warmup,
+                              .n_decay_steps = a->n_decay,
+                              .weight_decay = a->weight_decay,
+                              .clip_norm = a->clip,
+                              .dropout = a->dropout,
+                              .seed = a->seed,
+                              .freeze = a->freeze.items,
+                              .n_freeze = a->freeze.n,
+                              .lora_rank = a->rank,
+                              .lora_alpha = a->alpha,
+                              .lora_targets = a->targets.items,
+                              .n_lora_targets = a->targets.n,
+                              .n_val_every = a->n_val_every,
+                              .n_val_batches = a->n_val_batches,
+                              .n_checkpoint_every = a->n_checkpoint_every,
+                              .n_patience = a->n_patience,
+                              .recompute = a->recompute};
+}
+
+static int print_plan(tdl_trainer *trainer) {
+    tdl_error err = {0};
+    char *text = NULL;
+    if (tdl_trainer_plan_text(trainer, &text, &err)) return cli_fail(&err);
+    cli_printf("%s", text);
+    tdl_trainer_text_free(trainer, text);
+    return CLI_OK;
+}
+
+static int run(const train_args *args) {
+    tdl_error err = {0};
+    tdl_device *device = NULL;
+    tdl_trainer *trainer = NULL;
+    int percent = -1, code = cli_device_open(&args->device, &device);
+    if (code != CLI_GO) return code;
+    const tdl_trainer_desc desc = settings(args, device, &percent);
+    tdl_status status = tdl_trainer_create(&desc, &trainer, &err);
+    cli_progress_end();
+    if (status) code = status == TDL_ERROR_CANCELLED ? CLI_INTERRUPTED : cli_fail(&err);
+    if (code == CLI_GO && args->plan) code = print_plan(trainer);
+    if (code == CLI_GO) code = steps(trainer);
+    if (code == CLI_GO) code = save(trainer, args);
+    tdl_trainer_destroy(trainer);
+    tdl_device_close(device);
+    return code;
+}
+
+static void describe(const tdl_trainer_info *info) {
+    const double mb = 1e6;
+    cli_note("%s, %.2f M parameters, %.2f M of them trained; %.2f M tokens; %s\n", info->arch,
+             (double)info->n_params / 1e6, (double)info->n_trained / 1e6, (double)info->n_data_tokens / 1e6,
+             info->device);
+    cli_note("a step: %d sequences of %d tokens, %d at once; steps %d to %d\n", info->n_batch, info->n_seq,
+             info->n_micro_batch, info->n_done + 1, info->n_steps);
+    cli_note("memory: weights %.1f, gradients %.1f, moments %.1f, activations %.1f MB\n",
+             (double)info->weights_size / mb, (double)info->gradients_size / mb, (double)info->moments_size / mb,
+             (double)info->activations_size / mb);
+}
+
+static void show(const tdl_train_step *s, int32_t n_steps, double left_s) {
+    if (!isnan(s->val_loss)) {
+        cli_note("step %d/%d  loss %.4f  val %.4f  lr %.2e\n", s->step, n_steps, (double)s->loss, (double)s->val_loss,
+                 (double)s->lr);
+        return;
+    }
+    cli_progress("step %d/%d  loss %.4f  lr %.2e  %.0f tok/s  %d:%02d:%02d left", s->step, n_steps, (double)s->loss,
+                 (double)s->lr, (double)s->tokens_per_s, (int)(left_s / 3600), (int)(left_s / 60) % 60,
+                 (int)left_s % 60);
+}
+
+static int steps(tdl_trainer *trainer) {
+    tdl_error err = {0};
+    tdl_trainer_info info = {.size = sizeof info};
+    tdl_trainer_get_info(trainer, &info);
+    describe(&info);
+    double start = cli_seconds();
+    int32_t n_turns = 0, n_done = 0;
+    tdl_train_step step = {.size = sizeof step};
+    for (;;) {
+        tdl_status status = tdl_trainer_step(trainer, &step, &err);
+        if (status == TDL_PENDING) {
+            cli_wait(n_turns++);
+            continue;
+        }
+        n_turns = 0;
+        if (status == TDL_DONE) break;
+        if (status < 0) return cli_fail(&err);
+        n_done++;
+        show(&step, info.n_steps, (cli_seconds() - start) / n_done * (info.n_steps - step.step));
+        if (!cli_interrupted()) continue;
+        cli_interrupt_clear();
+        cli_progress_end();
+        if (tdl_trainer_checkpoint(trainer, &err)) return cli_fail(&err);
+        cli_note("stopped after step %d; go on with --resume\n", step.step);
+        return CLI_INTERRUPTED;
+    }
+    cli_progress_end();
+    if (n_done)
+        cli_note("%d steps in %.1f s, %.0f tok/s; last loss %.4f\n", n_done, cli_seconds() - start,
+                 (double)n_done * info.n_batch * info.n_seq / (cli_seconds() - start), (double)step.loss);
+    return CLI_GO;
+}
+
+static int save(tdl_trainer *trainer, const train_args *args) {
+    tdl_error err = {0};
+    size_t size = strlen(args->out) + sizeof "/model.gguf";
+    char *path = cli_realloc(NULL, size, 1);
+    snprintf(path, size, "%s/model.gguf", args->out);
+    tdl_status status = tdl_trainer_save(trainer, path, &err);
+    if (status == TDL_OK) cli_note("%s\n", path);
+    if (status == TDL_OK && args->rank) {
+        snprintf(path, size, "%s/adapter", args->out);
+        status = tdl_trainer_save_adapters(trainer, path, &err);
+    }
+    free(path);
+    return status == TDL_OK ? CLI_OK : cli_fail(&err);
+}
+
+static bool show_reading(void *user, double fraction) {
+    int *percent = user;
+    if ((int)(100 * fraction) > *percent) {
+        *percent = (int)(100 * fraction);
+        cli_progress("tokenizing %d%%", *percent);
+    }
+    return !cli_interrupted();
+}

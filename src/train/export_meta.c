@@ -1,0 +1,118 @@
+// export_meta.c - the metadata of a GGUF file: taken over, or made from a config that Hugging Face's keys gave.
+//
+// The keys written are those that model/config.c reads from a GGUF file, and a few that only other readers ask for.
+// Where a config says what no such key can, that is an error.
+#include "train/export_impl.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static tdl_status copy_meta(const tdl_export_desc *desc, tdl_gguf_writer *writer, tdl_error *err);
+static tdl_status check_config(const tdl_model *m, tdl_error *err);
+static tdl_status put_numbers(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err);
+static tdl_status put_rope(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err);
+static tdl_status put_u32(const tdl_model *m, tdl_gguf_writer *writer, const char *key, int64_t value, tdl_error *err);
+static tdl_status put_f32(const tdl_model *m, tdl_gguf_writer *writer, const char *key, double value, tdl_error *err);
+
+tdl_status export_meta(const tdl_export_desc *desc, tdl_gguf_writer *writer, tdl_error *err) {
+    const tdl_model *m = desc->model;
+    if (tdl_weights_get_kind(m->weights) == TDL_WEIGHTS_GGUF) return copy_meta(desc, writer, err);
+    tdl_status status = check_config(m, err);
+    if (status == TDL_OK) status = tdl_gguf_writer_string(writer, "general.architecture", m->arch->name, err);
+    if (status == TDL_OK && desc->name) status = tdl_gguf_writer_string(writer, "general.name", desc->name, err);
+    if (status == TDL_OK) status = put_numbers(m, writer, err);
+    if (status == TDL_OK && m->arch->position == TDL_POSITION_ROPE) status = put_rope(m, writer, err);
+    if (status == TDL_OK && m->tokenizer) status = export_tokenizer(m->weights, m->mem, m->config.n_vocab, writer, err);
+    return status;
+}
+
+// general.file_type says which types the tensors have: it is left out where they may have others now.
+static tdl_status copy_meta(const tdl_export_desc *desc, tdl_gguf_writer *writer, tdl_error *err) {
+    const tdl_weights *weights = desc->model->weights;
+    tdl_status status = TDL_OK;
+    for (size_t i = 0; i < tdl_weights_n_meta(weights) && status == TDL_OK; i++) {
+        tdl_text key;
+        tdl_meta value = tdl_weights_meta_at(weights, i, &key);
+        bool renamed = desc->name && tdl_text_is(key, "general.name");
+        bool retyped = (desc->tensors || desc->matrices) && tdl_text_is(key, "general.file_type");
+        if (!renamed && !retyped) status = tdl_gguf_writer_meta(writer, key, &value, err);
+    }
+    if (status == TDL_OK && desc->name) status = tdl_gguf_writer_string(writer, "general.name", desc->name, err);
+    return status;
+}
+
+static tdl_status check_config(const tdl_model *m, tdl_error *err) {
+    const tdl_config *c = &m->config;
+    const tdl_rope_config *r = &c->rope;
+    if (c->act != m->arch->act)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                        "export: GGUF has no key for an activation that is not %s's usual one", m->arch->name);
+    for (int32_t i = 1; i < c->n_layers; i++)
+        if (c->windows[i] != c->windows[0])
+            return tdl_fail(
+                err, TDL_ERROR_UNSUPPORTED,
+                "export: layer %d has an attention window of %d and layer 0 one of %d: GGUF has one key for "
+                "all layers",
+                i, c->windows[i], c->windows[0]);
+    if (m->arch->position == TDL_POSITION_ROPE && r->scaling == TDL_ROPE_YARN) {
+        double usual = r->factor > 1 ? 0.1 * log(r->factor) + 1 : 1;
+        if (!r->truncate || (r->attn_factor > 0 && fabs(r->attn_factor - usual) > 1e-6 * usual))
+            return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                            "export: YaRN with attention_factor %g and truncate %s: GGUF files have %g and true",
+                            r->attn_factor, r->truncate ? "true" : "false", usual);
+    }
+    return TDL_OK;
+}
+
+static tdl_status put_numbers(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err) {
+    const tdl_config *c = &m->config;
+    const struct {
+        const char *key;
+        int32_t value;
+    } numbers[] = {{"vocab_size", c->n_vocab},
+                   {"context_length", c->n_ctx},
+                   {"embedding_length", c->n_embd},
+                   {"block_count", c->n_layers},
+                   {"feed_forward_length", c->n_ff},
+                   {"attention.head_count", c->n_heads},
+                   {"attention.head_count_kv", c->n_kv_heads},
+                   {"attention.key_length", c->head_dim},
+                   {"attention.value_length", c->head_dim}};
+    tdl_status status = TDL_OK;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == TDL_OK; i++)
+        status = put_u32(m, writer, numbers[i].key, numbers[i].value, err);
+    if (status == TDL_OK && c->windows[0]) status = put_u32(m, writer, "attention.sliding_window", c->windows[0], err);
+    const char *eps =
+        m->arch->norm == TDL_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
+    return status == TDL_OK ? put_f32(m, writer, eps, (double)c->norm_eps, err) : status;
+}
+
+// Llama 3's scaling is a tensor: export.c writes it.
+static tdl_status put_rope(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err) {
+    const tdl_rope_config *r = &m->config.rope;
+    bool yarn = r->scaling == TDL_ROPE_YARN;
+    char key[128];
+    tdl_status status = put_u32(m, writer, "rope.dimension_count", r->n_rot, err);
+    if (status == TDL_OK) status = put_f32(m, writer, "rope.freq_base", r->theta, err);
+    if (status != TDL_OK || (!yarn && r->scaling != TDL_ROPE_LINEAR)) return status;
+    snprintf(key, sizeof key, "%s.rope.scaling.type", m->arch->name);
+    status = tdl_gguf_writer_string(writer, key, yarn ? "yarn" : "linear", err);
+    if (status == TDL_OK) status = put_f32(m, writer, "rope.scaling.factor", r->factor, err);
+    if (status != TDL_OK || !yarn) return status;
+    status = put_u32(m, writer, "rope.scaling.original_context_length", r->n_ctx_orig, err);
+    if (status == TDL_OK) status = put_f32(m, writer, "rope.scaling.yarn_beta_fast", r->beta_fast, err);
+    return status == TDL_OK ? put_f32(m, writer, "rope.scaling.yarn_beta_slow", r->beta_slow, err) : status;
+}
+
+static tdl_status put_u32(const tdl_model *m, tdl_gguf_writer *writer, const char *key, int64_t value, tdl_error *err) {
+    char full[128];
+    snprintf(full, sizeof full, "%s.%s", m->arch->name, key);
+    return tdl_gguf_writer_u32(writer, full, (uint32_t)value, err);
+}
+
+static tdl_status put_f32(const tdl_model *m, tdl_gguf_writer *writer, const char *key, double value, tdl_error *err) {
+    char full[128];
+    snprintf(full, sizeof full, "%s.%s", m->arch->name, key);
+    return tdl_gguf_writer_f32(writer, full, (float)value, err);
+}

@@ -1,0 +1,22 @@
+// loss_page.h - a run's curves as one HTML file: no network, no library, the data in it.
+//
+// Training loss and validation loss over steps, and below them the learning rate, the gradient's norm and the speed. With
+// axes, values under the pointer, a logarithmic scale on demand, light and dark.
+#ifndef TDL_TRAIN_LOSS_PAGE_H
+#define TDL_TRAIN_LOSS_PAGE_H
+
+#include "base/str.h"
+
+typedef struct tdl_run_line {
+    int64_t step;
+    double loss, lr, tokens_per_s;
+    double grad_norm, val_loss; // where has_ says so
+    bool has_grad_norm, has_val_loss;
+} tdl_run_line;
+
+// Writes the page to `path`, temporary name first. At most some thousand points are drawn: of a longer run each point is the
+// mean of neighbouring steps. Errors: IO, MEMORY.
+tdl_status tdl_loss_page_write(const tdl_allocator *mem, const char *path, const char *title, const tdl_run_line *lines,
+                               size_t n, tdl_error *err);
+
+#endif

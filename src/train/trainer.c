@@ -1,0 +1,402 @@
+// trainer.c - a training run: made from its settings, then advanced phase by phase. See trainer.h.
+#include "train/trainer.h"
+
+#include "base/checked.h"
+#include "base/hash.h"
+#include "train/export.h"
+#include "train/fresh.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
+static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
+static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
+static tdl_status create_engine(tdl_trainer *t, tdl_error *err);
+static tdl_status begin_step(tdl_trainer *t, tdl_error *err);
+static tdl_status after_gradients(tdl_trainer *t, tdl_error *err);
+static tdl_status after_update(tdl_trainer *t, tdl_error *err);
+static tdl_status after_validation(tdl_trainer *t, tdl_error *err);
+static tdl_status after_checkpoint(tdl_trainer *t, tdl_error *err);
+static tdl_status end_step(tdl_trainer *t, tdl_error *err);
+
+tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err) {
+    if (!desc || !out || desc->size != sizeof *desc)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: desc size is %zu, expected %zu", desc ? desc->size : 0,
+                        sizeof *desc);
+    tdl_trainer_desc first; // what is wrong without looking at a model is said before one is opened
+    tdl_status status = tdl_trainer_settings(desc, 0, &first, err);
+    if (status != TDL_OK) return status;
+    const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
+    tdl_trainer *t = tdl_alloc(mem, 1, sizeof *t);
+    if (!t) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
+    t->mem = mem;
+    status = open_dir(t, desc, err);
+    if (status == TDL_OK) status = open_model(t, desc, err);
+    if (status == TDL_OK) status = tdl_trainer_settings(desc, t->model->config.n_ctx, &t->desc, err);
+    if (status == TDL_OK) status = open_data(t, desc, err);
+    if (status == TDL_OK) status = create_engine(t, err);
+    if (status == TDL_OK && desc->resume && tdl_trainer_checkpoint_exists(t)) status = tdl_trainer_restore(t, err);
+    if (status == TDL_OK)
+        status = tdl_run_log_open(
+            &(tdl_run_log_desc){.mem = mem, .dir = t->dir, .title = t->dir, .resume_step = t->counts.step}, &t->log,
+            err);
+    if (status != TDL_OK) {
+        tdl_trainer_destroy(t);
+        return status;
+    }
+    *out = t;
+    return TDL_OK;
+}
+
+void tdl_trainer_destroy(tdl_trainer *t) {
+    if (!t) return;
+    tdl_run_log_close(t->log, NULL);
+    tdl_train_engine_destroy(t->engine);
+    tdl_checkpoint_writer_destroy(t->writer);
+    tdl_free(t->mem, t->staging);
+    tdl_data_reader_destroy(t->val_reader);
+    tdl_data_reader_destroy(t->reader);
+    tdl_dataset_close(t->val_data);
+    tdl_dataset_close(t->data);
+    tdl_model_close(t->model);
+    if (t->owns_device) tdl_device_close(t->device);
+    tdl_run_lock_give(t->lock);
+    tdl_free(t->mem, t->model_path);
+    tdl_free(t->mem, t->dir);
+    tdl_free(t->mem, t);
+}
+
+static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
+    t->dir = tdl_strndup(t->mem, desc->dir, strlen(desc->dir));
+    if (!t->dir) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
+    tdl_status status = tdl_run_lock_take(t->mem, t->dir, &t->lock, err);
+    if (status == TDL_OK && !desc->resume && tdl_trainer_checkpoint_exists(t))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT,
+                        "trainer: '%.200s' holds another run: resume it, or take another directory", t->dir);
+    return status;
+}
+
+static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
+    tdl_weights *weights = NULL;
+    tdl_status status;
+    t->device = desc->device;
+    if (!t->device) {
+        status = tdl_device_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .allocator = desc->allocator},
+                                 &t->device, err);
+        if (status != TDL_OK) return status;
+        t->owns_device = true;
+    }
+    if (desc->config_path) {
+        tdl_fresh_desc fresh = {
+            .mem = t->mem, .config = desc->config_path, .tokenizer = desc->tokenizer_path, .seed = desc->seed};
+        status = tdl_fresh_weights(&fresh, &weights, err);
+    } else {
+        t->model_path = tdl_strndup(t->mem, desc->model_path, strlen(desc->model_path));
+        if (!t->model_path) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
+        status = tdl_weights_open(&(tdl_weights_desc){.mem = t->mem, .path = desc->model_path}, &weights, err);
+    }
+    if (status != TDL_OK) return status;
+    tdl_model_desc model = {
+        .size = sizeof model, .device = t->device, .allocator = desc->allocator, .precision = desc->precision};
+    status = tdl_model_open_weights(weights, &model, &t->model, err);
+    if (status == TDL_OK && !t->model->tokenizer)
+        return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: the model carries no tokenizer");
+    // Whether what is trained can be written is known now, not after the last step.
+    return status == TDL_OK ? tdl_export_check(&(tdl_export_desc){.model = t->model}, err) : status;
+}
+
+static tdl_status open_dataset(tdl_trainer *t, const char *const *paths, size_t n_paths, bool in_order,
+                               tdl_dataset **data, tdl_data_reader **reader, tdl_error *err) {
+    tdl_dataset_desc of = {.paths = paths,
+                           .n_paths = n_paths,
+                           .tokenizer = t->model->tokenizer,
+                           .n_vocab = t->model->config.n_vocab,
+                           .cache_dir = t->dir,
+                           .progress = t->desc.progress,
+                           .progress_user = t->desc.progress_user};
+    tdl_status status = tdl_dataset_open(t->mem, &of, data, err);
+    if (status != TDL_OK) return status;
+    tdl_data_reader_desc windows = {.tokens = tdl_dataset_tokens(*data),
+                                    .batch = t->desc.n_micro_batch,
+                                    .seq = t->desc.n_seq,
+                                    .in_order = in_order,
+                                    .seed = t->desc.seed};
+    return tdl_data_reader_create(t->mem, &windows, reader, err);
+}
+
+static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
+    tdl_status status = open_dataset(t, desc->data, desc->n_data, false, &t->data, &t->reader, err);
+    if (status == TDL_OK && desc->n_val_data)
+        status = open_dataset(t, desc->val_data, desc->n_val_data, true, &t->val_data, &t->val_reader, err);
+    if (status == TDL_OK && t->val_reader) t->val_start = tdl_data_reader_state(t->val_reader);
+    return status;
+}
+
+static tdl_status create_engine(tdl_trainer *t, tdl_error *err) {
+    const tdl_trainer_desc *d = &t->desc;
+    t->schedule = (tdl_schedule_desc){.kind = d->schedule,
+                                      .n_steps = d->n_steps,
+                                      .n_warmup_steps = d->n_warmup_steps,
+                                      .n_decay_steps = d->n_decay_steps,
+                                      .lr = d->lr,
+                                      .lr_min = d->lr_min};
+    tdl_train_engine_desc of = {.model = t->model,
+                                .n_tokens = d->n_micro_batch * d->n_seq,
+                                .freeze = d->freeze,
+                                .n_freeze = d->n_freeze,
+                                .lora_rank = d->lora_rank,
+                                .lora_alpha = d->lora_alpha,
+                                .lora_targets = d->lora_targets,
+                                .n_lora_targets = d->n_lora_targets,
+                                .dropout = d->dropout,
+                                .recompute = d->recompute,
+                                .precision = d->precision,
+                                .beta1 = d->beta1,
+                                .beta2 = d->beta2,
+                                .eps = d->eps,
+                                .weight_decay = d->weight_decay,
+                                .seed = d->seed};
+    return tdl_train_engine_create(&of, &t->engine, err);
+}
+
+// ---- phases ----------------------------------------------------------------------------------------------------------
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err) {
+    if (out && out->size != sizeof *out)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: step size is %zu, expected %zu", out->size, sizeof *out);
+    if (t->phase == TDL_PHASE_END) return TDL_DONE;
+    if (t->phase == TDL_PHASE_NEXT) {
+        tdl_status begun = begin_step(t, err);
+        return begun == TDL_OK ? TDL_PENDING : begun;
+    }
+    tdl_status status = tdl_train_engine_poll(t->engine, err);
+    if (status == TDL_OK) switch (t->phase) {
+        case TDL_PHASE_GRADIENTS: status = after_gradients(t, err); break;
+        case TDL_PHASE_UPDATE: status = after_update(t, err); break;
+        case TDL_PHASE_VALIDATE: status = after_validation(t, err); break;
+        case TDL_PHASE_CHECKPOINT: status = after_checkpoint(t, err); break;
+        case TDL_PHASE_NEXT:
+        case TDL_PHASE_END: break;
+        }
+    if (status < 0) t->phase = TDL_PHASE_NEXT; // the step is over, whatever became of it
+    if (status == TDL_OK && out) *out = t->result;
+    return status;
+}
+
+// The step's dropout: the same masks whenever this micro-batch of this step is computed.
+static tdl_micro_batch micro_batch(const tdl_trainer *t) {
+    const uint64_t of[3] = {t->desc.seed, (uint64_t)t->counts.step, (uint64_t)t->n_micro};
+    uint64_t seed = tdl_hash_bytes(of, sizeof of, 0);
+    const tdl_data_batch *b = &t->batch;
+    return (tdl_micro_batch){.ids = b->ids,
+                             .targets = b->targets,
+                             .positions = b->positions,
+                             .id_order = b->ids_order,
+                             .position_order = b->positions_order,
+                             .seed = {(int32_t)(uint32_t)seed, (int32_t)(uint32_t)(seed >> 32)}};
+}
+
+static tdl_status begin_micro(tdl_trainer *t, tdl_error *err) {
+    tdl_data_reader_next(t->reader, &t->batch); // shuffled: never at its end
+    tdl_micro_batch micro = micro_batch(t);
+    return tdl_train_engine_gradients(t->engine, &micro, &t->hypers, err);
+}
+
+static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
+    if (t->counts.step >= t->desc.n_steps || (t->desc.n_patience && t->counts.n_bad_vals >= t->desc.n_patience)) {
+        t->phase = TDL_PHASE_END;
+        bool kept = t->counts.best_step && t->counts.best_step < t->counts.step;
+        tdl_status status = kept ? tdl_trainer_restore_best(t, err) : TDL_OK;
+        return status == TDL_OK ? TDL_DONE : status;
+    }
+    t->begun = seconds_now();
+    t->n_micro = 0;
+    t->loss_sum = 0;
+    int32_t n_micro = t->desc.n_batch / t->desc.n_micro_batch;
+    t->n_counted = tdl_max_i64(1, tdl_data_reader_n_targets(t->reader, n_micro));
+    bool rounds = t->desc.precision == TDL_PRECISION_AUTO && t->device->backend->id != TDL_BACKEND_CPU;
+    if (rounds && !t->counts.scale) t->counts.scale = exp2f(floorf(log2f((float)t->n_counted)));
+    if (!t->counts.scale) t->counts.scale = 1;
+    int32_t step = t->counts.step + 1;
+    float *h = t->hypers.values;
+    h[TDL_HYPER_LOSS_SCALE] = t->counts.scale / (float)t->n_counted;
+    h[TDL_HYPER_UNSCALE] = 1 / t->counts.scale;
+    h[TDL_HYPER_CLIP] = t->desc.clip_norm;
+    h[TDL_HYPER_LR] = tdl_schedule_lr(&t->schedule, step);
+    h[TDL_HYPER_M_FACTOR] = (float)(1 / (1 - pow((double)t->desc.beta1, step)));
+    h[TDL_HYPER_V_FACTOR] = (float)(1 / (1 - pow((double)t->desc.beta2, step)));
+    t->result = (tdl_train_step){.size = sizeof t->result,
+                                 .step = step,
+                                 .lr = h[TDL_HYPER_LR],
+                                 .val_loss = NAN,
+                                 .n_tokens = t->desc.n_batch * t->desc.n_seq};
+    tdl_status status = begin_micro(t, err);
+    if (status == TDL_OK) t->phase = TDL_PHASE_GRADIENTS;
+    return status;
+}
+
+// Says where a value that is not finite came from.
+static tdl_status diverged(tdl_trainer *t, const char *what, tdl_error *err) {
+    char where[200];
+    tdl_micro_batch micro = micro_batch(t);
+    tdl_status status = tdl_train_engine_diagnose(t->engine, &micro, &t->hypers, where, sizeof where, err);
+    if (status == TDL_OK)
+        status = tdl_train_engine_update(t->engine, &t->hypers, err); // changes nothing, clears gradients
+    if (status == TDL_OK) status = tdl_trainer_wait(t, err);
+    if (status != TDL_OK) return status;
+    return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: step %d: %s is not finite%s%s", t->result.step, what,
+                    where[0] ? ": " : "", where);
+}
+
+// Adds the losses of the batch that was under way; false where one is not finite.
+static bool add_losses(tdl_trainer *t) {
+    const float *losses = tdl_train_engine_losses(t->engine);
+    double sum = 0;
+    for (int64_t i = 0; i < t->batch.n_rows; i++)
+        if (t->batch.targets[i] >= 0) sum += (double)losses[i];
+    t->loss_sum += sum;
+    return isfinite(sum);
+}
+
+static tdl_status after_gradients(tdl_trainer *t, tdl_error *err) {
+    if (!add_losses(t)) return diverged(t, "the loss", err);
+    tdl_status status;
+    if (++t->n_micro < t->desc.n_batch / t->desc.n_micro_batch) {
+        status = begin_micro(t, err);
+    } else {
+        t->phase = TDL_PHASE_UPDATE;
+        status = tdl_train_engine_update(t->engine, &t->hypers, err);
+    }
+    return status == TDL_OK ? TDL_PENDING : status;
+}
+
+static tdl_status begin_validation(tdl_trainer *t, tdl_error *err) {
+    tdl_micro_batch micro = micro_batch(t);
+    return tdl_train_engine_loss(t->engine, &micro, err);
+}
+
+static tdl_status after_update(tdl_trainer *t, tdl_error *err) {
+    bool finite;
+    t->result.grad_norm = tdl_train_engine_grad_norm(t->engine, &finite);
+    t->result.loss = (float)(t->loss_sum / (double)t->n_counted);
+    t->result.tokens_per_s = (float)((double)t->result.n_tokens / fmax(1e-9, seconds_now() - t->begun));
+    if (!finite && t->counts.scale > 1) {
+        t->counts.scale = fmaxf(1, t->counts.scale / 16); // too large for F16: this step's update was left out
+    } else if (!finite) {
+        t->n_micro--; // the last micro-batch again
+        return diverged(t, "the gradient", err);
+    }
+    t->counts.step = t->result.step;
+    bool last = t->counts.step == t->desc.n_steps;
+    t->writes_last = last || t->counts.step % t->desc.n_checkpoint_every == 0;
+    t->writes_best = false;
+    if (!t->val_reader || !(last || t->counts.step % t->desc.n_val_every == 0)) return end_step(t, err);
+    t->n_micro = 0;
+    t->loss_sum = 0;
+    t->n_counted = 0;
+    t->phase = TDL_PHASE_VALIDATE;
+    tdl_status status = tdl_data_reader_restore(t->val_reader, &t->val_start, err);
+    if (status == TDL_OK) status = tdl_data_reader_next(t->val_reader, &t->batch);
+    if (status == TDL_OK) status = begin_validation(t, err);
+    return status == TDL_OK ? TDL_PENDING : status;
+}
+
+static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
+    bool finite = add_losses(t);
+    t->n_counted += t->batch.n_targets;
+    t->n_micro++;
+    bool more = finite && (!t->desc.n_val_batches || t->n_micro < t->desc.n_val_batches);
+    if (more && tdl_data_reader_next(t->val_reader, &t->batch) == TDL_OK) {
+        tdl_status status = begin_validation(t, err);
+        return status == TDL_OK ? TDL_PENDING : status;
+    }
+    t->result.val_loss = (float)(t->loss_sum / (double)tdl_max_i64(1, t->n_counted));
+    t->writes_best = !t->counts.best_step || t->result.val_loss < t->counts.best_loss;
+    if (t->writes_best) {
+        t->counts.best_step = t->counts.step;
+        t->counts.best_loss = t->result.val_loss;
+        t->counts.n_bad_vals = 0;
+    } else {
+        t->counts.n_bad_vals++;
+    }
+    return end_step(t, err);
+}
+
+static tdl_status after_checkpoint(tdl_trainer *t, tdl_error *err) {
+    tdl_status status = tdl_trainer_checkpoint_advance(t, err);
+    return status == TDL_OK ? end_step(t, err) : status;
+}
+
+// Writes what there is to write, then the step is done.
+static tdl_status end_step(tdl_trainer *t, tdl_error *err) {
+    bool best = t->writes_best;
+    if (best || t->writes_last) {
+        *(best ? &t->writes_best : &t->writes_last) = false;
+        tdl_status status = tdl_trainer_checkpoint_begin(t, best, err);
+        t->phase = TDL_PHASE_CHECKPOINT;
+        return status == TDL_OK ? TDL_PENDING : status;
+    }
+    t->phase = TDL_PHASE_NEXT;
+    const tdl_train_step *r = &t->result;
+    return tdl_run_log_add(t->log,
+                           &(tdl_run_line){.step = r->step,
+                                           .loss = (double)r->loss,
+                                           .lr = (double)r->lr,
+                                           .tokens_per_s = (double)r->tokens_per_s,
+                                           .grad_norm = (double)r->grad_norm,
+                                           .has_grad_norm = true,
+                                           .val_loss = (double)r->val_loss,
+                                           .has_val_loss = !isnan(r->val_loss)},
+                           err);
+}
+
+tdl_status tdl_trainer_wait(tdl_trainer *t, tdl_error *err) {
+    tdl_status status;
+    while ((status = tdl_train_engine_poll(t->engine, err)) == TDL_PENDING) continue;
+    return status;
+}
+
+// ---- what it is ------------------------------------------------------------------------------------------------------
+
+void tdl_trainer_get_info(const tdl_trainer *t, tdl_trainer_info *info) {
+    if (!info || info->size < sizeof info->size) return;
+    size_t size = info->size < sizeof *info ? info->size : sizeof *info;
+    tdl_train_sizes sizes = tdl_train_engine_sizes(t->engine);
+    tdl_trainer_info all = {.size = info->size,
+                            .arch = t->model->arch->name,
+                            .device = tdl_device_summary(t->device),
+                            .n_params = t->model->n_params,
+                            .n_trained = (uint64_t)tdl_train_engine_n_elements(t->engine),
+                            .n_data_tokens = tdl_dataset_tokens(t->data)->n_tokens,
+                            .n_steps = t->desc.n_steps,
+                            .n_done = t->counts.step,
+                            .n_batch = t->desc.n_batch,
+                            .n_seq = t->desc.n_seq,
+                            .n_micro_batch = t->desc.n_micro_batch,
+                            .best_step = t->counts.best_step,
+                            .best_val_loss = t->counts.best_loss,
+                            .weights_size = sizes.weights,
+                            .gradients_size = sizes.gradients,
+                            .moments_size = sizes.moments,
+                            .activations_size = sizes.activations};
+    memcpy(info, &all, size);
+}
+
+tdl_status tdl_trainer_plan_text(tdl_trainer *t, char **text, tdl_error *err) {
+    tdl_str printed = tdl_str_make(t->mem);
+    tdl_status status = tdl_train_engine_print(t->engine, &printed, err);
+    if (status == TDL_OK) *text = tdl_strndup(t->mem, printed.ptr, printed.size);
+    if (status == TDL_OK && !*text) status = tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory for a plan's text");
+    tdl_str_deinit(&printed);
+    return status;
+}
+
+void tdl_trainer_text_free(tdl_trainer *t, char *text) { tdl_free(t->mem, text); }

@@ -1,0 +1,80 @@
+// trainer.h - a training run from inside: what trainer.c and its neighbours share. Public handle: tdl_trainer.
+//
+// tdl_trainer_step walks through phases, and returns PENDING between them wherever a device is at work: micro-batches'
+// gradients, the update, validation, a checkpoint. What it takes to go on exactly where a run stopped is in the checkpoint:
+// weights, moments, the reader's state, the counters below; all randomness follows from the seed and these.
+#ifndef TDL_TRAIN_TRAINER_H
+#define TDL_TRAIN_TRAINER_H
+
+#include "train/checkpoint.h"
+#include "train/data_reader.h"
+#include "train/dataset.h"
+#include "train/run_lock.h"
+#include "train/run_log.h"
+#include "train/schedule.h"
+#include "train/train_engine.h"
+
+typedef enum tdl_train_phase {
+    TDL_PHASE_NEXT = 0,   // between steps
+    TDL_PHASE_GRADIENTS,  // a micro-batch is under way
+    TDL_PHASE_UPDATE,     // the optimizer is under way
+    TDL_PHASE_VALIDATE,   // a micro-batch of validation data is under way
+    TDL_PHASE_CHECKPOINT, // a state is on its way into a checkpoint
+    TDL_PHASE_END,        // nothing is left to do
+} tdl_train_phase;
+
+// What a checkpoint holds of the run beside tensors.
+typedef struct tdl_train_counts {
+    int32_t step;       // steps done
+    int32_t n_bad_vals; // evaluations in a row without a better loss
+    int32_t best_step;  // 0: none yet
+    float best_loss;    // on the validation data
+    float scale;        // of the loss, a power of two: keeps small gradients from vanishing in F16; 0: not chosen yet
+} tdl_train_counts;
+
+struct tdl_trainer {
+    const tdl_allocator *mem;
+    tdl_trainer_desc desc; // with defaults; its texts are not used after create
+    char *dir;
+    char *model_path; // that the weights came from; NULL: they were drawn
+    tdl_run_lock *lock;
+    tdl_run_log *log;
+    tdl_device *device; // owned where the caller gave none
+    bool owns_device;
+    tdl_model *model;
+    tdl_train_engine *engine;
+    tdl_dataset *data, *val_data;         // val_data NULL: none
+    tdl_data_reader *reader, *val_reader; // micro-batches
+    tdl_data_state val_start;
+    tdl_schedule_desc schedule;
+    tdl_train_counts counts;
+
+    tdl_train_phase phase;
+    tdl_hypers hypers;    // of the step at hand
+    tdl_data_batch batch; // under way
+    int32_t n_micro;      // micro-batches of the step, or of the evaluation, that are done
+    int64_t n_counted;    // targets of the step, or of the evaluation so far
+    double loss_sum;
+    tdl_train_step result;
+    double begun; // seconds; of the step at hand
+
+    bool writes_best, writes_last; // checkpoints that this step has still to write
+    tdl_checkpoint_writer *writer; // of the one under way; the best's has weights alone
+    int32_t n_written, n_to_write; // states of it
+    uint8_t *staging;              // the state that is being read
+};
+
+// The desc with every default set and checked. n_ctx: of the model, 0: not known. Errors: ARGUMENT.
+tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl_trainer_desc *out, tdl_error *err);
+
+// trainer_checkpoint.c: begins a checkpoint; advances it: PENDING, or OK when it is on the disk.
+tdl_status tdl_trainer_checkpoint_begin(tdl_trainer *trainer, bool best, tdl_error *err);
+tdl_status tdl_trainer_checkpoint_advance(tdl_trainer *trainer, tdl_error *err);
+// Whether the run's dir has a checkpoint; sets the trainer to what it holds. Errors: FORMAT, ARGUMENT (of another run).
+bool tdl_trainer_checkpoint_exists(const tdl_trainer *trainer);
+tdl_status tdl_trainer_restore(tdl_trainer *trainer, tdl_error *err);
+tdl_status tdl_trainer_restore_best(tdl_trainer *trainer, tdl_error *err);
+// Waits until what is under way on the device has ended.
+tdl_status tdl_trainer_wait(tdl_trainer *trainer, tdl_error *err);
+
+#endif

@@ -1,0 +1,111 @@
+// trainer_desc.c - a run's settings: defaults, and what they must be to one another. See trainer.h.
+#include "base/error.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TRAIN_TOKENS_MAX = 1 << 22 }; // of a micro-batch
+
+#define FAIL(...) tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: " __VA_ARGS__)
+
+static tdl_status check_sources(const tdl_trainer_desc *d, tdl_error *err) {
+    if (!d->model_path == !d->config_path) return FAIL("one of model_path and config_path must be given");
+    if (d->config_path && !d->tokenizer_path) return FAIL("config_path is given, tokenizer_path is missing");
+    if (d->config_path && d->lora_rank) return FAIL("adapters are for a model, config_path gives random weights");
+    if (!d->n_data) return FAIL("no data");
+    if (!d->dir) return FAIL("dir is missing");
+    return TDL_OK;
+}
+
+static tdl_status check_counts(const tdl_trainer_desc *d, tdl_error *err) {
+    const struct {
+        const char *name;
+        int64_t value, min, max;
+    } counts[] = {
+        {"n_steps", d->n_steps, 1, INT32_MAX},
+        {"n_batch", d->n_batch, 1, INT32_MAX},
+        {"n_seq", d->n_seq, 2, TRAIN_TOKENS_MAX},
+        {"n_micro_batch", d->n_micro_batch, 1, d->n_batch},
+        {"n_warmup_steps", d->n_warmup_steps, 0, INT32_MAX},
+        {"n_decay_steps", d->n_decay_steps, 0, INT32_MAX},
+        {"lora_rank", d->lora_rank, 0, 4096},
+        {"n_val_every", d->n_val_every, 1, INT32_MAX},
+        {"n_val_batches", d->n_val_batches, 0, INT32_MAX},
+        {"n_checkpoint_every", d->n_checkpoint_every, 1, INT32_MAX},
+        {"n_patience", d->n_patience, 0, INT32_MAX},
+        {"n_micro_batch times n_seq", (int64_t)d->n_micro_batch * d->n_seq, 2, TRAIN_TOKENS_MAX},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i].value < counts[i].min || counts[i].value > counts[i].max)
+            return FAIL("%s is %lld, expected %lld to %lld", counts[i].name, (long long)counts[i].value,
+                        (long long)counts[i].min, (long long)counts[i].max);
+    if (d->n_batch % d->n_micro_batch)
+        return FAIL("n_batch %d is no multiple of n_micro_batch %d", d->n_batch, d->n_micro_batch);
+    return TDL_OK;
+}
+
+static tdl_status check_numbers(const tdl_trainer_desc *d, tdl_error *err) {
+    const struct {
+        const char *name;
+        float value, min, max;
+    } numbers[] = {
+        {"lr", d->lr, 0, 100},
+        {"lr_min", d->lr_min, 0, d->lr},
+        {"beta1", d->beta1, 0, 0.999999f},
+        {"beta2", d->beta2, 0, 0.999999f},
+        {"eps", d->eps, 0, 1},
+        {"weight_decay", d->weight_decay, 0, 100},
+        {"clip_norm", d->clip_norm, 0, INFINITY},
+        {"dropout", d->dropout, 0, 0.99f},
+        {"lora_alpha", d->lora_alpha, 0, 1e6f},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!(numbers[i].value >= numbers[i].min && numbers[i].value <= numbers[i].max))
+            return FAIL("%s is %g, expected %g to %g", numbers[i].name, (double)numbers[i].value,
+                        (double)numbers[i].min, (double)numbers[i].max);
+    if (d->schedule < TDL_SCHEDULE_COSINE || d->schedule > TDL_SCHEDULE_WSD)
+        return FAIL("schedule is %d, expected 0 to %d", (int)d->schedule, TDL_SCHEDULE_WSD);
+    if (d->precision != TDL_PRECISION_AUTO && d->precision != TDL_PRECISION_F32)
+        return FAIL("precision is %d, expected 0 (auto) or 1 (f32)", (int)d->precision);
+    return TDL_OK;
+}
+
+static void set_i32(int32_t *field, int32_t value) {
+    if (!*field) *field = value;
+}
+
+// 0: the default; below 0: none.
+static void set_f32(float *field, float value) {
+    if (*field == 0) *field = value;
+    else if (*field < 0) *field = 0;
+}
+
+tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl_trainer_desc *out, tdl_error *err) {
+    *out = *desc;
+    tdl_status status = check_sources(out, err);
+    if (status != TDL_OK) return status;
+    set_i32(&out->n_steps, 1000);
+    set_i32(&out->n_batch, 8);
+    set_i32(&out->n_seq, n_ctx && n_ctx < 512 ? n_ctx : 512);
+    set_i32(&out->n_micro_batch, out->n_batch);
+    set_i32(&out->n_warmup_steps, out->n_steps / 50);
+    if (out->n_warmup_steps == -1) out->n_warmup_steps = 0;
+    set_i32(&out->n_decay_steps, out->n_steps / 5);
+    set_i32(&out->n_val_every, 100);
+    set_i32(&out->n_checkpoint_every, 500);
+    if (!(desc->lr >= 0)) return FAIL("lr is %g, expected above 0", (double)desc->lr);
+    set_f32(&out->lr, desc->model_path ? 1e-4f : 1e-3f);
+    set_f32(&out->lr_min, out->lr / 10);
+    set_f32(&out->beta1, 0.9f);
+    set_f32(&out->beta2, 0.95f);
+    set_f32(&out->eps, 1e-8f);
+    set_f32(&out->weight_decay, 0.1f);
+    set_f32(&out->clip_norm, 1);
+    set_f32(&out->lora_alpha, 2 * (float)out->lora_rank);
+    status = check_counts(out, err);
+    if (status == TDL_OK) status = check_numbers(out, err);
+    if (status == TDL_OK && n_ctx && out->n_seq > n_ctx)
+        return FAIL("n_seq is %d, the model's context is %d", out->n_seq, n_ctx);
+    return status;
+}

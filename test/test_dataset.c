@@ -1,0 +1,567 @@
+// test_dataset.c - from files to ids: records and their answers, where documents begin, the cache, and bad input.
+#include "train/dataset.h"
+
+#include "base/limits.h"
+#include "base/rng.h"
+#include "support/fail_alloc.h"
+#include "support/test_files.h"
+#include "support/token_golden.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[TEST_PATH_SIZE], cache[TEST_PATH_SIZE];
+static char file_paths[4][TEST_PATH_SIZE];
+static tdl_tokenizer *gpt2;
+
+static int make_dirs(void **state) {
+    (void)state;
+    char path[TEST_PATH_SIZE];
+    test_dir_make(dir);
+    strcpy(cache, test_path(path, dir, "cache"));
+    return mkdir(cache, 0777);
+}
+
+static int remove_dirs(void **state) {
+    (void)state;
+    test_dir_remove(dir);
+    return 0;
+}
+
+// File number i of the test, "dir/name".
+static const char *put(int i, const char *name, const char *text, size_t size) {
+    test_path(file_paths[i], dir, name);
+    test_file_write(file_paths[i], text, size);
+    return file_paths[i];
+}
+
+#define PUT(i, name, text) put((i), (name), (text), sizeof(text) - 1)
+
+static tdl_status open_files(const tdl_dataset_desc *options, int n, tdl_dataset **out, tdl_error *err) {
+    const char *paths[4];
+    tdl_dataset_desc desc = *options;
+    for (int i = 0; i < n; i++) paths[i] = file_paths[i];
+    desc.paths = paths;
+    desc.n_paths = (size_t)n;
+    desc.cache_dir = cache;
+    if (!desc.tokenizer) desc.tokenizer = gpt2;
+    *err = (tdl_error){0};
+    return tdl_dataset_open(tdl_allocator_or_default(NULL), &desc, out, err);
+}
+
+static tdl_dataset *open_good(const tdl_dataset_desc *options, int n) {
+    tdl_dataset *dataset = NULL;
+    tdl_error err;
+    if (open_files(options, n, &dataset, &err)) fail_msg("%s", err.message);
+    return dataset;
+}
+
+// All documents as text: "|" before each, uncounted tokens in brackets. Special tokens show as they are spelled.
+static const char *show(const tdl_dataset *dataset, const tdl_tokenizer *tokenizer) {
+    static char shown[1 << 16];
+    const tdl_token_file *file = tdl_dataset_tokens(dataset);
+    size_t size = 0;
+    bool open = false;
+    for (uint64_t i = 0; i < file->n_tokens; i++) {
+        char text[256];
+        size_t n;
+        int32_t id = tdl_token_file_id(file, i);
+        bool begins = file->documents[tdl_token_file_document(file, i)] == i;
+        bool counted = tdl_token_file_counted(file, i);
+        assert_int_equal(tdl_tokenizer_decode(tokenizer, &id, 1, NULL, text, sizeof text, &n, NULL), TDL_OK);
+        assert_true(size + n + 4 < sizeof shown);
+        if (open && (counted || begins)) shown[size++] = ']';
+        if (begins) shown[size++] = '|';
+        if (!counted && (!open || begins)) shown[size++] = '[';
+        open = !counted;
+        memcpy(shown + size, text, n);
+        size += n;
+    }
+    if (open) shown[size++] = ']';
+    shown[size] = '\0';
+    return shown;
+}
+
+static void check_shown(const tdl_dataset_desc *options, int n, const char *expected) {
+    tdl_dataset *dataset = open_good(options, n);
+    assert_string_equal(show(dataset, options->tokenizer ? options->tokenizer : gpt2), expected);
+    tdl_dataset_close(dataset);
+}
+
+#define END "<|endoftext|>"
+
+static void test_text(void **state) {
+    (void)state;
+    const tdl_dataset_desc desc = {0};
+    PUT(0, "a.txt", "one two\0three\n\0\0 \n\0four <|endoftext|> five");
+    check_shown(&desc, 1, "|one two" END "|three\n" END "|four <|endoftext|> five" END);
+    PUT(0, "b.txt", "\xEF\xBB\xBFno mark\0");
+    PUT(1, "c", "\0\0second file");
+    check_shown(&desc, 2, "|no mark" END "|second file" END);
+    PUT(0, "d.txt", "x\n---\ny y\n--\nz\n---\n\n---\nw");
+    const tdl_dataset_desc lines = {.separator = {"\n---\n", 5}};
+    check_shown(&lines, 1, "|x" END "|y y\n--\nz" END "|w" END);
+    PUT(0, "e.jsonl", "{\"text\": 1}");
+    const tdl_dataset_desc as_text = {.format = TDL_DATA_TEXT};
+    check_shown(&as_text, 1, "|{\"text\": 1}" END);
+    PUT(0, "e.txt", "{\"text\": \"in\"}");
+    const tdl_dataset_desc as_records = {.format = TDL_DATA_JSONL};
+    check_shown(&as_records, 1, "|in" END);
+    PUT(0, "f.txt", "bad \xFF\xC3 bytes \xE2\x82");
+    check_shown(&desc, 1, "|bad \xFF\xC3 bytes \xE2\x82" END);
+}
+
+static void test_records(void **state) {
+    (void)state;
+    const tdl_dataset_desc desc = {0};
+    PUT(0, "a.jsonl",
+        "{\"text\": \"one\\u0000two\", \"id\": 7}\r\n"
+        "\n  \n"
+        "{\"prompt\": \"Q: \", \"completion\": \"A.\"}\n"
+        "{\"text\": \"\"}\n"
+        "{\"completion\": \"is learned\", \"prompt\": \"\", \"text\": \"is not read\"}\n"
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}], \"text\": \"nothing is learned here\"}\n"
+        "{\"messages\": [{\"role\": \"system\", \"content\": \"be brief\"}, {\"role\": \"user\", \"content\": \"hi\"},"
+        " {\"role\": \"assistant\", \"content\": \"ho\"}, {\"role\": \"user\", \"content\": \"ha\"},"
+        " {\"content\": \"he\", \"role\": \"assistant\"}]}");
+    tdl_dataset *dataset = open_good(&desc, 1);
+    const tdl_token_file *file = tdl_dataset_tokens(dataset);
+    assert_int_equal(file->n_documents, 4);
+    // The first document has a NUL, which `show` cannot show.
+    assert_string_equal(strchr(show(dataset, gpt2) + 1, '\0') + 1,
+                        "two" END "|[Q: ]A." END "|is learned" END "|[system: be brief\nuser: hi\nassistant:] ho" END
+                        "[user: ha\nassistant:] he" END);
+    tdl_dataset_close(dataset);
+}
+
+static void test_templates(void **state) {
+    (void)state;
+    static const char lines[] =
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"say <|im_end|> </s>\"},"
+        " {\"role\": \"assistant\", \"content\": \"no\"}, {\"role\": \"user\", \"content\": \"ok\"}]}\n";
+    PUT(0, "a.jsonl", lines);
+    tdl_tokenizer *qwen2 = golden_tokenizer("qwen2.tokenizer.json");
+    int32_t im_end = tdl_tokenizer_find(qwen2, "<|im_end|>", 10);
+    tdl_dataset *dataset = open_good(&(tdl_dataset_desc){.tokenizer = qwen2}, 1);
+    assert_string_equal(show(dataset, qwen2),
+                        "|[<|im_start|>user\nsay <|im_end|> </s><|im_end|>\n<|im_start|>assistant\n]no<|im_end|>[\n"
+                        "<|im_start|>user\nok<|im_end|>\n]");
+    int n_ends = 0; // the one that the message talks about is plain text
+    const tdl_token_file *file = tdl_dataset_tokens(dataset);
+    for (uint64_t i = 0; i < file->n_tokens; i++) n_ends += tdl_token_file_id(file, i) == im_end;
+    assert_int_equal(n_ends, 3);
+    tdl_dataset_close(dataset);
+    tdl_tokenizer_close(qwen2);
+
+    // One that begins every text with its own token.
+    tdl_tokenizer *llama3 = golden_tokenizer("llama3.tokenizer.json");
+    check_shown(&(tdl_dataset_desc){.tokenizer = llama3}, 1,
+                "|[<s>user: say <|im_end|> </s>\nassistant:] no</s>[user: ok\n]");
+    tdl_tokenizer_close(llama3);
+}
+
+// Long documents are cut for the threads: the ids are those of the whole, whatever the threads, for a tokenizer that
+// allows it in one way (gpt2), in another (qwen2), and one that puts a space before every text (llama2).
+static void test_cuts(void **state) {
+    (void)state;
+    static const char *const names[] = {"gpt2.tokenizer.json", "qwen2.tokenizer.json", "llama2.tokenizer.json"};
+    static const tdl_data_cuts cuts[] = {{true, 1}, {true, 2}, {false, 0}};
+    enum { SIZE = (5 << 20) + 12345 };
+    static char text[SIZE];
+    static const char *const words[] = {"the ",       "and\n",          "\n", "\n\n", " in", "x", "3.5 ",
+                                        "\xC3\xA9\n", "\xE3\x80\x80\n", "th", "\t\n"};
+    tdl_rng rng = tdl_rng_make(3, 3);
+    size_t size = 0;
+    while (size + 8 < SIZE) {
+        const char *word = words[tdl_rng_u32(&rng) % (sizeof words / sizeof *words)];
+        if (size > 2 << 20 && size < 3 << 20) word = "e "; // no line ends for long
+        memcpy(text + size, word, strlen(word));
+        size += strlen(word);
+    }
+    text[size / 2] = '\0';
+    put(0, "long.txt", text, size);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        tdl_tokenizer *tokenizer = golden_tokenizer(names[i]);
+        tdl_data_style style;
+        assert_int_equal(tdl_data_style_find(tokenizer, &style, NULL), TDL_OK);
+        assert_int_equal(style.cuts.line, cuts[i].line);
+        assert_int_equal(style.cuts.paragraph, cuts[i].paragraph);
+        golden_ids halves[] = {
+            golden_encode(tokenizer, text, size / 2, TDL_BOS_DEFAULT, false),
+            golden_encode(tokenizer, text + size / 2 + 1, size - size / 2 - 1, TDL_BOS_DEFAULT, false)};
+        for (int32_t n_threads = 1; n_threads <= 3; n_threads++) {
+            tdl_dataset *dataset = open_good(&(tdl_dataset_desc){.tokenizer = tokenizer, .n_threads = n_threads}, 1);
+            const tdl_token_file *file = tdl_dataset_tokens(dataset);
+            assert_int_equal(file->n_documents, 2);
+            for (size_t h = 0; h < 2; h++) {
+                uint64_t begin = file->documents[h];
+                assert_int_equal(file->documents[h + 1] - begin, halves[h].n + (style.eos >= 0));
+                for (size_t t = 0; t < halves[h].n; t++) {
+                    if (tdl_token_file_id(file, begin + t) != halves[h].ids[t]) fail_msg("%s: token %zu", names[i], t);
+                }
+            }
+            assert_false(tdl_dataset_was_cached(dataset));
+            assert_int_equal(unlink(tdl_dataset_cache_path(dataset)), 0);
+            tdl_dataset_close(dataset);
+        }
+        free(halves[0].ids);
+        free(halves[1].ids);
+        tdl_tokenizer_close(tokenizer);
+    }
+}
+
+// Records over several pieces come out in order, with one thread or more, and an error has its line.
+static void test_many_lines(void **state) {
+    (void)state;
+    enum { N = 60000 };
+    char *text = malloc(N * 64);
+    size_t size = 0;
+    assert_non_null(text);
+    for (int i = 0; i < N; i++)
+        size += (size_t)sprintf(text + size, "{\"prompt\": \"%d in\", \"completion\": \"the\"}\n", i);
+    put(0, "many.jsonl", text, size);
+    for (int32_t n_threads = 1; n_threads <= 2; n_threads++) {
+        tdl_dataset *dataset = open_good(&(tdl_dataset_desc){.n_threads = n_threads}, 1);
+        const tdl_token_file *file = tdl_dataset_tokens(dataset);
+        assert_int_equal(file->n_documents, N);
+        for (uint64_t i = 0; i < N; i += 7) {
+            char shown[64], expected[64];
+            int32_t ids[32];
+            size_t n = (size_t)(file->documents[i + 1] - file->documents[i]), shown_size;
+            for (size_t t = 0; t < n; t++) ids[t] = tdl_token_file_id(file, file->documents[i] + t);
+            assert_int_equal(tdl_tokenizer_decode(gpt2, ids, n, NULL, shown, sizeof shown, &shown_size, NULL), TDL_OK);
+            snprintf(expected, sizeof expected, "%d inthe" END, (int)i);
+            assert_int_equal(shown_size, strlen(expected));
+            assert_memory_equal(shown, expected, shown_size);
+        }
+        unlink(tdl_dataset_cache_path(dataset));
+        tdl_dataset_close(dataset);
+    }
+    size_t bad = 0;
+    for (int line = 1; line < 51234; line++) bad = (size_t)(strchr(text + bad, '\n') - text) + 1;
+    text[bad] = '[';
+    put(0, "many.jsonl", text, size);
+    tdl_dataset *dataset = NULL;
+    tdl_error err;
+    assert_error(open_files(&(tdl_dataset_desc){0}, 1, &dataset, &err), TDL_ERROR_FORMAT, &err, "many.jsonl:51234: ");
+    free(text);
+}
+
+static void test_cache(void **state) {
+    (void)state;
+    const tdl_dataset_desc desc = {0};
+    const char *path = PUT(0, "a.txt", "one in the");
+    tdl_dataset *dataset = open_good(&desc, 1);
+    char cached[TEST_PATH_SIZE];
+    assert_false(tdl_dataset_was_cached(dataset));
+    strcpy(cached, tdl_dataset_cache_path(dataset));
+    tdl_dataset_close(dataset);
+
+    dataset = open_good(&desc, 1);
+    assert_true(tdl_dataset_was_cached(dataset));
+    assert_string_equal(show(dataset, gpt2), "|one in the" END);
+    tdl_dataset_close(dataset);
+
+    // Another text, also of the same size, another time, damage, an empty file, nonsense: made anew under the same name.
+    struct timespec times[2] = {{.tv_sec = 1000000, .tv_nsec = 5}, {.tv_sec = 1000000, .tv_nsec = 7}};
+    for (int i = 0; i < 5; i++) {
+        size_t size;
+        uint8_t *bytes = test_file_read(cached, &size);
+        if (i == 0) test_file_write(path, "one in two", 10);
+        if (i == 0 || i == 1) {
+            times[1].tv_nsec += 1;
+            assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+        }
+        if (i == 2) {
+            bytes[70] ^= 1;
+            test_file_write(cached, bytes, size);
+        }
+        if (i == 3) test_file_write(cached, "", 0);
+        if (i == 4) test_file_write(cached, bytes, size - 1);
+        free(bytes);
+        dataset = open_good(&desc, 1);
+        assert_false(tdl_dataset_was_cached(dataset));
+        assert_string_equal(tdl_dataset_cache_path(dataset), cached);
+        assert_string_equal(show(dataset, gpt2), "|one in two" END);
+        tdl_dataset_close(dataset);
+        dataset = open_good(&desc, 1);
+        assert_true(tdl_dataset_was_cached(dataset));
+        tdl_dataset_close(dataset);
+    }
+
+    // Other options and other tokenizers have files of their own.
+    tdl_tokenizer *qwen2 = golden_tokenizer("qwen2.tokenizer.json");
+    const tdl_dataset_desc others[] = {{.separator = {" ", 1}}, {.n_vocab = 5000}, {.tokenizer = qwen2}};
+    for (size_t i = 0; i < 3; i++) {
+        dataset = open_good(&others[i], 1);
+        assert_false(tdl_dataset_was_cached(dataset));
+        assert_string_not_equal(tdl_dataset_cache_path(dataset), cached);
+        tdl_dataset_close(dataset);
+    }
+    tdl_tokenizer_close(qwen2);
+    dataset = open_good(&desc, 1);
+    assert_true(tdl_dataset_was_cached(dataset));
+    tdl_dataset_close(dataset);
+}
+
+// A token file in place of its sources.
+static void test_token_file_given(void **state) {
+    (void)state;
+    PUT(0, "a.txt", "one in the");
+    tdl_dataset *dataset = open_good(&(tdl_dataset_desc){0}, 1);
+    test_file_copy(tdl_dataset_cache_path(dataset), test_path(file_paths[0], dir, "moved.bin"));
+    tdl_dataset_close(dataset);
+    dataset = open_good(&(tdl_dataset_desc){0}, 1);
+    assert_true(tdl_dataset_was_cached(dataset));
+    assert_string_equal(tdl_dataset_cache_path(dataset), file_paths[0]);
+    assert_string_equal(show(dataset, gpt2), "|one in the" END);
+    tdl_dataset_close(dataset);
+
+    tdl_error err;
+    tdl_tokenizer *qwen2 = golden_tokenizer("qwen2.tokenizer.json");
+    assert_error(open_files(&(tdl_dataset_desc){.tokenizer = qwen2}, 1, &dataset, &err), TDL_ERROR_ARGUMENT, &err,
+                 "another tokenizer");
+    tdl_tokenizer_close(qwen2);
+    assert_error(open_files(&(tdl_dataset_desc){.n_vocab = 1000}, 1, &dataset, &err), TDL_ERROR_ARGUMENT, &err,
+                 "another tokenizer");
+    PUT(1, "b.txt", "more");
+    assert_error(open_files(&(tdl_dataset_desc){0}, 2, &dataset, &err), TDL_ERROR_ARGUMENT, &err,
+                 "moved.bin': a token file is given by itself, these are 2 files");
+    char moved[TEST_PATH_SIZE];
+    strcpy(moved, file_paths[0]);
+    test_file_copy(moved, test_path(file_paths[0], dir, "moved.txt"));
+    assert_error(open_files(&(tdl_dataset_desc){0}, 1, &dataset, &err), TDL_ERROR_UNSUPPORTED, &err,
+                 "moved.txt': is a token file not named .bin");
+    PUT(0, "c.bin",
+        "not one of these, but long enough to have room for all that stands in such a file: a head of 64"
+        " bytes and 128 bytes more at its end, which say how many tokens there are, and what they are of.");
+    assert_error(open_files(&(tdl_dataset_desc){0}, 1, &dataset, &err), TDL_ERROR_FORMAT, &err, "c.bin: token file: ");
+}
+
+static void test_bad_records(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        tdl_status status;
+        const char *part;
+    } cases[] = {
+        {"{\"text\": \"a", TDL_ERROR_FORMAT, "bad.jsonl:3: line 1, column 11"},
+        {"not json", TDL_ERROR_FORMAT, "bad.jsonl:3: "},
+        {"[]", TDL_ERROR_FORMAT, "data: %s:3: expected a JSON object"},
+        {"\"text\"", TDL_ERROR_FORMAT, ":3: expected a JSON object"},
+        {"{}", TDL_ERROR_FORMAT, ":3: expected \"text\", \"prompt\" with \"completion\", or \"messages\""},
+        {"{\"completion\": \"a\"}", TDL_ERROR_FORMAT, ":3: expected \"text\""},
+        {"{\"prompt\": \"a\"}", TDL_ERROR_FORMAT, ":3: \"completion\" is missing, expected a string"},
+        {"{\"text\": 3}", TDL_ERROR_FORMAT, ":3: \"text\" is a number, expected a string"},
+        {"{\"text\": null}", TDL_ERROR_FORMAT, ":3: \"text\" is null"},
+        {"{\"prompt\": [], \"completion\": \"\"}", TDL_ERROR_FORMAT, ":3: \"prompt\" is an array"},
+        {"{\"messages\": {}}", TDL_ERROR_FORMAT, ":3: \"messages\" is no array"},
+        {"{\"messages\": [3]}", TDL_ERROR_FORMAT, ":3: message 1: expected a JSON object"},
+        {"{\"messages\": [{\"role\": \"user\", \"content\": \"\"}, {\"role\": \"user\"}]}", TDL_ERROR_FORMAT,
+         ":3: message 2: \"content\" is missing"},
+        {"{\"messages\": [{\"role\": true, \"content\": \"\"}]}", TDL_ERROR_FORMAT, ":3: message 1: \"role\" is true"},
+        {"{\"text\": \"a\", \"text\": \"b\"}", TDL_ERROR_FORMAT, ":3: line 1"},
+        {"{\"text\": \"\xFF\"}", TDL_ERROR_FORMAT, ":3: line 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024], part[256];
+        tdl_dataset *dataset = NULL;
+        tdl_error err;
+        int size = snprintf(text, sizeof text, "{\"text\": \"fine\"}\n\n%s\n{\"text\": \"fine\"}\n", cases[i].line);
+        put(0, "bad.jsonl", text, (size_t)size);
+        snprintf(part, sizeof part, cases[i].part, file_paths[0]);
+        assert_error(open_files(&(tdl_dataset_desc){0}, 1, &dataset, &err), cases[i].status, &err, part);
+        assert_null(dataset);
+    }
+    char name[TEST_PATH_SIZE]; // nothing is left of them
+    assert_int_equal(rmdir(cache), 0);
+    assert_int_equal(mkdir(test_path(name, dir, "cache"), 0777), 0);
+}
+
+static void check_bad(const tdl_dataset_desc *desc, int n, tdl_status status, const char *part) {
+    tdl_dataset *dataset = NULL;
+    tdl_error err;
+    assert_error(open_files(desc, n, &dataset, &err), status, &err, part);
+    assert_null(dataset);
+}
+
+static void test_bad_input(void **state) {
+    (void)state;
+    const tdl_dataset_desc desc = {0};
+    PUT(0, "good.txt", "fine");
+    test_path(file_paths[1], dir, "absent.txt");
+    check_bad(&desc, 2, TDL_ERROR_IO, "absent.txt': cannot open: No such file");
+    strcpy(file_paths[1], dir);
+    check_bad(&desc, 2, TDL_ERROR_IO, "is a directory");
+    PUT(1, "empty.txt", "");
+    check_bad(&desc, 2, TDL_ERROR_FORMAT, "empty.txt': the file is empty");
+    PUT(1, "xz.txt",
+        "\xFD"
+        "7zXZ\0 and so on");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "xz.txt': is compressed (xz), expected text in UTF-8");
+    PUT(1, "wide.txt", "\xFF\xFEw\0i\0d\0e\0");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "wide.txt': is UTF-16");
+    if (geteuid() != 0) { // root may read anything
+        PUT(1, "secret.txt", "secret");
+        chmod(file_paths[1], 0);
+        check_bad(&desc, 2, TDL_ERROR_IO, "secret.txt': cannot open: Permission denied");
+    }
+
+    // Nothing to learn: blank, only ends, answers to nobody.
+    PUT(0, "blank.txt", " \n\0\n");
+    check_bad(&desc, 1, TDL_ERROR_FORMAT, "blank.txt': nothing to learn from: 0 tokens");
+    PUT(0, "none.jsonl", "\n{\"messages\": []}\n{\"text\": \"\"}");
+    check_bad(&desc, 1, TDL_ERROR_FORMAT, "nothing to learn from: 0 tokens");
+    tdl_tokenizer *endless = golden_tokenizer("smollm.tokenizer.json"); // one that has no end token
+    PUT(0, "one.txt", "a");
+    check_bad(&(tdl_dataset_desc){.tokenizer = endless}, 1, TDL_ERROR_FORMAT,
+              "one.txt': nothing to learn from: 1 tokens, none of them counted after another");
+    PUT(0, "two.txt", "aa\0a");
+    check_shown(&(tdl_dataset_desc){.tokenizer = endless}, 1, "| aa| a");
+    tdl_tokenizer_close(endless);
+
+    PUT(0, "good.txt", "fine");
+    check_bad(&(tdl_dataset_desc){.n_vocab = 20}, 1, TDL_ERROR_ARGUMENT, "the model's vocabulary has 20");
+    check_bad(&(tdl_dataset_desc){.n_vocab = -1}, 1, TDL_ERROR_ARGUMENT, "a vocabulary of -1");
+    check_bad(&(tdl_dataset_desc){.n_vocab = TDL_VOCAB_MAX + 1}, 1, TDL_ERROR_ARGUMENT, "expected 1 to 4194304");
+    check_bad(&(tdl_dataset_desc){.n_threads = TDL_THREADS_MAX + 1}, 1, TDL_ERROR_ARGUMENT, "expected 1 to 256");
+    check_bad(&desc, 0, TDL_ERROR_ARGUMENT, "no files");
+    static char separator[TDL_DATA_SEPARATOR_SIZE_MAX + 1];
+    memset(separator, '-', sizeof separator);
+    check_bad(&(tdl_dataset_desc){.separator = {separator, sizeof separator}}, 1, TDL_ERROR_LIMIT, "at most 256");
+    check_shown(&(tdl_dataset_desc){.separator = {separator, sizeof separator - 1}}, 1, "|fine" END);
+
+    char kept[TEST_PATH_SIZE];
+    strcpy(kept, cache);
+    strcat(cache, "/absent");
+    check_bad(&desc, 1, TDL_ERROR_IO, "absent/tokens-");
+    strcpy(cache, kept);
+}
+
+static bool cancel(void *user, double fraction) {
+    assert_true(fraction > 0.0 && fraction <= 1.0);
+    ++*(int *)user;
+    return false;
+}
+
+static bool go_on(void *user, double fraction) {
+    *(double *)user = fraction;
+    return true;
+}
+
+static void test_progress(void **state) {
+    (void)state;
+    int n_calls = 0;
+    double last = 0.0;
+    PUT(0, "a.txt", "one in the");
+    check_bad(&(tdl_dataset_desc){.progress = cancel, .progress_user = &n_calls}, 1, TDL_ERROR_CANCELLED,
+              "cancelled after 10 of 10 bytes");
+    assert_int_equal(n_calls, 1);
+    check_shown(&(tdl_dataset_desc){.progress = go_on, .progress_user = &last}, 1, "|one in the" END);
+    assert_true(last == 1.0);
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    enum { ROOM = TDL_DATA_RECORD_SIZE_MAX + (4 << 20) };
+    static const char record[] = "{\"text\": \"th\"}\n";
+    static const struct {
+        size_t over;
+        const char *part;
+    } lines[] = {{0, NULL},
+                 {1, "long.jsonl:2: the line has 67108865 bytes, at most 67108864"},
+                 {3 << 20, "long.jsonl:2: the line has more than 67108864 bytes"}}; // no piece has its end
+    char *text = malloc(ROOM);
+    tdl_dataset *dataset = NULL;
+    tdl_error err;
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) { // a line of blanks but for its record
+        size_t first = strlen(record), size = TDL_DATA_RECORD_SIZE_MAX + lines[i].over;
+        memset(text, ' ', ROOM);
+        memcpy(text, record, first);
+        memcpy(text + first + size - first, record, first - 1);
+        text[first + size] = '\n';
+        put(0, "long.jsonl", text, first + size + 1);
+        if (lines[i].part) check_bad(&(tdl_dataset_desc){0}, 1, TDL_ERROR_LIMIT, lines[i].part);
+        else check_shown(&(tdl_dataset_desc){0}, 1, "|th" END "|th" END);
+    }
+    free(text);
+
+    for (int over = 0; over < 2; over++) {
+        static const char message[] = "{\"role\":\"assistant\",\"content\":\"a\"},";
+        size_t n = TDL_DATA_MESSAGES_MAX + (size_t)over, step = strlen(message), size = 14;
+        text = malloc(n * step + 32);
+        assert_non_null(text);
+        memcpy(text, "{\"messages\": [", 14);
+        for (size_t i = 0; i < n; i++, size += step) memcpy(text + size, message, step);
+        memcpy(text + size - 1, "]}", 2);
+        put(0, "talk.jsonl", text, size + 1);
+        free(text);
+        tdl_status status = open_files(&(tdl_dataset_desc){0}, 1, &dataset, &err);
+        if (over) assert_error(status, TDL_ERROR_LIMIT, &err, "talk.jsonl:1: 65537 messages, at most 65536");
+        else tdl_dataset_close(dataset);
+        assert_int_equal(status, over ? TDL_ERROR_LIMIT : TDL_OK);
+    }
+}
+
+// The same file over and over: as many as there may be, and one more.
+static void test_many_files(void **state) {
+    (void)state;
+    enum { N = TDL_DATA_FILES_MAX + 1 };
+    static const char *paths[N];
+    tdl_dataset *dataset = NULL;
+    tdl_error err = {0};
+    PUT(0, "a.txt", "one");
+    for (int i = 0; i < N; i++) paths[i] = file_paths[0];
+    tdl_dataset_desc desc = {.paths = paths, .n_paths = N, .tokenizer = gpt2, .cache_dir = cache};
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    assert_error(tdl_dataset_open(mem, &desc, &dataset, &err), TDL_ERROR_LIMIT, &err, "65537 files, at most 65536");
+    desc.n_paths--;
+    if (tdl_dataset_open(mem, &desc, &dataset, &err)) fail_msg("%s", err.message);
+    assert_int_equal(tdl_dataset_tokens(dataset)->n_documents, TDL_DATA_FILES_MAX);
+    tdl_dataset_close(dataset);
+}
+
+static tdl_status open_one(const tdl_allocator *mem, void *arg) {
+    const char *paths[] = {file_paths[0], file_paths[1]};
+    const tdl_dataset_desc desc = {
+        .paths = paths, .n_paths = 2, .tokenizer = gpt2, .cache_dir = cache, .n_threads = *(const int32_t *)arg};
+    tdl_dataset *dataset = NULL;
+    tdl_error err = {0};
+    tdl_status status = tdl_dataset_open(mem, &desc, &dataset, &err);
+    if (status == TDL_OK && !tdl_dataset_was_cached(dataset)) unlink(tdl_dataset_cache_path(dataset));
+    tdl_dataset_close(dataset);
+    return status;
+}
+
+static void test_no_memory(void **state) {
+    (void)state;
+    PUT(0, "a.txt", "one in the\0two");
+    PUT(1, "b.jsonl",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\","
+        " \"content\": \"a longer text in the answer\"}]}\n{\"text\": \"more\"}");
+    for (int32_t n_threads = 1; n_threads <= 2; n_threads++) fail_alloc_each(open_one, &n_threads);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dirs, remove_dirs)
+    const struct CMUnitTest tests[] = {
+        TEST(test_text),      TEST(test_records),          TEST(test_templates),   TEST(test_cuts),
+        TEST(test_cache),     TEST(test_token_file_given), TEST(test_bad_records), TEST(test_bad_input),
+        TEST(test_progress),  TEST(test_limits),           TEST(test_many_files),  TEST(test_many_lines),
+        TEST(test_no_memory),
+    };
+    gpt2 = golden_tokenizer("gpt2.tokenizer.json");
+    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    tdl_tokenizer_close(gpt2);
+    return n_failed;
+}

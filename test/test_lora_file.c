@@ -1,0 +1,266 @@
+// test_lora_file.c - LoRA adapters against PEFT: its files read, merged and run give PyTorch's logits; ours are its files again.
+#include "base/json.h"
+#include "format/safetensors_write.h"
+#include "support/fail_alloc.h"
+#include "support/golden.h"
+#include "support/test_files.h"
+#include "train/export.h"
+#include "train/lora_file.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char dir[TEST_PATH_SIZE];
+
+static int make_dir(void **state) {
+    (void)state;
+    test_dir_make(dir);
+    return 0;
+}
+
+static int remove_dir(void **state) {
+    (void)state;
+    test_dir_remove(dir);
+    return 0;
+}
+
+static tdl_model *open_model(const char *path) {
+    tdl_model *model = NULL;
+    tdl_error err = {0};
+    tdl_model_desc desc = {.size = sizeof desc, .path = path, .precision = TDL_PRECISION_F32};
+    if (tdl_model_open(&desc, &model, &err)) fail_msg("%s: %s", path, err.message);
+    return model;
+}
+
+static tdl_lora *open_lora(const tdl_model *model, const char *path) {
+    tdl_lora *lora = NULL;
+    tdl_error err = {0};
+    if (tdl_lora_open(model, path, &lora, &err)) fail_msg("%s: %s", path, err.message);
+    return lora;
+}
+
+// The model with the adapter merged, written to `path`.
+static void write_merged(const tdl_model *model, const tdl_lora *lora, const char *path) {
+    tdl_error err = {0};
+    tdl_tensor *tensors = calloc((size_t)model->params.n, sizeof *tensors);
+    for (size_t i = 0; i < lora->n; i++) {
+        const tdl_tensor *w = &model->params.list[lora->pairs[i].param].tensor;
+        float *merged = malloc((size_t)tdl_tensor_n_elements(w) * sizeof *merged);
+        tdl_lora_merge(&lora->pairs[i], w, merged);
+        assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, w->shape, merged, &tensors[lora->pairs[i].param], NULL),
+                         TDL_OK);
+    }
+    if (tdl_export_gguf(&(tdl_export_desc){.model = model, .tensors = tensors}, path, &err))
+        fail_msg("%s", err.message);
+    for (int32_t i = 0; i < model->params.n; i++) free(tensors[i].data);
+    free(tensors);
+}
+
+// The largest error of the model at `path` against PyTorch's logits with the adapter.
+static double error_of(const char *family, const char *path) {
+    char file[TEST_PATH_SIZE];
+    size_t n_ids, n;
+    snprintf(file, sizeof file, "%s/train/peft-%s/reference.json", TDL_TEST_DATA, family);
+    json_t *reference = golden_json(file);
+    int32_t *ids = golden_ids(json_object_get(reference, "ids"), &n_ids);
+    float *expected = golden_floats(json_object_get(reference, "f32"), &n);
+    tdl_model *model = open_model(path);
+    float *logits = golden_logits(model, ids, n_ids);
+    double error = golden_error(logits, expected, n);
+    tdl_model_close(model);
+    json_decref(reference);
+    free(ids), free(expected), free(logits);
+    return error;
+}
+
+static void check_same_file(const char *a_dir, const char *b_dir) {
+    char a_path[TEST_PATH_SIZE], b_path[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    size_t a_size, b_size;
+    uint8_t *a = test_file_read(test_path(a_path, a_dir, "adapter_model.safetensors"), &a_size);
+    uint8_t *b = test_file_read(test_path(b_path, b_dir, "adapter_model.safetensors"), &b_size);
+    uint64_t a_header, b_header;
+    memcpy(&a_header, a, 8), memcpy(&b_header, b, 8);
+    json_t *a_json = NULL, *b_json = NULL; // the order and the data's places may differ
+    assert_int_equal(tdl_json_parse((char *)a + 8, a_header, "a", &a_json, &err), TDL_OK);
+    assert_int_equal(tdl_json_parse((char *)b + 8, b_header, "b", &b_json, &err), TDL_OK);
+    assert_int_equal(json_object_size(a_json), json_object_size(b_json));
+    const char *name;
+    json_t *entry;
+    json_object_foreach(a_json, name, entry) {
+        const json_t *other = json_object_get(b_json, name);
+        if (!other) fail_msg("%s is missing", name);
+        if (strcmp(name, "__metadata__") == 0) continue;
+        assert_true(json_equal(json_object_get(entry, "shape"), json_object_get(other, "shape")));
+        json_int_t from[2][2];
+        for (int k = 0; k < 4; k++)
+            from[k / 2][k % 2] = json_integer_value(
+                json_array_get(json_object_get(k / 2 ? other : entry, "data_offsets"), (size_t)k % 2));
+        assert_memory_equal(a + 8 + a_header + from[0][0], b + 8 + b_header + from[1][0],
+                            (size_t)(from[0][1] - from[0][0]));
+    }
+    json_decref(a_json), json_decref(b_json);
+    free(a), free(b);
+}
+
+// From the directory, and from a GGUF file whose q and k are permuted.
+static void check_family(const char *family, size_t n_pairs, float scale) {
+    char source[TEST_PATH_SIZE], adapter[TEST_PATH_SIZE], gguf[TEST_PATH_SIZE], merged[TEST_PATH_SIZE],
+        again[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    snprintf(source, sizeof source, "%s/hf-tiny/%s", TDL_TEST_DATA, family);
+    snprintf(adapter, sizeof adapter, "%s/train/peft-%s", TDL_TEST_DATA, family);
+    test_path(gguf, dir, "model.gguf");
+    test_path(merged, dir, "merged.gguf");
+    test_path(again, dir, "adapter");
+    for (int k = 0; k < 2; k++) {
+        tdl_model *model = open_model(k ? gguf : source);
+        if (!k && tdl_export_gguf(&(tdl_export_desc){.model = model}, gguf, &err)) fail_msg("%s", err.message);
+        tdl_lora *lora = open_lora(model, adapter);
+        assert_int_equal(lora->n, n_pairs);
+        assert_true(fabsf(lora->pairs[0].scale - scale) < 1e-6f);
+        write_merged(model, lora, merged);
+        double without = error_of(family, gguf), with = error_of(family, merged);
+        print_message("%s from %s: largest error %.1e with the adapter, %.1e without\n", family,
+                      k ? "GGUF" : "a directory", with, without);
+        assert_true(with < 1e-4 && without > 1e-2);
+        if (tdl_lora_save(model, lora, "base", again, &err)) fail_msg("%s", err.message);
+        check_same_file(adapter, again);
+        tdl_lora *back = open_lora(model, again);
+        assert_true(back->alpha == lora->alpha && back->rank_stabilized == lora->rank_stabilized && back->n == lora->n);
+        tdl_lora_close(back);
+        tdl_lora_close(lora);
+        tdl_model_close(model);
+    }
+}
+
+static void test_peft(void **state) {
+    (void)state;
+    check_family("llama", 6, 1.5f);
+    check_family("gpt2", 4, 3 / sqrtf(2));
+}
+
+// Targets by their names' ends where every layer has them, else in full.
+static void test_targets(void **state) {
+    (void)state;
+    char path[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    tdl_model *model = open_model(TDL_TEST_DATA "/hf-tiny/gpt2");
+    tdl_lora *lora = open_lora(model, TDL_TEST_DATA "/train/peft-gpt2");
+    for (int k = 0; k < 2; k++) {
+        lora->n -= k;
+        assert_int_equal(tdl_lora_save(model, lora, NULL, dir, &err), TDL_OK);
+        lora->n += k;
+        json_t *config = golden_json(test_path(path, dir, "adapter_config.json"));
+        const json_t *targets = json_object_get(config, "target_modules");
+        assert_int_equal(json_array_size(targets), k ? 3 : 2);
+        assert_string_equal(json_string_value(json_array_get(targets, 0)),
+                            k ? "transformer.h.0.attn.c_attn" : "attn.c_attn");
+        assert_true(json_is_true(json_object_get(config, "fan_in_fan_out")));
+        assert_int_equal(json_integer_value(json_object_get(config, "r")), 2);
+        json_decref(config);
+    }
+    tdl_lora_close(lora);
+    tdl_model_close(model);
+}
+
+static void try_config(const tdl_model *model, const char *text, tdl_status status, const char *message) {
+    char path[TEST_PATH_SIZE];
+    tdl_lora *lora = NULL;
+    tdl_error err = {0};
+    test_file_write(test_path(path, dir, "adapter_config.json"), text, strlen(text));
+    assert_error(tdl_lora_open(model, dir, &lora, &err), status, &err, message);
+}
+
+static void test_bad(void **state) {
+    (void)state;
+    char path[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    tdl_lora *lora = NULL;
+    tdl_model *model = open_model(TDL_TEST_DATA "/hf-tiny/llama"), *other = open_model(TDL_TEST_DATA "/hf-tiny/gpt2");
+    try_config(model, "{\"peft_type\": \"IA3\"}", TDL_ERROR_UNSUPPORTED, "peft_type is 'IA3'");
+    try_config(model, "{\"peft_type\": \"LORA\"}", TDL_ERROR_FORMAT, "lora_alpha is missing");
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"bias\": \"all\"}", TDL_ERROR_UNSUPPORTED,
+               "bias is 'all'");
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"use_dora\": true}", TDL_ERROR_UNSUPPORTED,
+               "use_dora");
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4}", TDL_ERROR_IO, "adapter_model.safetensors");
+    test_file_write(test_path(path, dir, "adapter_model.safetensors"), "nothing", 7);
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4}", TDL_ERROR_FORMAT, "adapter_model.safetensors");
+    assert_error(tdl_lora_open(other, TDL_TEST_DATA "/train/peft-llama", &lora, &err), TDL_ERROR_FORMAT, &err,
+                 "belongs to no matrix of this model");
+    lora = open_lora(model, TDL_TEST_DATA "/train/peft-llama");
+    lora->pairs[1].a.shape[0] = 1;
+    assert_error(tdl_lora_save(model, lora, NULL, dir, &err), TDL_ERROR_ARGUMENT, &err, "A is [1, 32] F32");
+    lora->pairs[1].a.shape[0] = 2;
+    lora->pairs[1].param = tdl_param_index(TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER);
+    assert_error(tdl_lora_save(model, lora, NULL, dir, &err), TDL_ERROR_UNSUPPORTED, &err, "token_embd.weight");
+    tdl_lora_close(lora);
+    tdl_lora_close(NULL);
+    tdl_model_close(model), tdl_model_close(other);
+}
+
+// A pair with one half, and one of another shape.
+static void test_halves(void **state) {
+    (void)state;
+    char path[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    tdl_lora *lora = NULL;
+    float data[64] = {0};
+    tdl_weights_tensor tensors[2] = {{.name = "base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight"},
+                                     {.name = "base_model.model.model.layers.0.self_attn.v_proj.lora_B.weight"}};
+    tdl_model *model = open_model(TDL_TEST_DATA "/hf-tiny/llama");
+    test_file_copy(TDL_TEST_DATA "/train/peft-llama/adapter_config.json", test_path(path, dir, "adapter_config.json"));
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){1, 32}, data, &tensors[0].tensor, NULL), TDL_OK);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){32, 1}, data, &tensors[1].tensor, NULL), TDL_OK);
+    test_path(path, dir, "adapter_model.safetensors");
+    assert_int_equal(tdl_safetensors_save(model->mem, path, tensors, 1, &err), TDL_OK);
+    assert_error(tdl_lora_open(model, dir, &lora, &err), TDL_ERROR_FORMAT, &err, "v_proj.lora_B.weight' is missing");
+    assert_int_equal(tdl_safetensors_save(model->mem, path, tensors, 2, &err), TDL_OK);
+    assert_error(tdl_lora_open(model, dir, &lora, &err), TDL_ERROR_FORMAT, &err, "is [32, 1] F32, expected [16, 1]");
+    tdl_model_close(model);
+}
+
+typedef struct scene {
+    tdl_model *model;
+} scene;
+
+static tdl_status scenario(const tdl_allocator *m, void *arg) {
+    scene *s = arg;
+    const tdl_allocator *own = s->model->mem;
+    tdl_lora *lora = NULL;
+    s->model->mem = m;
+    tdl_status status = tdl_lora_open(s->model, TDL_TEST_DATA "/train/peft-llama", &lora, NULL);
+    if (status == TDL_OK) status = tdl_lora_save(s->model, lora, "b", dir, NULL);
+    tdl_lora_close(lora);
+    s->model->mem = own;
+    return status;
+}
+
+static void test_memory(void **state) {
+    (void)state;
+    char gguf[TEST_PATH_SIZE];
+    tdl_model *model = open_model(TDL_TEST_DATA "/hf-tiny/llama");
+    test_path(gguf, dir, "model.gguf");
+    assert_int_equal(tdl_export_gguf(&(tdl_export_desc){.model = model}, gguf, NULL), TDL_OK);
+    tdl_model_close(model);
+    scene s = {open_model(gguf)}; // with rows to turn
+    assert_true(fail_alloc_each(scenario, &s) > 20);
+    tdl_model_close(s.model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_peft, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_targets, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_bad, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_halves, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_memory, make_dir, remove_dir),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

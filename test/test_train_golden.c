@@ -1,0 +1,236 @@
+// test_train_golden.c - training against PyTorch: loss, every parameter's gradient, and 20 steps of AdamW, for five families.
+//
+// test/data/train/<family>.json: see ORIGIN.md there. Gradients of large tensors are sampled; their norms are whole.
+#include "support/golden.h"
+#include "train/train_engine.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#if defined(TDL_WEBGPU_LIBRARY)
+static const char LIBRARY[] = TDL_WEBGPU_LIBRARY;
+#else
+static const char *const LIBRARY = NULL;
+#endif
+
+static const char *const names[] = {"gpt2", "llama", "qwen2", "qwen3", "mistral"};
+static const double GRADIENT_BOUND = 1e-4, LOSS_BOUND = 1e-3;
+
+typedef struct batch {
+    int32_t n, n_counted;
+    int32_t *ids, *targets, *positions, *id_order, *position_order;
+} batch;
+
+static void sort_rows(const int32_t *keys, int32_t n, int32_t *order) {
+    int32_t n_sorted = 0, max = 0;
+    for (int32_t i = 0; i < n; i++) max = keys[i] > max ? keys[i] : max;
+    for (int32_t key = 0; key <= max; key++)
+        for (int32_t i = 0; i < n; i++)
+            if (keys[i] == key) order[n_sorted++] = i;
+}
+
+static batch read_batch(const json_t *documents) {
+    batch b = {0};
+    for (size_t d = 0; d < json_array_size(documents); d++)
+        b.n += (int32_t)json_array_size(json_object_get(json_array_get(documents, d), "ids"));
+    int32_t **arrays[] = {&b.ids, &b.targets, &b.positions, &b.id_order, &b.position_order};
+    for (size_t i = 0; i < 5; i++) *arrays[i] = calloc((size_t)b.n, sizeof(int32_t));
+    int32_t at = 0;
+    for (size_t d = 0; d < json_array_size(documents); d++) {
+        size_t n, n_targets;
+        int32_t *ids = golden_ids(json_object_get(json_array_get(documents, d), "ids"), &n);
+        int32_t *targets = golden_ids(json_object_get(json_array_get(documents, d), "targets"), &n_targets);
+        assert_int_equal(n, n_targets);
+        for (size_t i = 0; i < n; i++, at++) {
+            b.ids[at] = ids[i];
+            b.targets[at] = targets[i];
+            b.positions[at] = (int32_t)i;
+            b.n_counted += targets[i] >= 0;
+        }
+        free(ids), free(targets);
+    }
+    sort_rows(b.ids, b.n, b.id_order);
+    sort_rows(b.positions, b.n, b.position_order);
+    return b;
+}
+
+static void batch_free(batch *b) {
+    free(b->ids), free(b->targets), free(b->positions), free(b->id_order), free(b->position_order);
+}
+
+static tdl_train_engine *engine_of(tdl_model *model, const batch *b, const json_t *adamw, bool recompute) {
+    tdl_error err = {0};
+    tdl_train_engine *e = NULL;
+    const json_t *betas = json_object_get(adamw, "betas");
+    tdl_train_engine_desc desc = {.model = model,
+                                  .n_tokens = b->n,
+                                  .recompute = recompute,
+                                  .precision = TDL_PRECISION_F32,
+                                  .beta1 = (float)json_real_value(json_array_get(betas, 0)),
+                                  .beta2 = (float)json_real_value(json_array_get(betas, 1)),
+                                  .eps = (float)json_real_value(json_object_get(adamw, "eps")),
+                                  .weight_decay = (float)json_real_value(json_object_get(adamw, "weight_decay"))};
+    tdl_status status = tdl_train_engine_create(&desc, &e, &err);
+    if (status != TDL_OK) fail_msg("%s", err.message);
+    return e;
+}
+
+static void wait_for(tdl_train_engine *e) {
+    tdl_error err = {0};
+    tdl_status status;
+    while ((status = tdl_train_engine_poll(e, &err)) == TDL_PENDING) continue;
+    if (status != TDL_OK) fail_msg("%s", err.message);
+}
+
+// The gradients of one batch; the mean loss.
+static double gradients(tdl_train_engine *e, const batch *b, tdl_hypers *hypers) {
+    tdl_micro_batch micro = {b->ids, b->targets, b->positions, b->id_order, b->position_order, {1, 2}};
+    hypers->values[TDL_HYPER_LOSS_SCALE] = 1 / (float)b->n_counted;
+    hypers->values[TDL_HYPER_UNSCALE] = 1;
+    assert_int_equal(tdl_train_engine_gradients(e, &micro, hypers, NULL), TDL_OK);
+    wait_for(e);
+    double sum = 0;
+    for (int32_t i = 0; i < b->n; i++) sum += (double)tdl_train_engine_losses(e)[i];
+    return sum / b->n_counted;
+}
+
+// The tensor's name in the safetensors file, and whether it lies there transposed.
+static void hf_name(const tdl_model *model, int32_t weight, char *name, size_t size, bool *transposed) {
+    static const char *const roles[TDL_ROLE_COUNT][TDL_NAMING_COUNT] = {
+#define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {gguf, llama, gpt2},
+#include "model/roles.def"
+#undef TDL_ROLE
+    };
+    int32_t role = weight % TDL_ROLE_COUNT, layer = weight / TDL_ROLE_COUNT - 1;
+    const char *format = roles[role][model->arch->naming], *hole = strstr(format, "%d");
+    if (hole) snprintf(name, size, "%.*s%d%s", (int)(hole - format), format, layer, hole + 2);
+    else snprintf(name, size, "%s", format);
+    *transposed = model->arch->conv1d && layer >= 0 && model->params.list[weight].tensor.n_dims == 2;
+}
+
+// The largest relative error: of the norm, and of elements against the largest of them.
+static double gradient_error(tdl_train_engine *e, const tdl_model *model, int32_t i, const json_t *expected) {
+    const tdl_trained *p = tdl_train_engine_param(e, i);
+    char name[160];
+    bool transposed;
+    hf_name(model, p->weight, name, sizeof name, &transposed);
+    const json_t *entry = json_object_get(expected, name);
+    if (!entry) fail_msg("no gradient of '%s'", name);
+    size_t n = (size_t)tdl_tensor_n_elements(&p->tensor), n_samples;
+    float *ours = malloc(n * sizeof *ours), *samples = golden_floats(json_object_get(entry, "f32"), &n_samples);
+    assert_int_equal(tdl_train_engine_read(e, TDL_TRAIN_GRAD, i, 0, ours, n * sizeof *ours, NULL), TDL_OK);
+    wait_for(e);
+    size_t rows = transposed ? (size_t)p->tensor.shape[0] : 1, cols = n / rows;
+    double sum = 0, largest = 1e-30, worst = 0, norm = json_real_value(json_object_get(entry, "norm"));
+    for (size_t j = 0; j < n; j++) sum += (double)ours[j] * (double)ours[j];
+    for (size_t k = 0; k < n_samples; k++) largest = fmax(largest, fabs((double)samples[k]));
+    for (size_t k = 0; k < n_samples; k++) {
+        size_t at = n_samples == n ? k : 1009 * k % n; // in the file's order
+        size_t mine = transposed ? at % rows * cols + at / rows : at;
+        worst = fmax(worst, fabs((double)ours[mine] - (double)samples[k]) / largest);
+    }
+    worst = fmax(worst, fabs(sqrt(sum) - norm) / norm);
+    free(ours), free(samples);
+    return worst;
+}
+
+typedef struct family_check {
+    const char *device; // NULL: cpu
+    bool recompute;
+} family_check;
+
+static void check_family(const char *name, const family_check *check) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/train/%s.json", TDL_TEST_DATA, name);
+    json_t *reference = golden_json(path);
+    snprintf(path, sizeof path, "%s/hf-tiny/%s", TDL_TEST_DATA, name);
+    tdl_device *device = NULL;
+    tdl_model *model = NULL;
+    tdl_error err = {0};
+    const tdl_device_desc where = {.size = sizeof where, .name = check->device, .n_threads = 2, .library = LIBRARY};
+    tdl_model_desc desc = {.size = sizeof desc, .path = path, .precision = TDL_PRECISION_F32};
+    if (tdl_device_open(&where, &device, &err) != TDL_OK) fail_msg("%s", err.message);
+    desc.device = device;
+    if (tdl_model_open(&desc, &model, &err) != TDL_OK) fail_msg("%s", err.message);
+    batch b = read_batch(json_object_get(reference, "documents"));
+    const json_t *adamw = json_object_get(reference, "adamw"), *losses = json_object_get(reference, "losses");
+    const json_t *norms = json_object_get(reference, "norms");
+    tdl_train_engine *e = engine_of(model, &b, adamw, check->recompute);
+    tdl_hypers hypers = {{0}};
+    double loss = gradients(e, &b, &hypers), worst = 0, worst_loss = 0, worst_norm = 0;
+    const char *worst_name = "";
+    for (int32_t i = 0; i < tdl_train_engine_n_params(e); i++) {
+        double error = gradient_error(e, model, i, json_object_get(reference, "gradients"));
+        if (error > worst) worst = error, worst_name = tdl_train_engine_param(e, i)->name;
+    }
+    assert_int_equal(tdl_train_engine_n_params(e), json_object_size(json_object_get(reference, "gradients")));
+    hypers.values[TDL_HYPER_CLIP] = (float)json_real_value(json_object_get(reference, "clip"));
+    hypers.values[TDL_HYPER_LR] = (float)json_real_value(json_object_get(adamw, "lr"));
+    double beta1 = json_real_value(json_array_get(json_object_get(adamw, "betas"), 0));
+    double beta2 = json_real_value(json_array_get(json_object_get(adamw, "betas"), 1));
+    for (size_t step = 1; step <= json_array_size(norms); step++) {
+        double expected = json_real_value(json_array_get(losses, step - 1));
+        worst_loss = fmax(worst_loss, fabs(loss - expected) / expected);
+        hypers.values[TDL_HYPER_M_FACTOR] = (float)(1 / (1 - pow(beta1, (double)step)));
+        hypers.values[TDL_HYPER_V_FACTOR] = (float)(1 / (1 - pow(beta2, (double)step)));
+        assert_int_equal(tdl_train_engine_update(e, &hypers, NULL), TDL_OK);
+        wait_for(e);
+        bool finite;
+        double norm = json_real_value(json_array_get(norms, step - 1));
+        worst_norm = fmax(worst_norm, fabs((double)tdl_train_engine_grad_norm(e, &finite) - norm) / norm);
+        assert_true(finite);
+        loss = gradients(e, &b, &hypers);
+    }
+    double last = json_real_value(json_array_get(losses, json_array_size(norms)));
+    worst_loss = fmax(worst_loss, fabs(loss - last) / last);
+    print_message("%s %s%s: gradients %.1e (%s), losses of 20 steps %.1e, norms %.1e\n",
+                  check->device ? check->device : "cpu", name, check->recompute ? " recomputed" : "", worst, worst_name,
+                  worst_loss, worst_norm);
+    assert_true(worst <= GRADIENT_BOUND);
+    assert_true(worst_loss <= LOSS_BOUND);
+    assert_true(worst_norm <= LOSS_BOUND);
+    tdl_train_engine_destroy(e);
+    batch_free(&b);
+    tdl_model_close(model);
+    tdl_device_close(device);
+    json_decref(reference);
+}
+
+static void test_families(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_family(names[i], &(family_check){0});
+}
+
+// Activation checkpointing changes what is kept, not what is computed.
+static void test_recomputed(void **state) {
+    (void)state;
+    check_family("gpt2", &(family_check){.recompute = true});
+    check_family("qwen3", &(family_check){.recompute = true});
+}
+
+static void test_webgpu(void **state) {
+    (void)state;
+    tdl_error err = {0};
+    tdl_device *device = NULL;
+    if (tdl_device_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = "webgpu", .library = LIBRARY},
+                        &device, &err)) {
+        print_message("skipped, no WebGPU device: %s\n", err.message);
+        skip();
+    }
+    tdl_device_close(device);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        check_family(names[i], &(family_check){.device = "webgpu"});
+    check_family("gpt2", &(family_check){.device = "webgpu:0:min"});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_families), cmocka_unit_test(test_recomputed),
+                                       cmocka_unit_test(test_webgpu)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

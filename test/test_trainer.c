@@ -1,0 +1,357 @@
+// test_trainer.c - training runs through the public interface: the loss falls, runs repeat, resume, stop and fail as they should.
+//
+// The model is tiny and random; its text is made here from a few words, so that a few steps learn something.
+#include "support/test_files.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char config[] =
+    "{\"model_type\": \"%s\", \"vocab_size\": 512, \"hidden_size\": 32, \"intermediate_size\": 64, "
+    "\"num_hidden_layers\": 2,"
+    " \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-5,"
+    " \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true}";
+
+typedef struct fixture {
+    char dir[TEST_PATH_SIZE], config[TEST_PATH_SIZE], data[TEST_PATH_SIZE], val[TEST_PATH_SIZE];
+} fixture;
+
+static void write_text(const char *path, uint32_t seed, int n_sentences) {
+    static const char *const words[4][4] = {{"the cat", "a dog", "my bird", "one fish"},
+                                            {"sees", "likes", "hears", "follows"},
+                                            {"the house", "a tree", "my friend", "one star"},
+                                            {"today.", "again.", "at night.", "now."}};
+    char *text = malloc((size_t)n_sentences * 64 + 1);
+    size_t size = 0;
+    for (int i = 0; i < n_sentences; i++) {
+        for (int w = 0; w < 4; w++) {
+            seed = seed * 1664525u + 1013904223u;
+            size += (size_t)sprintf(text + size, "%s ", words[w][seed >> 30]);
+        }
+        if (i % 8 == 7) text[size - 1] = '\0'; // the next document
+    }
+    test_file_write(path, text, size);
+    free(text);
+}
+
+static int setup(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    test_dir_make(f->dir);
+    char text[sizeof config + 16];
+    snprintf(text, sizeof text, config, "llama");
+    test_file_write(test_path(f->config, f->dir, "config.json"), text, strlen(text));
+    write_text(test_path(f->data, f->dir, "train.txt"), 1, 400);
+    write_text(test_path(f->val, f->dir, "val.txt"), 2, 40);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    fixture *f = *state;
+    test_dir_remove(f->dir);
+    free(f);
+    return 0;
+}
+
+// A run of 12 steps; `run` names its directory.
+static tdl_trainer_desc desc_of(const fixture *f, char *run) {
+    static const char tokenizer[] = TDL_TEST_DATA "/token/gpt2.tokenizer.json";
+    static const char *data[1];
+    char path[TEST_PATH_SIZE];
+    data[0] = f->data;
+    test_path(path, f->dir, run);
+    strcpy(run, path);
+    return (tdl_trainer_desc){.size = sizeof(tdl_trainer_desc),
+                              .config_path = f->config,
+                              .tokenizer_path = tokenizer,
+                              .precision = TDL_PRECISION_F32,
+                              .dir = run,
+                              .data = data,
+                              .n_data = 1,
+                              .n_steps = 12,
+                              .n_batch = 4,
+                              .n_seq = 32,
+                              .n_warmup_steps = 2,
+                              .lr = 0.01f,
+                              .n_checkpoint_every = 5,
+                              .seed = 3};
+}
+
+typedef struct outcome {
+    int n_steps;
+    float losses[64], val_losses[64];
+    tdl_status status;
+    tdl_error err;
+} outcome;
+
+static tdl_trainer *create(const tdl_trainer_desc *desc) {
+    tdl_error err = {0};
+    tdl_trainer *trainer = NULL;
+    if (tdl_trainer_create(desc, &trainer, &err) != TDL_OK) fail_msg("%s", err.message);
+    return trainer;
+}
+
+// Steps until DONE, an error or n_max steps.
+static outcome advance(tdl_trainer *trainer, int n_max) {
+    outcome o = {.status = TDL_PENDING};
+    tdl_train_step step = {.size = sizeof step};
+    while (o.status >= 0 && o.status != TDL_DONE && o.n_steps < n_max) {
+        o.status = tdl_trainer_step(trainer, &step, &o.err);
+        if (o.status != TDL_OK) continue;
+        o.losses[o.n_steps] = step.loss;
+        o.val_losses[o.n_steps++] = step.val_loss;
+    }
+    return o;
+}
+
+static outcome run_whole(const tdl_trainer_desc *desc, const char *model) {
+    tdl_error err = {0};
+    tdl_trainer *trainer = create(desc);
+    outcome o = advance(trainer, 64);
+    if (o.status != TDL_DONE) fail_msg("%s", o.err.message);
+    if (model && tdl_trainer_save(trainer, model, &err) != TDL_OK) fail_msg("%s", err.message);
+    tdl_trainer_destroy(trainer);
+    return o;
+}
+
+static void assert_same_losses(const outcome *a, const outcome *b) {
+    assert_int_equal(a->n_steps, b->n_steps);
+    assert_memory_equal(a->losses, b->losses, (size_t)a->n_steps * sizeof *a->losses);
+}
+
+static void assert_same_files(const char *a, const char *b) {
+    size_t a_size, b_size;
+    uint8_t *a_bytes = test_file_read(a, &a_size), *b_bytes = test_file_read(b, &b_size);
+    assert_int_equal(a_size, b_size);
+    assert_memory_equal(a_bytes, b_bytes, a_size);
+    free(a_bytes), free(b_bytes);
+}
+
+// It learns; what it saves runs, and says the validation loss again.
+static void test_learns(void **state) {
+    fixture *f = *state;
+    char run[TEST_PATH_SIZE] = "learns", model[TEST_PATH_SIZE];
+    tdl_trainer_desc desc = desc_of(f, run);
+    const char *val[] = {f->val};
+    desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4, desc.n_steps = 40;
+    test_path(model, f->dir, "learns.gguf");
+    outcome o = run_whole(&desc, model);
+    assert_int_equal(o.n_steps, 40);
+    assert_true(fabsf(o.losses[0] - logf(512)) < 0.3f); // random weights: every token alike
+    assert_true(o.losses[39] < 0.6f * o.losses[0]);
+    assert_true(isnan(o.val_losses[0]) && o.val_losses[3] > o.val_losses[39]);
+
+    tdl_model *opened = NULL;
+    tdl_session *session = NULL;
+    tdl_error err = {0};
+    assert_int_equal(tdl_model_open(&(tdl_model_desc){.size = sizeof(tdl_model_desc), .path = model}, &opened, &err),
+                     TDL_OK);
+    assert_int_equal(tdl_session_create(opened, &(tdl_session_desc){.size = sizeof(tdl_session_desc), .n_predict = 4},
+                                        &session, &err),
+                     TDL_OK);
+    assert_int_equal(tdl_session_push_text(session, "the cat", 7, NULL, &err), TDL_OK);
+    int32_t token;
+    assert_int_equal(tdl_session_next(session, &token, &err), TDL_OK);
+    tdl_session_destroy(session);
+    tdl_model_close(opened);
+}
+
+// The same seed gives the same bits, with one thread or two; another seed does not.
+static void test_repeats(void **state) {
+    fixture *f = *state;
+    outcome first = {0};
+    char models[3][TEST_PATH_SIZE];
+    for (int i = 0; i < 3; i++) {
+        char run[TEST_PATH_SIZE], name[16];
+        snprintf(run, sizeof run, "repeats%d", i);
+        tdl_trainer_desc desc = desc_of(f, run);
+        tdl_device *device = NULL;
+        tdl_device_desc cpu = {.size = sizeof cpu, .n_threads = i == 1 ? 1 : 2};
+        assert_int_equal(tdl_device_open(&cpu, &device, NULL), TDL_OK);
+        desc.device = device;
+        desc.dropout = 0.1f;
+        if (i == 2) desc.seed = 4;
+        snprintf(name, sizeof name, "r%d.gguf", i);
+        outcome o = run_whole(&desc, test_path(models[i], f->dir, name));
+        tdl_device_close(device);
+        if (i == 0) first = o;
+        if (i == 1) assert_same_losses(&first, &o);
+        if (i == 2) assert_true(o.losses[0] != first.losses[0]);
+    }
+    assert_same_files(models[0], models[1]);
+}
+
+// A run that was stopped anywhere and resumed ends with the bits of one that was not: after a checkpoint asked for (7), after
+// one made on the way (5, of 6 steps done), before the first.
+static void test_resumes(void **state) {
+    fixture *f = *state;
+    char run[TEST_PATH_SIZE] = "whole", whole[TEST_PATH_SIZE], resumed[TEST_PATH_SIZE];
+    tdl_trainer_desc desc = desc_of(f, run);
+    const char *val[] = {f->val};
+    desc.dropout = 0.1f, desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4;
+    outcome o = run_whole(&desc, test_path(whole, f->dir, "whole.gguf"));
+    static const int stops[] = {7, 6, 0};
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        char part[TEST_PATH_SIZE];
+        snprintf(part, sizeof part, "part%zu", i);
+        tdl_trainer_desc first = desc_of(f, part);
+        first.dropout = 0.1f, first.val_data = val, first.n_val_data = 1, first.n_val_every = 4;
+        tdl_trainer *trainer = create(&first);
+        outcome before = advance(trainer, stops[i]);
+        if (stops[i] == 7) assert_int_equal(tdl_trainer_checkpoint(trainer, NULL), TDL_OK);
+        tdl_trainer_destroy(trainer);
+        first.resume = true;
+        outcome after = run_whole(&first, test_path(resumed, f->dir, "resumed.gguf"));
+        int kept = 12 - after.n_steps;
+        assert_int_equal(kept, stops[i] == 7 ? 7 : stops[i] == 6 ? 5 : 0);
+        assert_memory_equal(before.losses, o.losses, (size_t)before.n_steps * sizeof *o.losses);
+        assert_memory_equal(after.losses, o.losses + kept, (size_t)after.n_steps * sizeof *o.losses);
+        assert_same_files(whole, resumed);
+        char a[TEST_PATH_SIZE], b[TEST_PATH_SIZE]; // but for the times, the log too
+        assert_true(test_file_exists(test_path(a, part, "log.jsonl")) &&
+                    test_file_exists(test_path(b, part, "loss.html")));
+    }
+}
+
+// A step's gradients added up over 1, 2 and 4 micro-batches are the same sum in another order.
+static void test_accumulates(void **state) {
+    fixture *f = *state;
+    outcome whole = {0};
+    for (int32_t micro = 4; micro >= 1; micro /= 2) {
+        char run[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "micro%d", micro);
+        tdl_trainer_desc desc = desc_of(f, run);
+        desc.n_micro_batch = micro;
+        outcome o = run_whole(&desc, NULL);
+        if (micro == 4) whole = o;
+        for (int i = 0; i < o.n_steps; i++) assert_true(fabsf(o.losses[i] - whole.losses[i]) < 2e-4f * whole.losses[i]);
+    }
+}
+
+// Keeping activations or computing them again gives the same bits.
+static void test_recomputes(void **state) {
+    fixture *f = *state;
+    char a[TEST_PATH_SIZE] = "kept", b[TEST_PATH_SIZE] = "again";
+    tdl_trainer_desc kept = desc_of(f, a), again = desc_of(f, b);
+    kept.dropout = again.dropout = 0.2f;
+    again.recompute = true;
+    outcome x = run_whole(&kept, NULL), y = run_whole(&again, NULL);
+    assert_same_losses(&x, &y);
+}
+
+// With adapters over a quantized model only they change; merged, the model says what it said with them beside it.
+static void test_adapters(void **state) {
+    fixture *f = *state;
+    char run[TEST_PATH_SIZE] = "lora", run2[TEST_PATH_SIZE] = "merged", model[TEST_PATH_SIZE];
+    tdl_trainer_desc desc = desc_of(f, run);
+    const char *val[] = {f->val}, *targets[] = {"blk.*.attn_q.weight", "blk.*.ffn_down.weight"};
+    desc.config_path = desc.tokenizer_path = NULL;
+    desc.model_path = TDL_REPO "/models/novelist-7m-q8_0.gguf";
+    desc.n_steps = 4, desc.n_batch = 2, desc.lora_rank = 4, desc.lora_targets = targets, desc.n_lora_targets = 2;
+    desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4, desc.lr = 5e-3f;
+    outcome o = run_whole(&desc, test_path(model, f->dir, "merged.gguf"));
+    assert_true(o.losses[3] < o.losses[0]);
+    // No step of this run counts: what is measured is the merged model's loss.
+    tdl_trainer_desc merged = desc_of(f, run2);
+    merged.config_path = merged.tokenizer_path = NULL;
+    merged.model_path = model;
+    merged.n_steps = 1, merged.n_batch = 2, merged.lr = 1e-12f, merged.lr_min = -1, merged.n_warmup_steps = -1;
+    merged.val_data = val, merged.n_val_data = 1;
+    outcome after = run_whole(&merged, NULL);
+    print_message("validation loss with adapters %.6f, merged %.6f\n", (double)o.val_losses[3],
+                  (double)after.val_losses[0]);
+    assert_true(fabsf(o.val_losses[3] - after.val_losses[0]) < 1e-3f * o.val_losses[3]); // matrices became F16
+}
+
+// Stops when the validation loss no longer falls, and keeps the weights that had the lowest.
+static void test_stops_early(void **state) {
+    fixture *f = *state;
+    char run[TEST_PATH_SIZE] = "early";
+    tdl_trainer_desc desc = desc_of(f, run);
+    const char *val[] = {f->val};
+    desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 1, desc.n_patience = 2;
+    desc.n_steps = 60, desc.lr = 0.5f, desc.n_warmup_steps = 5, desc.schedule = TDL_SCHEDULE_CONSTANT;
+    tdl_trainer *trainer = create(&desc);
+    outcome o = advance(trainer, 64);
+    assert_int_equal(o.status, TDL_DONE);
+    assert_true(o.n_steps < 60 && o.n_steps > 2);
+    tdl_trainer_info info = {.size = sizeof info};
+    tdl_trainer_get_info(trainer, &info);
+    assert_int_equal(info.best_step, o.n_steps - 2);
+    assert_true(info.best_val_loss < o.val_losses[o.n_steps - 1]);
+    tdl_trainer_destroy(trainer);
+}
+
+// A run that diverges says where.
+static void test_diverges(void **state) {
+    fixture *f = *state;
+    char run[TEST_PATH_SIZE] = "diverges";
+    tdl_trainer_desc desc = desc_of(f, run);
+    desc.lr = 100, desc.weight_decay = 100, desc.n_warmup_steps = -1, desc.schedule = TDL_SCHEDULE_CONSTANT;
+    desc.n_steps = 60;
+    tdl_trainer *trainer = create(&desc);
+    outcome o = advance(trainer, 64);
+    assert_error(o.status, TDL_ERROR_FORMAT, &o.err, "is not finite: op ");
+    assert_non_null(strstr(o.err.message, " first made "));
+    print_message("%s\n", o.err.message);
+    tdl_trainer_destroy(trainer);
+}
+
+static void test_bad_settings(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    tdl_trainer *trainer = NULL;
+    char run[TEST_PATH_SIZE] = "bad";
+    const tdl_trainer_desc good = desc_of(f, run);
+    const char *pattern[] = {"blk.7.*"}, *absent[] = {"/nowhere.txt"};
+#define BAD(code, part, ...)                                                       \
+    do {                                                                           \
+        tdl_trainer_desc desc = good;                                              \
+        __VA_ARGS__;                                                               \
+        assert_error(tdl_trainer_create(&desc, &trainer, &err), code, &err, part); \
+    } while (0)
+    BAD(TDL_ERROR_ARGUMENT, "desc size", desc.size = 8);
+    BAD(TDL_ERROR_ARGUMENT, "one of model_path and config_path", desc.config_path = NULL);
+    BAD(TDL_ERROR_ARGUMENT, "tokenizer_path is missing", desc.tokenizer_path = NULL);
+    BAD(TDL_ERROR_ARGUMENT, "no data", desc.n_data = 0);
+    BAD(TDL_ERROR_ARGUMENT, "dir is missing", desc.dir = NULL);
+    BAD(TDL_ERROR_ARGUMENT, "n_batch is -1, expected 1", desc.n_batch = -1);
+    BAD(TDL_ERROR_ARGUMENT, "no multiple of n_micro_batch", desc.n_micro_batch = 3);
+    BAD(TDL_ERROR_ARGUMENT, "n_seq is 100, the model's context is 64", desc.n_seq = 100);
+    BAD(TDL_ERROR_ARGUMENT, "lr is nan", desc.lr = NAN);
+    BAD(TDL_ERROR_ARGUMENT, "beta1", desc.beta1 = 1);
+    BAD(TDL_ERROR_ARGUMENT, "pattern 'blk.7.*' fits no tensor", desc.freeze = pattern, desc.n_freeze = 1);
+    BAD(TDL_ERROR_IO, "nowhere.txt", desc.data = absent);
+    BAD(TDL_ERROR_IO, "config.json", desc.config_path = "/nowhere/config.json");
+#undef BAD
+    // Two runs in one directory; then a new one where another has been.
+    tdl_trainer *other = create(&good);
+    assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "another run");
+    assert_int_equal(tdl_trainer_checkpoint(other, &err), TDL_OK);
+    tdl_trainer_destroy(other);
+    assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "holds another run");
+    tdl_trainer_desc changed = good;
+    changed.resume = true, changed.n_seq = 16;
+    assert_error(tdl_trainer_create(&changed, &trainer, &err), TDL_ERROR_ARGUMENT, &err,
+                 "n_seq is 32, this run's is 16");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_learns, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_repeats, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_resumes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_accumulates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recomputes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_adapters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_diverges, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_settings, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
