@@ -21,6 +21,7 @@ static const op_case cross_entropy_grad_list[] = {
     {.dims = {512, 4096}, .bench = true, .slow = true},
     {.dims = {64, 50257}, .bench = true, .slow = true},
     {.dims = {2048, 50257}, .bench_gpu = true},
+    {.dims = {70001, 3}, .slow = true},
 };
 
 static const op_case_set cross_entropy_grad_cases = {.make = cross_entropy_grad_make,

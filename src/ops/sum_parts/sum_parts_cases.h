@@ -16,6 +16,7 @@ static const op_case sum_parts_list[] = {
     {.dims = {130, 4099}, .attrs = {.parts = 4}, .strided = true},
     {.dims = {512, 3072}, .attrs = {.parts = 32}, .bench = true},
     {.dims = {8192, 3072}, .attrs = {.parts = 128}, .bench_gpu = true},
+    {.dims = {70001, 3}, .attrs = {.parts = 70001}, .slow = true, .note = "more workgroups than a dispatch is wide"},
 };
 
 static const op_case_set sum_parts_cases = {.make = sum_parts_make,

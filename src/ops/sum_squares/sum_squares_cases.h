@@ -18,6 +18,7 @@ static const op_case sum_squares_list[] = {
     {.dims = {1, 9001, 4}},
     {.dims = {768, 3072, 64}, .bench = true, .note = "a GPT-2 matrix"},
     {.dims = {50257, 768, 1024}, .bench_gpu = true},
+    {.dims = {70001, 3, 70001}, .slow = true, .note = "more workgroups than a dispatch is wide"},
 };
 
 static const op_case_set sum_squares_cases = {.make = sum_squares_make,
