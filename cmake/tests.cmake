@@ -82,7 +82,7 @@ endif()
 
 file(GLOB support_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/support/*.c)
 list(FILTER support_sources EXCLUDE REGEX "/op_cases\\.c$")
-set(test_libraries PkgConfig::CMOCKA ${TDL_DEPENDENCIES})
+set(test_libraries tdl_op_cases PkgConfig::CMOCKA ${TDL_DEPENDENCIES})
 if(support_sources)
   add_library(tdl_test_support STATIC ${support_sources})
   tdl_test_flags(tdl_test_support)
