@@ -250,7 +250,8 @@ static void describe_features(tdl_webgpu_device *d, char *text, size_t size) {
     static const struct {
         uint32_t feature;
         const char *name;
-    } names[] = {{TDL_FEATURE_GPU_F16, "f16"}, {TDL_FEATURE_GPU_SUBGROUPS, "subgroups"}, {TDL_FEATURE_GPU_DOT4, "dot4"}};
+    } names[] = {
+        {TDL_FEATURE_GPU_F16, "f16"}, {TDL_FEATURE_GPU_SUBGROUPS, "subgroups"}, {TDL_FEATURE_GPU_DOT4, "dot4"}};
     text[0] = 0;
     d->device.features = 0;
     atomic_store(&d->lost, false); // the one before was destroyed

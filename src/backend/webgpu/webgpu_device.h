@@ -50,10 +50,10 @@ typedef struct tdl_webgpu_device {
     WGPUDevice handle;
     WGPUQueue queue;
     uint64_t buffer_size_max;
-    uint32_t offset_align; // of storage bindings
+    uint32_t offset_align;  // of storage bindings
     bool enables_subgroups; // shaders that use them must say so; naga does not know the word
-    pthread_mutex_t lock;  // guards all below; the functions below this struct want it held
-    tdl_vec pipelines;     // tdl_webgpu_pipeline
+    pthread_mutex_t lock;   // guards all below; the functions below this struct want it held
+    tdl_vec pipelines;      // tdl_webgpu_pipeline
     WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
     WGPUPipelineLayout pipeline_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
     WGPUCommandEncoder encoder; // a step and reads that are not submitted yet; NULL: none
