@@ -1,72 +1,48 @@
 // matmul_tile_webgpu.c - when and how matmul_tile.wgsl runs: with large tiles where they are enough to keep a GPU busy, with
-// small ones otherwise; with a bias and without.
+// small ones otherwise; with a bias and without; with rows of results that are no whole quads.
 #include "ops/matmul/matmul_webgpu.h"
 #include "ops/matmul/tiles_webgpu.h"
 #include "wgsl.h"
 
-static bool takes(const tdl_call *call) {
-    return tdl_matmul_takes(call) && call->in[0].shape[1] > 0 && call->in[0].shape[1] % 16 == 0 &&
-           tdl_stride_words(&call->in[0], 0) % 4 == 0;
+static bool takes(const tdl_call *call, int32_t n_in) {
+    return call->n_in == n_in && tdl_matmul_takes(call) && tdl_whole_quads(&call->in[0]);
 }
 
-static bool takes_large(const tdl_call *call) {
-    return takes(call) && tdl_tiles_large(&call->out[0]);
+// Blocks of 256 columns lie so far apart that a large tile's rows of them do not stay in a processor's cache.
+static bool large(const tdl_call *call) {
+    return tdl_tiles_large(&call->out[0]) && tdl_dtype_get(call->in[1].dtype)->block_n < 256;
 }
 
-static bool accepts_small(const tdl_call *call) { return call->n_in == 2 && takes(call); }
-static bool accepts_small_bias(const tdl_call *call) { return call->n_in == 3 && takes(call); }
-static bool accepts_large(const tdl_call *call) { return call->n_in == 2 && takes_large(call); }
-static bool accepts_large_bias(const tdl_call *call) { return call->n_in == 3 && takes_large(call); }
+static bool accepts_small(const tdl_call *call) { return takes(call, 2) && tdl_whole_quads(&call->out[0]); }
+static bool accepts_small_bias(const tdl_call *call) { return takes(call, 3) && tdl_whole_quads(&call->out[0]); }
+static bool accepts_small_any(const tdl_call *call) { return takes(call, 2); }
+static bool accepts_large(const tdl_call *call) { return accepts_small(call) && large(call); }
+static bool accepts_large_bias(const tdl_call *call) { return accepts_small_bias(call) && large(call); }
+static bool accepts_large_any(const tdl_call *call) { return takes(call, 2) && large(call); }
 
 static const char *decoder(const tdl_call *call) { return tdl_weight_row_decoder(&call->in[1]); }
 
-static void dispatch_tiles(const tdl_call *call, const tdl_offsets *offsets, int64_t tile, tdl_dispatch *out) {
-    const tdl_tensor *y = &call->out[0];
-    assert(offsets->in[0] % 4 == 0 && offsets->in[1] % 4 == 0);
-    tdl_matmul_put_params(call, offsets, tdl_div_up(y->shape[1], tile), out);
-    tdl_dispatch_tiles(y, tile, out);
-}
-
 static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    dispatch_tiles(call, offsets, TDL_TILE_SMALL, out);
+    tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_SMALL, out);
 }
 
 static void dispatch_large(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    dispatch_tiles(call, offsets, TDL_TILE_LARGE, out);
+    tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_LARGE, out);
 }
 
-const tdl_kernel tdl_kernel_matmul_large_webgpu = {
-    .name = "matmul_large_webgpu",
-    .op = TDL_OP_MATMUL,
-    .backend = TDL_BACKEND_WEBGPU,
-    .accepts = accepts_large,
-    .wgsl = {tdl_wgsl_matmul_tile_args, tdl_wgsl_tile_large, tdl_wgsl_matmul_tile, tdl_wgsl_quant_row},
-    .wgsl_decoder = decoder,
-    .dispatch = dispatch_large};
+#define KERNEL(size, suffix, y)                                                            \
+    const tdl_kernel tdl_kernel_matmul_##size##suffix##_webgpu = {                         \
+        .name = "matmul_" #size #suffix "_webgpu",                                         \
+        .op = TDL_OP_MATMUL,                                                               \
+        .backend = TDL_BACKEND_WEBGPU,                                                     \
+        .accepts = accepts_##size##suffix,                                                 \
+        .wgsl = {tdl_wgsl_tile_##size, tdl_wgsl_tile, tdl_wgsl_matmul_tile, tdl_wgsl_##y}, \
+        .wgsl_decoder = decoder,                                                           \
+        .dispatch = dispatch_##size};
 
-const tdl_kernel tdl_kernel_matmul_large_bias_webgpu = {
-    .name = "matmul_large_bias_webgpu",
-    .op = TDL_OP_MATMUL,
-    .backend = TDL_BACKEND_WEBGPU,
-    .accepts = accepts_large_bias,
-    .wgsl = {tdl_wgsl_matmul_tile_bias_args, tdl_wgsl_tile_large, tdl_wgsl_matmul_tile, tdl_wgsl_quant_row},
-    .wgsl_decoder = decoder,
-    .dispatch = dispatch_large};
-
-const tdl_kernel tdl_kernel_matmul_small_webgpu = {
-    .name = "matmul_small_webgpu",
-    .op = TDL_OP_MATMUL,
-    .backend = TDL_BACKEND_WEBGPU,
-    .accepts = accepts_small,
-    .wgsl = {tdl_wgsl_matmul_tile_args, tdl_wgsl_tile_small, tdl_wgsl_matmul_tile, tdl_wgsl_quant_row},
-    .wgsl_decoder = decoder,
-    .dispatch = dispatch_small};
-
-const tdl_kernel tdl_kernel_matmul_small_bias_webgpu = {
-    .name = "matmul_small_bias_webgpu",
-    .op = TDL_OP_MATMUL,
-    .backend = TDL_BACKEND_WEBGPU,
-    .accepts = accepts_small_bias,
-    .wgsl = {tdl_wgsl_matmul_tile_bias_args, tdl_wgsl_tile_small, tdl_wgsl_matmul_tile, tdl_wgsl_quant_row},
-    .wgsl_decoder = decoder,
-    .dispatch = dispatch_small};
+KERNEL(large, , matmul_y)
+KERNEL(large, _bias, matmul_y_bias)
+KERNEL(large, _any, matmul_y_any)
+KERNEL(small, , matmul_y)
+KERNEL(small, _bias, matmul_y_bias)
+KERNEL(small, _any, matmul_y_any)

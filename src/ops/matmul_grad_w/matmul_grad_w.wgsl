@@ -1,9 +1,11 @@
-// matmul_grad_w.wgsl - dw[n, k] += sum over t of dy[t, n] x[t, k]; stands with matmul_grad_tile.wgsl.
+// matmul_grad_w.wgsl - dw[n, k] += sum over t of dy[t, n] x[t, k]; stands with tile.wgsl.
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 
 const ROWS: u32 = BRINGERS / PITCH; // that are brought at once
 
-fn turn(q: u32) -> u32 { return 0u; }
+fn turn_a(q: u32) -> u32 { return 0u; }
+
+fn turn_b(q: u32) -> u32 { return 0u; }
 
 fn b4(row: u32, n: u32, i: u32) -> vec4<f32> {
     let first = p.b_offset + row * p.b_stride;
@@ -39,5 +41,3 @@ fn bring_b(first: u32, r: u32, lane: u32) {
         b_tile[t * PITCH + i] = select(vec4<f32>(0.0), values[j], r + t < p.depth);
     }
 }
-
-fn finish(before: vec4<f32>, sum: vec4<f32>) -> vec4<f32> { return before + sum; }

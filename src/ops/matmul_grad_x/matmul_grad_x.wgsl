@@ -1,25 +1,17 @@
-// matmul_grad_x.wgsl - dx[t, k] = sum over n of dy[t, n] w[n, k]; stands with matmul_grad_tile.wgsl and the decoder of w's type.
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
+// matmul_grad_x.wgsl - dx[t, k] = sum over n of dy[t, n] w[n, k]; stands with tile.wgsl and a decoder of w's type.
+fn turn_a(q: u32) -> u32 { return q * SPREAD; }
 
-fn weight_word(i: u32) -> u32 { return w[(p.b_offset + i) >> 2u][(p.b_offset + i) & 3u]; }
+fn turn_b(q: u32) -> u32 { return 0u; }
 
-fn weight_quad(i: u32) -> vec4<u32> { return w[(p.b_offset + i) >> 2u]; }
+fn dy4(token: u32, n: u32) -> vec4<f32> { return a4(min(token, p.n_rows - 1u), p.depth, n); }
 
-fn turn(q: u32) -> u32 { return q * (8u / QUADS); }
-
-fn dy4(token: u32, n: u32) -> vec4<f32> {
-    let beyond = vec4<u32>(n) + vec4<u32>(0u, 1u, 2u, 3u) >= vec4<u32>(p.depth);
-    return select(a4(min(token, p.n_rows - 1u), p.depth, n), vec4<f32>(0.0), beyond);
-}
-
-// Four tokens by four rows of w, turned.
 fn bring_a(first: u32, r: u32, lane: u32) {
     let q = lane % QUADS;
     let i = lane / QUADS;
-    let token = first + i * 4u;
+    let t = first + i * 4u;
     let n = r + q * 4u;
-    let steps = transpose(mat4x4<f32>(dy4(token, n), dy4(token + 1u, n), dy4(token + 2u, n), dy4(token + 3u, n)));
-    let at = q * 4u * PITCH + (i ^ turn(q));
+    let steps = turned(dy4(t, n), dy4(t + 1u, n), dy4(t + 2u, n), dy4(t + 3u, n), p.depth, n);
+    let at = q * 4u * PITCH + (i ^ turn_a(q));
     a_tile[at] = steps[0];
     a_tile[at + PITCH] = steps[1];
     a_tile[at + 2u * PITCH] = steps[2];
@@ -30,8 +22,11 @@ fn bring_a(first: u32, r: u32, lane: u32) {
 fn bring_b(first: u32, r: u32, lane: u32) {
     let i = lane % (TILE / 16u);
     let step = lane / (TILE / 16u);
-    let row = min(r + step, p.depth - 1u);
-    let values = weight16(row * p.n_columns + min(first + i * 16u, (p.n_columns - 1u) & ~15u));
+    let row = min(r + step, p.depth - 1u) * p.n_columns;
+    let k = first + i * 16u;
+    let last = (p.n_columns - 1u) & ~3u;
+    let values = array<vec4<f32>, 4>(row4(row + min(k, last)), row4(row + min(k + 4u, last)),
+                                     row4(row + min(k + 8u, last)), row4(row + min(k + 12u, last)));
     let within = r + step < p.depth;
     let at = step * PITCH + i * 4u;
     b_tile[at] = select(vec4<f32>(0.0), values[0], within);
@@ -39,5 +34,3 @@ fn bring_b(first: u32, r: u32, lane: u32) {
     b_tile[at + 2u] = select(vec4<f32>(0.0), values[2], within);
     b_tile[at + 3u] = select(vec4<f32>(0.0), values[3], within);
 }
-
-fn finish(before: vec4<f32>, sum: vec4<f32>) -> vec4<f32> { return sum; }

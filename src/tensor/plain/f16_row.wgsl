@@ -1,10 +1,7 @@
-// f16_row.wgsl - sixteen weights from element e of an F16 matrix on, e a multiple of 16.
-fn f16_pairs(words: vec2<u32>) -> vec4<f32> {
-    return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
-}
+// f16_row.wgsl - four weights from element e of an F16 matrix on, e a multiple of 4.
+@group(0) @binding(2) var<storage, read> w: array<vec2<u32>>;
 
-fn weight16(e: u32) -> array<vec4<f32>, 4> {
-    let a = weight_quad(e >> 1u);
-    let b = weight_quad((e >> 1u) + 4u);
-    return array<vec4<f32>, 4>(f16_pairs(a.xy), f16_pairs(a.zw), f16_pairs(b.xy), f16_pairs(b.zw));
+fn row4(e: u32) -> vec4<f32> {
+    let pairs = w[(p.b_offset + e / 2u) >> 1u];
+    return vec4<f32>(unpack2x16float(pairs.x), unpack2x16float(pairs.y));
 }

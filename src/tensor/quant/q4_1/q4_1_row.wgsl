@@ -1,8 +1,10 @@
 // q4_1_row.wgsl - x = d * code + m; the block, five words: q4_1.c.
-fn weight16(e: u32) -> array<vec4<f32>, 4> {
+// include quant_row
+
+fn row4(e: u32) -> vec4<f32> {
     let first = e / 32u * 5u;
-    let scale = unpack2x16float(weight_word(first)); // d, m
-    let codes = vec4<u32>(weight_word(first + 1u), weight_word(first + 2u), weight_word(first + 3u),
-                          weight_word(first + 4u));
-    return nibbles16(codes >> vec4<u32>(e % 32u / 16u * 4u), scale.x, scale.y);
+    let i = e % 32u;
+    let scale = unpack2x16float(word(first)); // d, m
+    let codes = bytes_of(word(first + 1u + i % 16u / 4u) >> (i / 16u * 4u)) & vec4<u32>(15u);
+    return scale.x * vec4<f32>(codes) + vec4<f32>(scale.y);
 }

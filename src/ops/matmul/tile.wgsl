@@ -1,14 +1,21 @@
-// matmul_grad_tile.wgsl - what the gradients of a matmul share: y[m, c] (+)= sum over r of a(m, r) b(r, c).
+// tile.wgsl - what the matmul and its gradients share: y[m, c] = sum over r of a(m, r) b(r, c).
 //
-// As in matmul_tile.wgsl, a workgroup of 256 makes a tile of TILE by TILE results, DEPTH steps of the sums at a time, and an
-// invocation adds up 8 by 8 of them. Half of the invocations bring a, the others b. The module it stands in says how:
-// bring_a and bring_b fill the tiles, with zeros beyond the sums' end (what is beyond the last row or column is not stored);
-// turn(q) says how four steps of a are swapped about in memory; finish adds what was there.
+// A workgroup of 256 makes a tile of TILE by TILE results; DEPTH steps of the sums at a time lie in workgroup memory, 16 KiB. Half
+// of the invocations bring a, the others b; an invocation adds up 8 by 8 results: where tiles are small, for a quarter of
+// the steps, and the parts are added in the end, always in the same order.
+//
+// The module it stands in says what a and b are: bring_a and bring_b fill the tiles, with zeros beyond the sums' end (what is
+// beyond the last row or column is not stored), and finish(m, c, sum) makes a result. A matrix whose rows run along the sums
+// is brought four rows by four steps at a time, turned in registers; such blocks are swapped about in memory, the ^ below,
+// so that invocations next to each other write to different banks (turn_a, turn_b; 0 where nothing is turned).
+//
+// On the way of a load nothing branches but on what is the same for all: loads behind branches would wait for each other.
 struct Params {
     a_offset: u32,
     a_stride: u32,
     b_offset: u32,
     b_stride: u32,
+    bias_offset: u32,
     y_offset: u32,
     y_stride: u32,
     n_rows: u32, // of y
@@ -19,13 +26,13 @@ struct Params {
 
 const QUADS: u32 = DEPTH / 4u;
 const PITCH: u32 = TILE / 4u;
+const SPREAD: u32 = 8u / QUADS;
 const LANES: u32 = 256u / PARTS; // invocations that share no sums
 const ACROSS: u32 = TILE / 32u;
 const BRINGERS: u32 = 128u; // of a, and of b
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
 var<workgroup> a_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four rows
 var<workgroup> b_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four columns
@@ -39,17 +46,12 @@ fn a4(row: u32, n: u32, i: u32) -> vec4<f32> {
                      a[at.w >> 2u][at.w & 3u]);
 }
 
-fn store_row(row: u32, column: u32, values: vec4<f32>) {
-    if (row >= p.n_rows || column >= p.n_columns) { return; }
-    let at = p.y_offset + row * p.y_stride + column;
-    if ((at & 3u) == 0u && column + 3u < p.n_columns) {
-        y[at >> 2u] = finish(y[at >> 2u], values);
-        return;
-    }
-    for (var i = 0u; i < 4u && column + i < p.n_columns; i += 1u) {
-        let j = at + i;
-        y[j >> 2u][j & 3u] = finish(vec4<f32>(y[j >> 2u][j & 3u]), vec4<f32>(values[i])).x;
-    }
+// Four rows by four steps, as the tiles want them.
+fn turned(r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>, n: u32, r: u32) -> mat4x4<f32> {
+    let steps = transpose(mat4x4<f32>(r0, r1, r2, r3));
+    let zero = vec4<f32>(0.0);
+    return mat4x4<f32>(select(zero, steps[0], r < n), select(zero, steps[1], r + 1u < n),
+                       select(zero, steps[2], r + 2u < n), select(zero, steps[3], r + 3u < n));
 }
 
 @compute @workgroup_size(256)
@@ -69,8 +71,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         workgroupBarrier();
         for (var i = 0u; i < QUADS / PARTS; i += 1u) {
             let q = part * (QUADS / PARTS) + i;
-            let a_at = q * 4u * PITCH + (t ^ turn(q));
-            let b_at = q * 4u * PITCH + c;
+            let a_at = q * 4u * PITCH + (t ^ turn_a(q));
+            let b_at = q * 4u * PITCH + (c ^ turn_b(q));
             for (var step = 0u; step < 4u; step += 1u) {
                 let low = a_tile[a_at + step * PITCH];
                 let high = a_tile[a_at + step * PITCH + PITCH / 2u];
@@ -141,20 +143,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     if (part != 0u) { return; }
     let row = first_row + t * 4u;
     let column = first_column + c * 4u;
-    store_row(row, column, s[0]);
-    store_row(row, column + TILE / 2u, s[1]);
-    store_row(row + 1u, column, s[2]);
-    store_row(row + 1u, column + TILE / 2u, s[3]);
-    store_row(row + 2u, column, s[4]);
-    store_row(row + 2u, column + TILE / 2u, s[5]);
-    store_row(row + 3u, column, s[6]);
-    store_row(row + 3u, column + TILE / 2u, s[7]);
-    store_row(row + TILE / 2u, column, s[8]);
-    store_row(row + TILE / 2u, column + TILE / 2u, s[9]);
-    store_row(row + TILE / 2u + 1u, column, s[10]);
-    store_row(row + TILE / 2u + 1u, column + TILE / 2u, s[11]);
-    store_row(row + TILE / 2u + 2u, column, s[12]);
-    store_row(row + TILE / 2u + 2u, column + TILE / 2u, s[13]);
-    store_row(row + TILE / 2u + 3u, column, s[14]);
-    store_row(row + TILE / 2u + 3u, column + TILE / 2u, s[15]);
+    store(row, column, s[0]);
+    store(row, column + TILE / 2u, s[1]);
+    store(row + 1u, column, s[2]);
+    store(row + 1u, column + TILE / 2u, s[3]);
+    store(row + 2u, column, s[4]);
+    store(row + 2u, column + TILE / 2u, s[5]);
+    store(row + 3u, column, s[6]);
+    store(row + 3u, column + TILE / 2u, s[7]);
+    store(row + TILE / 2u, column, s[8]);
+    store(row + TILE / 2u, column + TILE / 2u, s[9]);
+    store(row + TILE / 2u + 1u, column, s[10]);
+    store(row + TILE / 2u + 1u, column + TILE / 2u, s[11]);
+    store(row + TILE / 2u + 2u, column, s[12]);
+    store(row + TILE / 2u + 2u, column + TILE / 2u, s[13]);
+    store(row + TILE / 2u + 3u, column, s[14]);
+    store(row + TILE / 2u + 3u, column + TILE / 2u, s[15]);
 }

@@ -1,8 +1,0 @@
-// matmul_tile_bias_args.wgsl - the arguments of matmul_tile.wgsl where there is a bias.
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
-
-fn bias_of(n: u32) -> f32 { return bias[p.bias_offset + min(n, p.n_outputs - 1u)]; }
