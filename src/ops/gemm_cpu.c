@@ -2,7 +2,7 @@
 //
 // Every count of rows and vectors is a function of its own, so that its sums stay in registers; partial tiles differ from
 // whole ones in nothing but what they leave out. With 6 rows and 4 vectors a step over k is 24 multiply-adds on 4 loads
-// and 6 broadcasts: 95 of 100 possible on AVX-512 (docs/SPEED.md).
+// and 6 broadcasts: 93 to 97% of an AVX-512 core's peak while what it reads lies in the second-level cache.
 #include "ops/gemm_cpu.h"
 
 #include "base/checked.h"
