@@ -24,8 +24,8 @@ enum { SKIPPED = 77 };
 #include <stdlib.h>
 #include <time.h>
 
-// A tensor begins MARGIN bytes into its buffer: no multiple of any alignment that bindings may want.
-enum { KERNELS_MAX = 64, MARGIN = 340, GUARD_BYTE = 0xa5, VALUES_MAX = TDL_OP_IN_MAX + TDL_OP_OUT_MAX };
+// A tensor begins MARGIN bytes into its buffer: a multiple of 16, as in a plan, but of no alignment that bindings may want.
+enum { KERNELS_MAX = 64, MARGIN = 368, GUARD_BYTE = 0xa5, VALUES_MAX = TDL_OP_IN_MAX + TDL_OP_OUT_MAX };
 
 typedef struct options {
     tdl_device_desc device;

@@ -16,7 +16,8 @@
 // listed as TDL_KERNEL_WEBGPU(RMS_NORM, rms_norm). The texts of all .wgsl files are declared in the generated "wgsl.h". The
 // shader's entry point is `main`; group 0 holds, at binding 0, `var<uniform>` with the words that dispatch wrote, then one
 // storage buffer for each in[], `var<storage, read>`, then one for each out[], `var<storage, read_write>`. Inputs and outputs
-// never overlap; every binding is padded to 16 bytes. Kernels keep to WebGPU's guaranteed limits: 256 invocations, 16 KiB of
+// never overlap; tensors begin at multiples of 16 bytes of their bindings, but for views of columns, and every binding is
+// padded to 16 bytes. Kernels keep to WebGPU's guaranteed limits: 256 invocations, 16 KiB of
 // workgroup memory, 65,535 groups a dimension. The backend writes the `enable` lines that `needs` asks for.
 //
 // One plan runs steps of one token and of thousands: a kernel with rows_max is picked for the steps that it takes, one
@@ -43,7 +44,7 @@ typedef enum tdl_feature {
     TDL_FEATURE_GPU_DOT4 = 1 << 10,     // dot4I8Packed and its kin
 } tdl_feature;
 
-enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 4 };
+enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 6 };
 
 // Where in its binding a tensor's first element lies, in words of 4 bytes: a binding begins at an aligned place.
 typedef struct tdl_offsets {

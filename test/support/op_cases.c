@@ -21,6 +21,7 @@
 #include "ops/glu/glu_cases.h"
 #include "ops/kv_append/kv_append_cases.h"
 #include "ops/layer_norm/layer_norm_cases.h"
+#include "ops/linear/linear_cases.h"
 #include "ops/matmul/matmul_cases.h"
 #include "ops/quantize/quantize_cases.h"
 #include "ops/rms_norm/rms_norm_cases.h"
