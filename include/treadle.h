@@ -104,7 +104,7 @@ typedef struct tdl_device tdl_device;
 typedef struct tdl_device_desc {
     size_t size;
     /* "cpu" (the default) or "webgpu"; "webgpu:1": the second adapter; "webgpu:1:min": that one, held to the limits that
-     * every WebGPU adapter has. */
+     * every WebGPU adapter has; "null": for tests of programs, slow, asynchronous, strict about its caller. */
     const char *name;
     int32_t n_threads;   /* CPU threads, at most 256; default: one per core this process may use */
     const char *isa_max; /* CPU: use at most "plain", "avx2", "avx512" or "neon"; default: the best there is */

@@ -18,6 +18,7 @@ typedef struct tdl_backend {
     tdl_backend_id id;
     bool has_reference; // an op without a kernel is computed by its reference; else it is an error
     bool temps_apart;   // temps that live at the same time lie in different buffers, and no op works in place
+    bool joins_weights; // matmuls of one x become one over their weights' rows (graph/join.c)
     bool f32_cache;     // the KV cache is F32 whatever the model's precision
     // The devices there are: infos [*n] of at most infos_max.
     tdl_status (*list)(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max, size_t *n,
@@ -44,6 +45,7 @@ typedef struct tdl_backend {
     tdl_status (*compile)(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
                           tdl_error *err);
     void (*program_destroy)(tdl_program *program);
+    // Begins a step. The program's last one must have ended: by a poll that said OK or an error, or a call that failed.
     tdl_status (*submit)(tdl_program *program, const tdl_step_counts *counts, tdl_error *err);
     // OK: the program's step has ended and what is read from its buffers has arrived; PENDING. program NULL: all that is
     // under way on the device.
@@ -68,7 +70,7 @@ struct tdl_program {
     const tdl_plan *plan;
 };
 
-extern const tdl_backend tdl_backend_cpu;
+extern const tdl_backend tdl_backend_cpu, tdl_backend_null;
 #if defined(TDL_WEBGPU)
 extern const tdl_backend tdl_backend_webgpu;
 #endif

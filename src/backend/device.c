@@ -9,6 +9,7 @@ static const tdl_backend *const backends[] = {
 #if defined(TDL_WEBGPU)
     &tdl_backend_webgpu,
 #endif
+    &tdl_backend_null, // for tests; no message names it
 };
 
 enum { BACKEND_COUNT = sizeof backends / sizeof *backends };
@@ -22,7 +23,7 @@ tdl_status tdl_device_open(const tdl_device_desc *desc, tdl_device **out, tdl_er
     for (size_t i = 0; i < BACKEND_COUNT; i++)
         if (tdl_text_is(tdl_text_of(name, size), backends[i]->name)) return backends[i]->open(desc, out, err);
     return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: no device named '%s'; this build has: cpu%s", name,
-                    BACKEND_COUNT > 1 ? ", webgpu" : "");
+                    BACKEND_COUNT > 2 ? ", webgpu" : "");
 }
 
 tdl_status tdl_device_list(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max, size_t *n_infos,

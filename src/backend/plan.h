@@ -35,6 +35,8 @@ typedef enum tdl_step_input {
     TDL_STEP_INPUT_COUNT
 } tdl_step_input;
 
+enum { TDL_JOINED_MAX = 3 };
+
 typedef struct tdl_value {
     const char *name; // for people and for taps in tests; "" where it has none
     tdl_value_kind kind;
@@ -44,7 +46,9 @@ typedef struct tdl_value {
     int32_t base;       // a view into this value; -1: a value of its own
     size_t base_offset; // bytes
     tdl_layout layout;  // of a weight
+    int32_t n_joined, joined[TDL_JOINED_MAX]; // of layout JOINED: the numbers of the weights whose rows it has, in order
     int32_t weight;     // number of the weight or state in the model's list; the tdl_step_input of a step value
+    int64_t first_row;  // of a weight that is in parts (graph/split.c): the tensor is so many rows from here on
     int32_t buffer;     // where it lies: index in tdl_plan.buffer_sizes
     size_t offset;      // bytes
 } tdl_value;

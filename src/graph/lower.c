@@ -53,7 +53,9 @@ static int32_t prepared(tdl_graph *g, int32_t weight, tdl_layout layout) {
     tdl_value value = *tdl_graph_value(g, weight);
     for (int32_t i = 0; i < (int32_t)g->values.n; i++) {
         const tdl_value *other = tdl_graph_value(g, i);
-        if (other->kind == TDL_VALUE_WEIGHT && other->weight == value.weight && other->layout == layout) return i;
+        if (other->kind == TDL_VALUE_WEIGHT && other->weight == value.weight && other->layout == layout &&
+            other->first_row == value.first_row && other->tensor.shape[0] == value.tensor.shape[0])
+            return i;
     }
     value.layout = layout;
     if (tdl_vec_push(&g->values, &value, 1)) return (int32_t)g->values.n - 1;

@@ -7,6 +7,9 @@ static tdl_status pack(const tdl_graph *g, const tdl_plan_desc *desc, tdl_plan *
 static void mark_used(tdl_plan *plan);
 
 tdl_status tdl_plan_create(tdl_graph *g, const tdl_plan_desc *desc, tdl_plan **out, tdl_error *err) {
+    if (!g->error.code) tdl_graph_split(g, desc);
+    if (!g->error.code) tdl_graph_join(g, desc);
+    if (!g->error.code) tdl_graph_fuse_linear(g, desc);
     if (!g->error.code) tdl_graph_fuse(g);
     if (!g->error.code) tdl_graph_lower(g, desc);
     if (g->error.code) return tdl_fail(err, g->error.code, "%s", g->error.message);
@@ -62,6 +65,7 @@ static void mark_used(tdl_plan *plan) {
         const tdl_plan_op *op = &plan->ops[i];
         for (int32_t j = 0; j < op->n_in + op->n_out; j++) {
             tdl_value *value = &plan->values[j < op->n_in ? op->in[j] : op->out[j - op->n_in]];
+            while (value->base >= 0) value = &plan->values[value->base];
             if (value->kind == TDL_VALUE_WEIGHT || value->kind == TDL_VALUE_STATE) value->buffer = TDL_BUFFER_BOUND;
         }
     }

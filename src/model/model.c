@@ -11,9 +11,11 @@ static tdl_status open_file(tdl_model *m, const tdl_model_desc *desc, tdl_error 
 static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static void describe(tdl_model *m);
 static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
-static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, tdl_error *err);
-static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, tdl_layout layout, tdl_buffer **buffer,
-                                 tdl_error *err);
+static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer **out, tdl_error *err);
+static tdl_buffer **buffer_slot(tdl_model *m, const tdl_value *value, tdl_error *err);
+static tdl_status join_weights(tdl_model *m, const tdl_value *value, tdl_buffer **buffer, tdl_error *err);
+static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, const tdl_tensor *t, tdl_layout layout,
+                                 tdl_buffer **buffer, tdl_error *err);
 
 enum { PREPARE_ROWS = 2048 }; // a multiple of a tile's rows
 
@@ -29,6 +31,7 @@ tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error
     if (!m) return tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory");
     m->mem = mem;
     m->precision = desc->precision;
+    m->parts = tdl_vec_make(mem, sizeof(tdl_weight_part));
     if (pthread_mutex_init(&m->binding, NULL) != 0) {
         tdl_free(mem, m);
         return tdl_fail(err, TDL_ERROR_MEMORY, "model: cannot make a mutex");
@@ -48,6 +51,9 @@ void tdl_model_close(tdl_model *m) {
     if (!m) return;
     for (int32_t i = 0; i < m->params.n && m->buffers; i++)
         for (int j = 0; j < TDL_LAYOUT_COUNT; j++) m->device->backend->buffer_destroy(m->buffers[i][j]);
+    for (size_t i = 0; i < m->parts.n; i++)
+        m->device->backend->buffer_destroy(tdl_vec_at(&m->parts, tdl_weight_part, i)->buffer);
+    tdl_vec_deinit(&m->parts);
     tdl_free(m->mem, m->buffers);
     if (m->owns_device) tdl_device_close(m->device);
     tdl_tokenizer_close(m->tokenizer);
@@ -115,7 +121,8 @@ static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *e
     for (int32_t i = TDL_BUFFER_BOUND; status == TDL_OK && i < plan->n_buffers; i++) {
         if (plan->buffer_value[i] < 0) continue; // the plan's own
         const tdl_value *value = &plan->values[plan->buffer_value[i]];
-        if (value->kind == TDL_VALUE_WEIGHT) status = bind_weight(m, value->weight, value->layout, err);
+        tdl_buffer *made;
+        if (value->kind == TDL_VALUE_WEIGHT) status = bind_weight(m, value, &made, err);
         done += plan->buffer_sizes[i];
         if (status == TDL_OK && desc->progress && !desc->progress(desc->progress_user, (double)done / (double)total))
             status = tdl_fail(err, TDL_ERROR_CANCELLED, "model: open was cancelled");
@@ -155,8 +162,7 @@ tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache
         if (plan->buffer_value[i] < 0) continue;
         const tdl_value *value = &plan->values[plan->buffer_value[i]];
         if (value->kind == TDL_VALUE_WEIGHT) {
-            status = bind_weight(m, value->weight, value->layout, err);
-            bound[i] = m->buffers[value->weight][value->layout];
+            status = bind_weight(m, value, &bound[i], err);
         } else {
             bound[i] = tdl_kv_cache_buffer(cache, value->weight);
         }
@@ -167,27 +173,76 @@ tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache
     return status;
 }
 
-// A weight's buffer in this layout, made where it is not there yet: borrowed from the file where the device can, else
+// The weight's buffer for this value, made where it is not there yet: borrowed from the file where the device can, else
 // copied or prepared. The file's pages of what was copied are let go.
-static tdl_status bind_weight(tdl_model *m, int32_t weight, tdl_layout layout, tdl_error *err) {
-    tdl_buffer **buffer = &m->buffers[weight][layout];
-    const tdl_param *param = &m->params.list[weight];
+static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer **out, tdl_error *err) {
+    const tdl_param *param = &m->params.list[value->weight];
     const tdl_backend *backend = m->device->backend;
-    size_t size = tdl_tensor_size(&param->tensor);
-    if (*buffer) return TDL_OK;
-    if (layout != TDL_LAYOUT_ROWS) return prepare_weight(m, param, layout, buffer, err);
-    if (backend->buffer_borrow) return backend->buffer_borrow(m->device, param->tensor.data, size, buffer, err);
-    tdl_status status = backend->buffer_create(m->device, size, buffer, err);
-    if (status == TDL_OK) status = backend->write(*buffer, 0, param->tensor.data, size, err);
-    if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &param->tensor);
+    tdl_buffer **slot = buffer_slot(m, value, err), *made = NULL;
+    if (!slot) return TDL_ERROR_MEMORY;
+    tdl_status status = TDL_OK;
+    bool joined = value->layout == TDL_LAYOUT_JOINED;
+    tdl_tensor t = joined ? value->tensor
+                          : tdl_tensor_slice(&param->tensor, 0, value->first_row, value->tensor.shape[0]);
+    if (*slot) {
+        made = *slot;
+    } else if (joined) {
+        status = join_weights(m, value, &made, err);
+    } else if (value->layout != TDL_LAYOUT_ROWS) {
+        status = prepare_weight(m, param, &t, value->layout, &made, err);
+    } else if (backend->buffer_borrow) {
+        status = backend->buffer_borrow(m->device, t.data, tdl_tensor_size(&t), &made, err);
+    } else {
+        status = backend->buffer_create(m->device, tdl_tensor_size(&t), &made, err);
+        if (status == TDL_OK) status = backend->write(made, 0, t.data, tdl_tensor_size(&t), err);
+        if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &t);
+    }
+    if (status != TDL_OK) { // half made: nobody's
+        backend->buffer_destroy(made);
+        return status;
+    }
+    *out = *slot = made;
+    return TDL_OK;
+}
+
+// The rows of several weights, one after another.
+static tdl_status join_weights(tdl_model *m, const tdl_value *value, tdl_buffer **buffer, tdl_error *err) {
+    const tdl_backend *backend = m->device->backend;
+    size_t offset = 0;
+    tdl_status status = backend->buffer_create(m->device, tdl_tensor_size(&value->tensor), buffer, err);
+    for (int32_t i = 0; i < value->n_joined && status == TDL_OK; i++) {
+        const tdl_param *param = &m->params.list[value->joined[i]];
+        size_t size = tdl_tensor_size(&param->tensor);
+        status = backend->write(*buffer, offset, param->tensor.data, size, err);
+        if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &param->tensor);
+        offset += size;
+    }
     return status;
 }
 
+// Where the model keeps the buffer of a weight, of a part of one, or of several. NULL: MEMORY.
+static tdl_buffer **buffer_slot(tdl_model *m, const tdl_value *value, tdl_error *err) {
+    int64_t first = value->first_row, count = value->tensor.shape[0];
+    if (count == m->params.list[value->weight].tensor.shape[0]) return &m->buffers[value->weight][value->layout];
+    for (size_t i = 0; i < m->parts.n; i++) {
+        tdl_weight_part *part = tdl_vec_at(&m->parts, tdl_weight_part, i);
+        if (part->weight == value->weight && part->layout == value->layout && part->first == first &&
+            part->count == count)
+            return &part->buffer;
+    }
+    tdl_weight_part *part = tdl_vec_add(&m->parts);
+    if (!part) {
+        tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for %zu parts of weights", m->parts.n + 1);
+        return NULL;
+    }
+    *part = (tdl_weight_part){.weight = value->weight, .layout = value->layout, .first = first, .count = count};
+    return &part->buffer;
+}
+
 // Piece by piece, so that never much more than the prepared form is in memory.
-static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, tdl_layout layout, tdl_buffer **buffer,
-                                 tdl_error *err) {
+static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, const tdl_tensor *t, tdl_layout layout,
+                                 tdl_buffer **buffer, tdl_error *err) {
     const tdl_backend *backend = m->device->backend;
-    const tdl_tensor *t = &param->tensor;
     tdl_status status = backend->buffer_create(m->device, tdl_layout_size(layout, t), buffer, err);
     for (int64_t first = 0; first < t->shape[0] && status == TDL_OK; first += PREPARE_ROWS) {
         int64_t count = tdl_min_i64(PREPARE_ROWS, t->shape[0] - first);

@@ -9,6 +9,14 @@
 
 #include <pthread.h>
 
+// Some rows of a weight that a device takes only in parts.
+typedef struct tdl_weight_part {
+    int32_t weight;
+    tdl_layout layout;
+    int64_t first, count; // rows
+    tdl_buffer *buffer;   // NULL: not made yet
+} tdl_weight_part;
+
 struct tdl_model {
     const tdl_allocator *mem;
     tdl_device *device;
@@ -23,8 +31,9 @@ struct tdl_model {
     tdl_dtype kv_dtype;
     uint64_t n_params;
     char name[128];
-    pthread_mutex_t binding;                  // guards buffers: a plan may be the first to want a layout
+    pthread_mutex_t binding;                  // guards buffers, parts: a plan may be the first to want a layout
     tdl_buffer *(*buffers)[TDL_LAYOUT_COUNT]; // [params.n]: each weight in each layout some plan uses
+    tdl_vec parts;                            // tdl_weight_part: of weights that plans use in parts
 };
 
 // What a plan of the model is made for.

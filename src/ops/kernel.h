@@ -31,6 +31,7 @@ typedef enum tdl_backend_id {
     TDL_BACKEND_NONE = 0,
     TDL_BACKEND_CPU,
     TDL_BACKEND_WEBGPU,
+    TDL_BACKEND_NULL, // has no kernels: computes with the references
     TDL_BACKEND_COUNT
 } tdl_backend_id;
 

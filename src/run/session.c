@@ -209,10 +209,14 @@ tdl_status tdl_session_eval(tdl_session *s, const int32_t *ids, size_t n_ids, fl
         if (status == TDL_PENDING) tdl_thread_yield();
     }
     if (status < 0) return status;
+    size_t n_before = t->tokens.n;
     status = tdl_session_push(s, ids, n_ids, err);
     if (status != TDL_OK || n_ids == 0) return status;
     status = tdl_batch_eval(s->batch, t, logits, err);
-    if (status != TDL_OK) return status;
+    if (status != TDL_OK) {
+        tdl_session_rewind(s, n_before, NULL); // the timeline is as it was
+        return status;
+    }
     size_t n_vocab = (size_t)s->model->config.n_vocab;
     memcpy(t->logits, logits + (n_ids - 1) * n_vocab, n_vocab * sizeof *logits);
     t->has_logits = t->had_logits = true;

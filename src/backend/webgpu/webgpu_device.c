@@ -372,6 +372,7 @@ const tdl_backend tdl_backend_webgpu = {
     .name = "webgpu",
     .id = TDL_BACKEND_WEBGPU,
     .temps_apart = true,
+    .joins_weights = true,
     .f32_cache = true,
     .list = webgpu_list,
     .open = webgpu_open,

@@ -1,7 +1,8 @@
 // embed.c - looks tokens up in the embedding table (Bengio et al. 2003):  out[t] = table[ids[t]], as F32.
 //
 // The table may be of any type that dtype.h decodes. Ids come from the caller's tokens, who has checked them against
-// the table before the step; here a wrong one is our bug.
+// the table before the step; here a wrong one is our bug. Where the table is only a part of one (graph/split.c), the tokens of
+// other parts are left as they are: there is an op for each part.
 #include "ops/op_impl.h"
 
 #include <assert.h>
@@ -14,6 +15,10 @@ tdl_status tdl_embed_infer(tdl_call *call, tdl_error *err) {
     if (!tdl_dtype_get(table->dtype)->decode)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "embed: table is of type %s, expected one that holds real numbers",
                         tdl_dtype_get(table->dtype)->name);
+    const tdl_attrs *a = &call->attrs;
+    if (a->part_of && (a->part_first < 0 || a->part_first + table->shape[0] > a->part_of))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "embed: rows from %d on, %lld of them, of a table of %d",
+                        a->part_first, (long long)table->shape[0], a->part_of);
     return tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){ids->shape[0], table->shape[1]}, NULL, &call->out[0], err);
 }
 
@@ -23,7 +28,8 @@ void tdl_embed_reference(const tdl_call *call) {
     float block[256];
     assert(dtype->block_n <= (int32_t)(sizeof block / sizeof *block));
     for (int64_t t = 0; t < ids->shape[0]; t++) {
-        int32_t id = tdl_index_at(ids, t);
+        int64_t id = (int64_t)tdl_index_at(ids, t) - call->attrs.part_first;
+        if (call->attrs.part_of && (id < 0 || id >= table->shape[0])) continue;
         assert(id >= 0 && id < table->shape[0]);
         const uint8_t *from = table->data + id * table->strides[0];
         for (int64_t i = 0; i < table->shape[1]; i++) {

@@ -6,6 +6,8 @@ struct Params {
     ids_offset: u32,
     n_columns: u32,
     n_quads: u32, // of a row
+    first_id: u32, // of the table's first row
+    n_ids: u32, // rows of the table: an id of another part, or of none, writes nothing
     n: u32, // quads of all rows
 }
 
@@ -23,7 +25,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     if (i >= p.n) { return; }
     let row = i / p.n_quads;
     let column = i % p.n_quads * 4u;
-    let values = weight4(ids[p.ids_offset + row] * p.n_columns + column);
+    let id = ids[p.ids_offset + row] - p.first_id;
+    if (id >= p.n_ids) { return; }
+    let values = weight4(id * p.n_columns + column);
     let at = row_start(p.out, row) + column;
     out[at] = values.x;
     if (column + 1u < p.n_columns) { out[at + 1u] = values.y; }

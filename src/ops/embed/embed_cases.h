@@ -5,10 +5,15 @@
 static void embed_make(op_fixture *f, const op_case *c) {
     op_input(f, 0, c->dtype ? c->dtype : TDL_DTYPE_F32, 2, c->dims + 1, 0);
     int32_t *ids = op_input_i32(f, 1, 1, c->dims);
-    for (int64_t t = 0; t < c->dims[0]; t++) ids[t] = (int32_t)op_random(f, c->dims[1]);
+    int64_t n_ids = c->attrs.part_of ? c->attrs.part_of : c->dims[1];
+    for (int64_t t = 0; t < c->dims[0]; t++) ids[t] = (int32_t)op_random(f, n_ids);
     if (c->dims[0] > 1) {
         ids[0] = 0;
-        ids[1] = (int32_t)c->dims[1] - 1;
+        ids[1] = (int32_t)n_ids - 1;
+    }
+    if (c->attrs.part_of) { // the part's own first and last
+        ids[2] = c->attrs.part_first;
+        ids[3] = c->attrs.part_first + (int32_t)c->dims[1] - 1;
     }
 }
 
@@ -25,6 +30,9 @@ static const op_case embed_list[] = {
     {.dims = {5, 11, 512}, .dtype = TDL_DTYPE_Q5_K},
     {.dims = {5, 11, 512}, .dtype = TDL_DTYPE_Q6_K},
     {.dims = {3, 7, 8192}, .dtype = TDL_DTYPE_F16},
+    {.dims = {9, 4, 33}, .attrs = {.part_first = 0, .part_of = 11}, .note = "first part"},
+    {.dims = {9, 4, 33}, .attrs = {.part_first = 4, .part_of = 11}, .note = "middle part"},
+    {.dims = {9, 3, 96}, .dtype = TDL_DTYPE_Q8_0, .attrs = {.part_first = 8, .part_of = 11}, .note = "last part"},
     {.dims = {512, 1000, 576}, .dtype = TDL_DTYPE_Q8_0, .bench = true},
     {.dims = {1, 1000, 2048}, .dtype = TDL_DTYPE_F16, .bench = true},
 };

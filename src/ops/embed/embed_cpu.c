@@ -21,7 +21,8 @@ static void run(const tdl_call *call, int64_t first, int64_t count, void *scratc
     const tdl_tensor *table = &call->in[0], *ids = &call->in[1];
     int64_t n = table->shape[1];
     for (int64_t t = first; t < first + count; t++) {
-        int32_t id = tdl_index_at(ids, t);
+        int64_t id = (int64_t)tdl_index_at(ids, t) - call->attrs.part_first;
+        if (call->attrs.part_of && (id < 0 || id >= table->shape[0])) continue;
         assert(id >= 0 && id < table->shape[0]);
         const void *from = table->data + id * table->strides[0];
         float *to = tdl_f32_row(&call->out[0], t);

@@ -16,6 +16,8 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, offsets->in[1]);
     tdl_put_word(out, n_columns);
     tdl_put_word(out, n_quads);
+    tdl_put_word(out, call->attrs.part_first);
+    tdl_put_word(out, call->in[0].shape[0]);
     tdl_put_word(out, n);
     tdl_dispatch_items(out, n);
 }
