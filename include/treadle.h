@@ -331,6 +331,25 @@ typedef struct tdl_device_info {
     uint32_t workgroup_size_max;                /* invocations */
 } tdl_device_info;
 
+/* An op as it ran in a step. */
+typedef struct tdl_trace_event {
+    char name[48];            /* of the value it made: "3.ffn_gate" */
+    const char *op, *kernel;  /* "matmul", "matmul_q8". Static text */
+    int64_t step;             /* from 0, since the trace was switched on */
+    int32_t index;            /* of the op in the step's plan */
+    int32_t lane;             /* CPU: the thread that had a part in it, from 0; else 0 */
+    int64_t begin_ns, end_ns; /* since the trace was switched on */
+} tdl_trace_event;
+
+/* Notes from now on when every op of every step begins and ends; on false: no longer. A trace that is switched on begins
+ * anew. Off, it costs nothing; on, a GPU runs each op in a pass of its own, and its first op of a step is taken to begin when
+ * the step was submitted. To be called while no step is under way. Errors: UNSUPPORTED (the device has no clock), MEMORY. */
+TDL_API tdl_status tdl_device_trace(tdl_device *device, bool on, tdl_error *err);
+/* What was noted, by step, then op, then lane: events [*n_events], borrowed until the next step, tdl_device_trace or
+ * close. Errors: MEMORY (there was none for all of it). */
+TDL_API tdl_status tdl_device_trace_events(const tdl_device *device, const tdl_trace_event **events, size_t *n_events,
+                                           tdl_error *err);
+
 /* Of all kinds: infos [infos_max], *n_infos of them, which may be more than infos_max. An error where a kind of device
  * could not be asked (no WebGPU library, for one); the others are listed all the same. desc: allocator and library;
  * may be NULL. Errors: ARGUMENT, MEMORY, DEVICE. */

@@ -217,6 +217,30 @@ test_bench() {
     same 'bench: nothing to measure' "$out" '[]'
 }
 
+test_trace() {
+    local n_ops
+    n_ops=$("$program" plan "$tiny" | sed -n 's/^# \([0-9]*\) ops.*/\1/p')
+    run run "$tiny" --ids 1,2,3 --print-ids -n 4 -t 1 --temp 0 --ignore-eos --trace "$work/trace.json"
+    same 'run --trace' "$code" 0
+    same 'run --trace: ids' "$(wc -w <<<"$out")" 4
+    # One event an op and step, in valid JSON.
+    same 'the trace' "$(python3 -c '
+import json, sys
+events = json.load(open(sys.argv[1]))["traceEvents"]
+fields = {"name", "cat", "ph", "pid", "tid", "ts", "dur", "args"}
+assert all(set(e) == fields and e["ph"] == "X" and e["dur"] >= 0 for e in events)
+print(len(events), len({(e["args"]["step"], e["args"]["op"]) for e in events}))
+' "$work/trace.json" 2>&1)" "$((4 * n_ops)) $((4 * n_ops))"
+    refused 1 "--trace: cannot write '$work/none/trace.json'" run "$tiny" --ids 1 --print-ids -n 1 \
+        --trace "$work/none/trace.json"
+    refused 1 'does not tell when its ops run' run "$tiny" --device null --ids 1 --print-ids -n 1 --trace "$work/no.json"
+    if [ -w /dev/full ]; then
+        run run "$tiny" --ids 1 --print-ids -n 1 --trace /dev/full
+        same '--trace to a full disk' "$code" 1
+        matches '--trace to a full disk' "$err" "--trace: cannot write '/dev/full'"
+    fi
+}
+
 # Waits until a file has something in it, then interrupts.
 interrupt_when_written() { # pid, file
     local i
@@ -322,6 +346,7 @@ if [ -e "$tiny/config.json" ]; then
     test_info_and_plan
     test_logits
     test_bench
+    test_trace
     test_interrupt
 else
     skip "models without tokenizers: $tiny is absent"

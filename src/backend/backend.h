@@ -8,6 +8,7 @@
 #define TDL_BACKEND_H
 
 #include "backend/plan.h"
+#include "backend/trace.h"
 #include "base/error.h"
 
 typedef struct tdl_buffer tdl_buffer;
@@ -57,6 +58,8 @@ struct tdl_device {
     const tdl_allocator *mem;
     uint32_t features;       // tdl_feature bits that its kernels may need
     uint64_t value_size_max; // bytes of a value that a kernel can be given; 0: no limit
+    bool can_trace;          // it tells when its ops run, where `trace` is on
+    tdl_trace *trace;        // NULL: never asked for
     char summary[96];
 };
 

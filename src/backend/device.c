@@ -43,7 +43,9 @@ tdl_status tdl_device_list(const tdl_device_desc *desc, tdl_device_info *infos, 
 }
 
 void tdl_device_close(tdl_device *device) {
-    if (device) device->backend->close(device);
+    if (!device) return;
+    tdl_trace_destroy(device->trace);
+    device->backend->close(device);
 }
 
 const char *tdl_device_summary(const tdl_device *device) { return device->summary; }

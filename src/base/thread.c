@@ -162,7 +162,6 @@ static void *worker_main(void *arg) {
 
 // ---- signal word
 
-static uint64_t now_ns(void);
 static void cpu_relax(void);
 
 static void signal_init(signal_word *word) {
@@ -185,8 +184,8 @@ static void signal_advance(signal_word *word) {
 
 // Returns when the word is no longer `old`.
 static void signal_wait(signal_word *word, unsigned old, bool may_spin) {
-    uint64_t begin = now_ns(), waited = 0;
-    for (; waited < YIELD_NS; waited = now_ns() - begin) {
+    uint64_t begin = tdl_now_ns(), waited = 0;
+    for (; waited < YIELD_NS; waited = tdl_now_ns() - begin) {
         for (int i = 0; i < SPIN_BURST; i++) {
             if (atomic_load_explicit(&word->value, memory_order_acquire) != old) return;
             cpu_relax();
@@ -200,7 +199,7 @@ static void signal_wait(signal_word *word, unsigned old, bool may_spin) {
     pthread_mutex_unlock(&word->mutex);
 }
 
-static uint64_t now_ns(void) {
+uint64_t tdl_now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;

@@ -10,6 +10,7 @@
 typedef struct tdl_pool tdl_pool;
 
 void tdl_thread_yield(void); // lets other threads go first: for a loop that waits for a device
+uint64_t tdl_now_ns(void);   // monotonic
 int32_t tdl_cpu_count(void); // cores this process may run on, at least 1
 
 // n_threads counts the calling thread: 1 starts none. Errors: ARGUMENT, MEMORY, DEVICE (a thread could not be started).

@@ -5,6 +5,7 @@
 #include "cli/model_args.h"
 #include "cli/options.h"
 #include "cli/prompt_args.h"
+#include "cli/trace_file.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ typedef struct run_args {
     cli_prompt_args prompt;
     cli_generate_args generate;
     bool echo, print_ids, json, quiet;
+    cli_trace trace;
 } run_args;
 
 // What the streaming callback needs.
@@ -56,6 +58,8 @@ int cmd_run(int argc, char **argv) {
                      {NULL, "print-ids", CLI_FLAG, NULL, &args.print_ids, 0, 0,
                       "print ids on one line, separated by spaces, in place of text"},
                      {NULL, "json", CLI_FLAG, NULL, &args.json, 0, 0, "print one JSON object at the end"},
+                     {NULL, "trace", CLI_TEXT, "FILE", &args.trace.path, 0, 0,
+                      "write when each op of each step ran, as Chrome's trace JSON (chrome://tracing, Perfetto)"},
                      {"q", "quiet", CLI_FLAG, NULL, &args.quiet, 0, 0, "no speed on stderr"}}},
         cli_model_group(&args.model),
     };
@@ -70,6 +74,7 @@ int cmd_run(int argc, char **argv) {
         code = cli_usage("run", "--json goes with neither --echo nor --print-ids");
     if (code == CLI_GO) code = run(&args, &opened, &session);
     tdl_session_destroy(session);
+    code = cli_trace_end(&args.trace, opened.device, code);
     cli_model_close(&opened);
     cli_generate_deinit(&args.generate);
     cli_prompt_deinit(&args.prompt);
@@ -95,6 +100,8 @@ static int run(run_args *args, cli_opened *opened, tdl_session **session) {
     }
     int32_t n_ctx = args->generate.n_ctx;
     if (n_ctx == 0) n_ctx = cli_default_n_ctx(&opened->info, ids.n + (size_t)args->generate.n_predict);
+    code = cli_trace_begin(&args->trace, opened->device);
+    if (code != CLI_GO) goto cleanup;
     code = cli_session_create(opened->model, &args->generate, n_ctx, session);
     if (code != CLI_GO) goto cleanup;
     if (tdl_session_push(*session, ids.items, ids.n, &err)) {

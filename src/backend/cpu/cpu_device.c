@@ -61,7 +61,7 @@ static tdl_status cpu_open(const tdl_device_desc *desc, tdl_device **out, tdl_er
 
     tdl_cpu_device *cpu = tdl_alloc(mem, 1, sizeof *cpu);
     if (!cpu) return tdl_fail(err, TDL_ERROR_MEMORY, "cpu: no memory for the device");
-    cpu->device = (tdl_device){.backend = &tdl_backend_cpu, .mem = mem, .features = features};
+    cpu->device = (tdl_device){.backend = &tdl_backend_cpu, .mem = mem, .features = features, .can_trace = true};
     snprintf(cpu->device.summary, sizeof cpu->device.summary, "cpu: %s, %d thread%s", isa, n_threads,
              n_threads == 1 ? "" : "s");
     status = tdl_pool_create(mem, n_threads, &cpu->pool, err);

@@ -2,7 +2,7 @@
 //
 // Each op divides into units; threads take runs of units from the op's counter as they get free, and meet at a barrier only
 // before an op that needs what others wrote (the plan says where). A unit's result does not depend on who computes it, so
-// the bits do not depend on the number of threads.
+// the bits do not depend on the number of threads. While a trace is on, each thread notes when it began and ended its part of an op.
 #include "backend/cpu/cpu_device.h"
 #include "base/checked.h"
 
@@ -25,6 +25,11 @@ typedef struct cpu_dim {
     int32_t add;
 } cpu_dim;
 
+// When a thread had its part in an op.
+typedef struct cpu_time {
+    uint64_t begin_ns, end_ns; // 0: it had none
+} cpu_time;
+
 typedef struct cpu_program {
     tdl_program program;
     cpu_op *ops;   // [n_ops]
@@ -32,11 +37,15 @@ typedef struct cpu_program {
     int32_t n_ops, n_dims;
     size_t scratch_size; // a thread, a multiple of 64
     uint8_t *scratch;    // [n_threads, scratch_size]
+    cpu_time *times;     // [n_threads, n_ops], of the current step; NULL: no trace
 } cpu_program;
 
 enum { CHUNKS_PER_THREAD = 8 };
 
 static void run_ops(void *arg, int32_t index);
+static bool run_units(cpu_op *op, uint8_t *scratch);
+static void begin_trace(cpu_program *p);
+static void end_trace(cpu_program *p);
 static void bind_tensor(cpu_program *p, tdl_tensor *t, int32_t id, tdl_buffer *const *buffers);
 
 tdl_status tdl_cpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
@@ -84,6 +93,7 @@ void tdl_cpu_program_destroy(tdl_program *program) {
     tdl_free(mem, p->ops);
     tdl_free(mem, p->dims);
     tdl_free(mem, p->scratch);
+    tdl_free(mem, p->times);
     tdl_free(mem, p);
 }
 
@@ -103,7 +113,9 @@ tdl_status tdl_cpu_submit(tdl_program *program, const tdl_step_counts *counts, t
         op->chunk = tdl_max_i64(1, n_threads == 1 ? op->n_units : op->n_units / (n_threads * CHUNKS_PER_THREAD));
         atomic_store_explicit(&op->next, 0, memory_order_relaxed);
     }
+    if (tdl_tracing(program->device->trace)) begin_trace(p);
     tdl_pool_run(device->pool, run_ops, p);
+    if (p->times) end_trace(p);
     pthread_mutex_unlock(&device->busy);
     return TDL_OK;
 }
@@ -112,15 +124,47 @@ static void run_ops(void *arg, int32_t index) {
     cpu_program *p = arg;
     tdl_pool *pool = ((tdl_cpu_device *)p->program.device)->pool;
     uint8_t *scratch = p->scratch + (size_t)index * p->scratch_size;
+    cpu_time *times = p->times ? p->times + (size_t)index * (size_t)p->n_ops : NULL;
     for (int32_t i = 0; i < p->n_ops; i++) {
         cpu_op *op = &p->ops[i];
         if (op->barrier) tdl_pool_barrier(pool);
-        int64_t first;
-        while ((first = atomic_fetch_add_explicit(&op->next, op->chunk, memory_order_relaxed)) < op->n_units) {
-            if (op->kernel) op->kernel->run(&op->call, first, tdl_min_i64(op->chunk, op->n_units - first), scratch);
-            else op->reference(&op->call);
-        }
+        uint64_t begin_ns = times ? tdl_now_ns() : 0;
+        bool some = run_units(op, scratch);
+        if (times && some) times[i] = (cpu_time){begin_ns, tdl_now_ns()};
     }
+}
+
+// Takes units until none is left; whether there were any for this thread.
+static bool run_units(cpu_op *op, uint8_t *scratch) {
+    int64_t first;
+    bool some = false;
+    while ((first = atomic_fetch_add_explicit(&op->next, op->chunk, memory_order_relaxed)) < op->n_units) {
+        some = true;
+        if (op->kernel) op->kernel->run(&op->call, first, tdl_min_i64(op->chunk, op->n_units - first), scratch);
+        else op->reference(&op->call);
+    }
+    return some;
+}
+
+// Without memory the step is not noted.
+static void begin_trace(cpu_program *p) {
+    size_t n = (size_t)tdl_pool_n_threads(((tdl_cpu_device *)p->program.device)->pool) * (size_t)p->n_ops;
+    p->times = tdl_alloc(p->program.device->mem, n, sizeof *p->times);
+    if (!p->times) p->program.device->trace->lost = true;
+}
+
+static void end_trace(cpu_program *p) {
+    tdl_trace *trace = p->program.device->trace;
+    int64_t step = tdl_trace_step(trace);
+    int32_t n_threads = tdl_pool_n_threads(((tdl_cpu_device *)p->program.device)->pool);
+    for (int32_t i = 0; i < p->n_ops; i++)
+        for (int32_t t = 0; t < n_threads; t++) {
+            const cpu_time *time = &p->times[(size_t)t * (size_t)p->n_ops + (size_t)i];
+            if (time->end_ns)
+                tdl_trace_op(trace, step, p->program.plan, i, p->ops[i].kernel, t, time->begin_ns, time->end_ns);
+        }
+    tdl_free(p->program.device->mem, p->times);
+    p->times = NULL;
 }
 
 // Points a call's tensor at its value's memory and remembers the dimension that changes with the step.

@@ -2,7 +2,7 @@
 //
 // Any library with the standard header's ABI serves. Some functions are wgpu-native's own and may be absent: without
 // EnumerateAdapters there is one adapter, the library's choice; without DevicePoll events come through ProcessEvents; without
-// CreateShaderModuleTrusted shaders check every index again.
+// CreateShaderModuleTrusted shaders check every index again; without GetTimestampPeriod a timestamp is a nanosecond.
 #ifndef TDL_BACKEND_WEBGPU_API_H
 #define TDL_BACKEND_WEBGPU_API_H
 

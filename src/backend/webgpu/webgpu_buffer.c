@@ -102,13 +102,20 @@ tdl_status tdl_webgpu_write(tdl_buffer *buffer, size_t offset, const void *src, 
 
 tdl_status tdl_webgpu_read_buffer(tdl_buffer *buffer, size_t offset, void *dst, size_t size, tdl_error *err) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)buffer->device;
-    const tdl_webgpu_buffer *b = (const tdl_webgpu_buffer *)buffer;
     if (!tdl_range_ok(offset, size, buffer->size))
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "webgpu: read of %zu bytes at %zu, the buffer has %zu", size, offset,
                         buffer->size);
     if (size == 0) return TDL_OK;
-    size_t first = offset / 4 * 4, n = (offset + size - first + 3) / 4 * 4; // within the padding
     pthread_mutex_lock(&d->lock);
+    tdl_status status = tdl_webgpu_read_locked(buffer, offset, dst, size, err);
+    pthread_mutex_unlock(&d->lock);
+    return status;
+}
+
+tdl_status tdl_webgpu_read_locked(tdl_buffer *buffer, size_t offset, void *dst, size_t size, tdl_error *err) {
+    tdl_webgpu_device *d = (tdl_webgpu_device *)buffer->device;
+    const tdl_webgpu_buffer *b = (const tdl_webgpu_buffer *)buffer;
+    size_t first = offset / 4 * 4, n = (offset + size - first + 3) / 4 * 4; // within the padding
     tdl_status status = tdl_webgpu_alive(d, err);
     tdl_webgpu_read *read = status == TDL_OK ? find_read(d, n, err) : NULL;
     if (read) {
@@ -122,7 +129,6 @@ tdl_status tdl_webgpu_read_buffer(tdl_buffer *buffer, size_t offset, void *dst, 
         if (status == TDL_OK) status = err ? err->code : TDL_ERROR_MEMORY;
         tdl_webgpu_reads_drop(d, buffer);
     }
-    pthread_mutex_unlock(&d->lock);
     return status;
 }
 

@@ -204,7 +204,8 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
     }
     // What kernels can make use of: ops/kernel.h.
     static const WGPUFeatureName wanted[] = {WGPUFeatureName_ShaderF16, WGPUFeatureName_Subgroups,
-                                             (WGPUFeatureName)WGPUNativeFeature_Subgroup};
+                                             (WGPUFeatureName)WGPUNativeFeature_Subgroup,
+                                             WGPUFeatureName_TimestampQuery};
     WGPUFeatureName features[sizeof wanted / sizeof *wanted];
     size_t n_features = 0;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !min; i++)
@@ -230,6 +231,7 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
     // Bindings are padded to 16 bytes, and one that is not whole begins up to an alignment earlier.
     d->device.value_size_max = limits.maxStorageBufferBindingSize - 16;
     if (!min) tdl_webgpu_find_features(d);
+    d->device.can_trace = !min && api->AdapterHasFeature(d->adapter, WGPUFeatureName_TimestampQuery);
     return TDL_OK;
 }
 
@@ -250,7 +252,8 @@ static void describe_features(tdl_webgpu_device *d, char *text, size_t size) {
     static const struct {
         uint32_t feature;
         const char *name;
-    } names[] = {{TDL_FEATURE_GPU_F16, "f16"}, {TDL_FEATURE_GPU_SUBGROUPS, "subgroups"}, {TDL_FEATURE_GPU_DOT4, "dot4"}};
+    } names[] = {
+        {TDL_FEATURE_GPU_F16, "f16"}, {TDL_FEATURE_GPU_SUBGROUPS, "subgroups"}, {TDL_FEATURE_GPU_DOT4, "dot4"}};
     text[0] = 0;
     d->device.features = 0;
     atomic_store(&d->lost, false); // the one before was destroyed

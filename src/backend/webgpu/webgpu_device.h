@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 typedef struct tdl_webgpu_program tdl_webgpu_program;
+typedef struct tdl_webgpu_times tdl_webgpu_times;
 
 // A compute pipeline, made once for a kernel with a decoder and its numbers of inputs and outputs.
 typedef struct tdl_webgpu_pipeline {
@@ -50,10 +51,10 @@ typedef struct tdl_webgpu_device {
     WGPUDevice handle;
     WGPUQueue queue;
     uint64_t buffer_size_max;
-    uint32_t offset_align; // of storage bindings
+    uint32_t offset_align;  // of storage bindings
     bool enables_subgroups; // shaders that use them must say so; naga does not know the word
-    pthread_mutex_t lock;  // guards all below; the functions below this struct want it held
-    tdl_vec pipelines;     // tdl_webgpu_pipeline
+    pthread_mutex_t lock;   // guards all below; the functions below this struct want it held
+    tdl_vec pipelines;      // tdl_webgpu_pipeline
     WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
     WGPUPipelineLayout pipeline_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
     WGPUCommandEncoder encoder; // a step and reads that are not submitted yet; NULL: none
@@ -92,6 +93,7 @@ tdl_status tdl_webgpu_buffer_create(tdl_device *device, size_t size, tdl_buffer 
 void tdl_webgpu_buffer_destroy(tdl_buffer *buffer);
 tdl_status tdl_webgpu_write(tdl_buffer *buffer, size_t offset, const void *src, size_t size, tdl_error *err);
 tdl_status tdl_webgpu_read_buffer(tdl_buffer *buffer, size_t offset, void *dst, size_t size, tdl_error *err);
+tdl_status tdl_webgpu_read_locked(tdl_buffer *buffer, size_t offset, void *dst, size_t size, tdl_error *err);
 WGPUBuffer tdl_webgpu_make_buffer(tdl_webgpu_device *device, size_t size, WGPUBufferUsage usage);
 void tdl_webgpu_reads_begin(tdl_webgpu_device *device);   // maps what was submitted
 void tdl_webgpu_reads_abandon(tdl_webgpu_device *device); // frees those whose encoder will never be submitted
@@ -109,6 +111,17 @@ tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *device, const tdl_kernel *
                                    WGPUComputePipeline *out, tdl_error *err);
 WGPUShaderModule tdl_webgpu_make_module(tdl_webgpu_device *device, const char *code);
 void tdl_webgpu_pipelines_free(tdl_webgpu_device *device);
+
+// webgpu_times.c: of a program's ops, for the device's trace
+tdl_status tdl_webgpu_times_create(tdl_webgpu_device *device, const tdl_plan *plan, tdl_webgpu_times **out,
+                                   tdl_error *err);
+void tdl_webgpu_times_destroy(tdl_webgpu_device *device, tdl_webgpu_times *times);
+const WGPUPassTimestampWrites *tdl_webgpu_times_of(tdl_webgpu_times *times, int32_t op); // until the next call
+// Encodes, behind the step's passes, that the timestamps be read. Errors: as a read's.
+tdl_status tdl_webgpu_times_submit(tdl_webgpu_device *device, tdl_webgpu_times *times, tdl_error *err);
+// Notes what has arrived; ran [n_ops]: the kernels of the step, NULL: it had nothing to do. times may be NULL.
+tdl_status tdl_webgpu_times_finish(tdl_webgpu_device *device, tdl_webgpu_times *times, const tdl_kernel *const *ran,
+                                   bool *pending, tdl_error *err);
 
 // webgpu_program.c
 tdl_status tdl_webgpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,

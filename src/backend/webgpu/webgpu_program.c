@@ -31,7 +31,9 @@ struct tdl_webgpu_program {
     webgpu_op *ops;             // [plan->n_ops]
     uint8_t *uniforms;          // [plan->n_ops, UNIFORM_STRIDE]
     WGPUBuffer uniform_buffer;
-    uint64_t submission; // the device's number of the submit that holds the last step; 0: none
+    uint64_t submission;     // the device's number of the submit that holds the last step; 0: none
+    tdl_webgpu_times *times; // NULL: never traced
+    const tdl_kernel **ran;  // [plan->n_ops] the kernels of the last step that was traced; NULL: never
 };
 
 static tdl_status compile_op(tdl_webgpu_program *p, int32_t index, tdl_error *err);
@@ -39,7 +41,9 @@ static tdl_status bind(tdl_webgpu_program *p, int32_t value, WGPUBindGroupEntry 
                        tdl_error *err);
 static void set_rows(tdl_webgpu_program *p, webgpu_op *op, const tdl_step_counts *counts);
 static void pick_kernel(webgpu_op *op);
-static void encode(tdl_webgpu_program *p);
+static tdl_status begin_trace(tdl_webgpu_program *p, tdl_error *err);
+static void encode(tdl_webgpu_program *p, bool timed);
+static void end_pass(tdl_webgpu_device *d, WGPUComputePassEncoder pass);
 
 static void on_work_done(WGPUQueueWorkDoneStatus status, WGPUStringView message, void *user, void *number) {
     (void)status, (void)message;
@@ -121,7 +125,9 @@ void tdl_webgpu_program_destroy(tdl_program *program) {
     for (int32_t i = 0; i < program->plan->n_ops && p->ops; i++)
         if (p->ops[i].group) d->api.BindGroupRelease(p->ops[i].group);
     if (p->uniform_buffer) d->api.BufferRelease(p->uniform_buffer);
+    tdl_webgpu_times_destroy(d, p->times);
     pthread_mutex_unlock(&d->lock);
+    tdl_free(d->device.mem, p->ran);
     tdl_free(d->device.mem, p->ops);
     tdl_free(d->device.mem, p->uniforms);
     tdl_free(d->device.mem, p);
@@ -195,9 +201,11 @@ tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts
             return tdl_fail(err, TDL_ERROR_ARGUMENT, "webgpu: a step of %d rows of kind %d, the plan has at most %d",
                             counts->n[i], i, program->plan->max.n[i]);
     int32_t n_ops = program->plan->n_ops;
+    bool timed = tdl_tracing(d->device.trace);
     pthread_mutex_lock(&d->lock);
     tdl_status status = tdl_webgpu_flush(d, err); // the uniforms of a step that is encoded must not change
     if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
+    if (status == TDL_OK && timed) status = begin_trace(p, err);
     if (status == TDL_OK) {
         for (int32_t i = 0; i < n_ops; i++) {
             webgpu_op *op = &p->ops[i];
@@ -211,8 +219,9 @@ tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts
         }
         tdl_webgpu_scope_begin(d);
         d->api.QueueWriteBuffer(d->queue, p->uniform_buffer, 0, p->uniforms, (size_t)n_ops * UNIFORM_STRIDE);
-        encode(p);
+        encode(p, timed);
         status = tdl_webgpu_scope_end(d, "encoding a step", err);
+        if (status == TDL_OK && timed) status = tdl_webgpu_times_submit(d, p->times, err);
         p->submission = d->n_submitted + 1; // the next flush's
     }
     pthread_mutex_unlock(&d->lock);
@@ -236,18 +245,39 @@ static void pick_kernel(webgpu_op *op) {
     op->pipeline = op->pipelines[i];
 }
 
-static void encode(tdl_webgpu_program *p) {
+static tdl_status begin_trace(tdl_webgpu_program *p, tdl_error *err) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)p->program.device;
-    WGPUComputePassEncoder pass = d->api.CommandEncoderBeginComputePass(tdl_webgpu_encoder(d), NULL);
+    size_t n_ops = (size_t)p->program.plan->n_ops;
+    if (!p->ran) p->ran = tdl_alloc(d->device.mem, n_ops, sizeof *p->ran);
+    if (!p->ran) return tdl_fail(err, TDL_ERROR_MEMORY, "webgpu: no memory to trace %zu ops", n_ops);
+    return p->times ? TDL_OK : tdl_webgpu_times_create(d, p->program.plan, &p->times, err);
+}
+
+// One pass for all ops; timed: one for each.
+static void encode(tdl_webgpu_program *p, bool timed) {
+    tdl_webgpu_device *d = (tdl_webgpu_device *)p->program.device;
+    WGPUCommandEncoder encoder = tdl_webgpu_encoder(d);
+    WGPUComputePassEncoder pass = timed ? NULL : d->api.CommandEncoderBeginComputePass(encoder, NULL);
     WGPUComputePipeline set = NULL;
     for (int32_t i = 0; i < p->program.plan->n_ops; i++) {
         const webgpu_op *op = &p->ops[i];
-        if (!op->groups[0] || !op->groups[1] || !op->groups[2]) continue; // nothing to do in this step
-        if (op->pipeline != set) d->api.ComputePassEncoderSetPipeline(pass, op->pipeline);
+        bool idle = !op->groups[0] || !op->groups[1] || !op->groups[2]; // nothing to do in this step
+        if (timed) p->ran[i] = idle ? NULL : op->kernel;
+        if (idle) continue;
+        if (timed) {
+            const WGPUComputePassDescriptor desc = {.timestampWrites = tdl_webgpu_times_of(p->times, i)};
+            pass = d->api.CommandEncoderBeginComputePass(encoder, &desc);
+        }
+        if (timed || op->pipeline != set) d->api.ComputePassEncoderSetPipeline(pass, op->pipeline);
         set = op->pipeline;
         d->api.ComputePassEncoderSetBindGroup(pass, 0, op->group, 1, &(uint32_t){(uint32_t)i * UNIFORM_STRIDE});
         d->api.ComputePassEncoderDispatchWorkgroups(pass, op->groups[0], op->groups[1], op->groups[2]);
+        if (timed) end_pass(d, pass);
     }
+    if (!timed) end_pass(d, pass);
+}
+
+static void end_pass(tdl_webgpu_device *d, WGPUComputePassEncoder pass) {
     d->api.ComputePassEncoderEnd(pass);
     d->api.ComputePassEncoderRelease(pass);
 }
@@ -255,15 +285,16 @@ static void encode(tdl_webgpu_program *p) {
 tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, tdl_error *err) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)device;
     const tdl_webgpu_program *p = (const tdl_webgpu_program *)program;
-    bool reading = false;
+    bool reading = false, timing = false;
     pthread_mutex_lock(&d->lock);
     tdl_status status = tdl_webgpu_flush(d, err);
     if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
     if (status == TDL_OK)
         status = tdl_webgpu_reads_finish(d, p ? p->buffers : NULL, p ? p->program.plan->n_buffers : 0, &reading, err);
+    if (status == TDL_OK && p) status = tdl_webgpu_times_finish(d, p->times, p->ran, &timing, err);
     if (status != TDL_OK) tdl_webgpu_reads_drop(d, NULL);
     uint64_t last = p ? p->submission : d->n_submitted;
-    if (status == TDL_OK && (reading || atomic_load(&d->n_done) < last)) status = TDL_PENDING;
+    if (status == TDL_OK && (reading || timing || atomic_load(&d->n_done) < last)) status = TDL_PENDING;
     pthread_mutex_unlock(&d->lock);
     return status;
 }
