@@ -250,30 +250,37 @@ static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, co
                          .output = call->n_in};
     for (int i = 0; i < TDL_STEP_INPUT_COUNT; i++) o->plan.step_values[i] = -1;
     tdl_status status = TDL_OK;
-    for (int32_t i = 0; i < TDL_BUFFER_BOUND + n && status == TDL_OK; i++) {
+    for (int32_t i = 0; i < TDL_BUFFER_BOUND + n; i++) {
         int32_t v = i - TDL_BUFFER_BOUND;
         o->bound[i] = v >= 0 ? v : -1;
-        o->sizes[i] = 16;
-        if (v >= 0) {
-            tdl_tensor t = v < call->n_in ? call->in[v] : call->out[v - call->n_in];
-            o->sizes[i] = buffer_size(span_of(&t));
-            t.data = NULL;
-            o->values[v] = (tdl_value){.name = "",
-                                       .kind = TDL_VALUE_STATE,
-                                       .tensor = t,
-                                       .base = -1,
-                                       .weight = v,
-                                       .buffer = i,
-                                       .offset = MARGIN};
-            if (v < call->n_in) o->op.in[v] = v;
-            else o->op.out[v - call->n_in] = v;
-        }
-        status = s->device->backend->buffer_create(s->device, o->sizes[i], &o->buffers[i], err);
+        o->sizes[i] += 16;
+        if (v < 0) continue;
+        tdl_tensor t = v < call->n_in ? call->in[v] : call->out[v - call->n_in];
+        bool index = t.dtype == TDL_DTYPE_I32; // with its like in one buffer
+        int32_t buffer = index ? TDL_BUFFER_STEP : i;
+        o->values[v] = (tdl_value){.name = "",
+                                   .kind = TDL_VALUE_STATE,
+                                   .tensor = t,
+                                   .base = -1,
+                                   .weight = v,
+                                   .buffer = buffer,
+                                   .offset = index ? o->sizes[TDL_BUFFER_STEP] : MARGIN};
+        o->values[v].tensor.data = NULL;
+        if (index) o->sizes[buffer] += (span_of(&t) + 15) / 16 * 16;
+        else o->sizes[buffer] = buffer_size(span_of(&t));
+        if (v < call->n_in) o->op.in[v] = v;
+        else o->op.out[v - call->n_in] = v;
     }
+    for (int32_t i = 0; i < TDL_BUFFER_BOUND + n && status == TDL_OK; i++)
+        status = s->device->backend->buffer_create(s->device, o->sizes[i], &o->buffers[i], err);
     for (int32_t v = 0; v < call->n_in && status == TDL_OK; v++) {
         bool shared = f->c->in_place && v == tdl_op_get(f->op)->in_place; // its numbers lie in `initial`
-        status = fill_buffer(o->buffers[TDL_BUFFER_BOUND + v], &call->in[v], shared ? f->initial[0] : call->in[v].data,
-                             0xff, err);
+        if (o->values[v].buffer == TDL_BUFFER_STEP)
+            status = s->device->backend->write(o->buffers[TDL_BUFFER_STEP], o->values[v].offset, call->in[v].data,
+                                               span_of(&call->in[v]), err);
+        else
+            status = fill_buffer(o->buffers[TDL_BUFFER_BOUND + v], &call->in[v],
+                                 shared ? f->initial[0] : call->in[v].data, 0xff, err);
     }
     if (status == TDL_OK) status = s->device->backend->compile(s->device, &o->plan, o->buffers, &o->program, err);
     return status;
@@ -302,7 +309,7 @@ static bool run(suite *s, op_fixture *f, one_op *o, uint8_t **packed) {
     tdl_buffer **outputs = &o->buffers[TDL_BUFFER_BOUND + call->n_in];
     for (int32_t i = 0; i < call->n_out && status == TDL_OK; i++)
         status = fill_buffer(outputs[i], &call->out[i], f->initial[i], GUARD_BYTE, &err);
-    if (status == TDL_OK) status = backend->submit(o->program, &(tdl_step_counts){{0}}, &err);
+    if (status == TDL_OK) status = backend->submit(o->program, &(tdl_step_counts){.n = {0}}, &err);
     for (int32_t i = 0; i < call->n_out && status == TDL_OK; i++) {
         bytes[i] = malloc(outputs[i]->size);
         if (!bytes[i]) exit(1);

@@ -182,7 +182,7 @@ static void check_table(tdl_device *device, int64_t n_rows, int32_t n_parts, int
         }
     }
     if (tdl_exec_create(device, plan, bound, &exec, &err) != TDL_OK) fail_msg("%s", err.message);
-    tdl_step step = {.counts = {{0, N_IDS, 0, 0}}, .inputs = {[TDL_STEP_IDS] = ids}};
+    tdl_step step = {.counts = {.n = {0, N_IDS, 0, 0}}, .inputs = {[TDL_STEP_IDS] = ids}};
     size_t y_size = (size_t)(N_IDS * n_rows) * sizeof(float);
     float *y = malloc(y_size);
     assert_int_equal(tdl_exec_step(exec, &step, &err), TDL_OK);

@@ -14,6 +14,7 @@ typedef enum tdl_rows { TDL_ROWS_FIXED = 0, TDL_ROWS_TOKENS, TDL_ROWS_SEQS, TDL_
 // What is in a step: counts [TDL_ROWS_COUNT]; [TDL_ROWS_FIXED] is not used.
 typedef struct tdl_step_counts {
     int32_t n[TDL_ROWS_COUNT];
+    int32_t n_seq_pages; // pages that the longest sequence uses, so many columns of the page table; 0: as many as there are
 } tdl_step_counts;
 
 typedef enum tdl_value_kind {

@@ -70,6 +70,8 @@ void tdl_step_runner_add(tdl_step_runner *r, tdl_timeline *t, int32_t n_tokens, 
         r->inputs[TDL_STEP_OUTPUTS][(*n_outputs)++] = *n;
     }
     r->inputs[TDL_STEP_SEQ_START][seq + 1] = *n;
+    int32_t n_pages = (t->n_computed + n_tokens + TDL_KV_PAGE - 1) / TDL_KV_PAGE;
+    if (n_pages > r->counts.n_seq_pages) r->counts.n_seq_pages = n_pages;
 }
 
 tdl_status tdl_step_runner_submit(tdl_step_runner *r, tdl_error *err) {

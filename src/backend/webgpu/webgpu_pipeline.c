@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BINDINGS_MAX = 1 + TDL_OP_IN_MAX + TDL_OP_OUT_MAX };
+enum { BINDINGS_MAX = 1 + TDL_OP_IN_MAX + TDL_OP_OUT_MAX + 1 };
 
 static void make_layouts(tdl_webgpu_device *d, int32_t n_in, int32_t n_out);
 static WGPUComputePipeline make_pipeline(tdl_webgpu_device *d, const char *code, int32_t n_in, int32_t n_out);
@@ -15,9 +15,11 @@ tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *d, const tdl_kernel *kerne
                                    WGPUComputePipeline *out, tdl_error *err) {
     const char *decoder = kernel->wgsl_decoder ? kernel->wgsl_decoder(call) : NULL;
     tdl_webgpu_pipeline *p;
+    int32_t n_in, n_out;
+    tdl_webgpu_count_bindings(kernel, call, &n_in, &n_out);
     for (size_t i = 0; i < d->pipelines.n; i++) {
         p = tdl_vec_at(&d->pipelines, tdl_webgpu_pipeline, i);
-        if (p->kernel == kernel && p->decoder == decoder && p->n_in == call->n_in && p->n_out == call->n_out) {
+        if (p->kernel == kernel && p->decoder == decoder && p->n_in == n_in && p->n_out == n_out) {
             *out = p->handle;
             return TDL_OK;
         }
@@ -34,8 +36,8 @@ tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *d, const tdl_kernel *kerne
     char what[80];
     snprintf(what, sizeof what, "making a pipeline for %s", kernel->name);
     tdl_webgpu_scope_begin(d);
-    make_layouts(d, call->n_in, call->n_out);
-    WGPUComputePipeline handle = make_pipeline(d, code.ptr, call->n_in, call->n_out);
+    make_layouts(d, n_in, n_out);
+    WGPUComputePipeline handle = make_pipeline(d, code.ptr, n_in, n_out);
     tdl_status status = tdl_webgpu_scope_end(d, what, err);
     tdl_str_deinit(&code);
     if (status != TDL_OK) {
@@ -43,10 +45,21 @@ tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *d, const tdl_kernel *kerne
         return status;
     }
     p = tdl_vec_add(&d->pipelines);
-    *p = (tdl_webgpu_pipeline){
-        .kernel = kernel, .decoder = decoder, .n_in = call->n_in, .n_out = call->n_out, .handle = handle};
+    *p = (tdl_webgpu_pipeline){.kernel = kernel, .decoder = decoder, .n_in = n_in, .n_out = n_out, .handle = handle};
     *out = handle;
     return TDL_OK;
+}
+
+void tdl_webgpu_count_bindings(const tdl_kernel *kernel, const tdl_call *call, int32_t *n_in, int32_t *n_out) {
+    *n_in = 0;
+    *n_out = call->n_out + (kernel->scratch_size != NULL);
+    bool has_indices = false;
+    for (int32_t i = 0; i < call->n_in; i++) {
+        bool index = call->in[i].dtype == TDL_DTYPE_I32;
+        if (!index || !has_indices) ++*n_in;
+        has_indices |= index;
+    }
+    if (kernel->is_merge) *n_in = *n_out = 1;
 }
 
 // The uniforms, then inputs, read-only, then outputs.
@@ -94,7 +107,7 @@ void tdl_webgpu_pipelines_free(tdl_webgpu_device *d) {
     for (size_t i = 0; i < d->pipelines.n; i++)
         d->api.ComputePipelineRelease(tdl_vec_at(&d->pipelines, tdl_webgpu_pipeline, i)->handle);
     for (int i = 0; i <= TDL_OP_IN_MAX; i++)
-        for (int j = 0; j <= TDL_OP_OUT_MAX; j++) {
+        for (int j = 0; j <= TDL_OP_OUT_MAX + 1; j++) {
             if (d->pipeline_layouts[i][j]) d->api.PipelineLayoutRelease(d->pipeline_layouts[i][j]);
             if (d->group_layouts[i][j]) d->api.BindGroupLayoutRelease(d->group_layouts[i][j]);
         }
