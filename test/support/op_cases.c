@@ -26,6 +26,7 @@
 #include "ops/quantize/quantize_cases.h"
 #include "ops/rms_norm/rms_norm_cases.h"
 #include "ops/rope/rope_cases.h"
+#include "ops/rope_attention/rope_attention_cases.h"
 #include "ops/rope_table/rope_table_cases.h"
 #include "ops/take_rows/take_rows_cases.h"
 

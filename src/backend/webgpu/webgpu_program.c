@@ -181,7 +181,7 @@ static void set_call(tdl_webgpu_program *p, int32_t index) {
     for (int32_t i = 0; i < from->n_out; i++) op->call.out[i] = plan->values[from->out[i]].tensor;
     for (int32_t i = 0; i <= TDL_PLAN_FEW_MAX; i++) {
         const tdl_kernel *kernel = i < TDL_PLAN_FEW_MAX ? from->few[i] : from->kernel;
-        size_t size = kernel && kernel->scratch_size ? kernel->scratch_size(&op->call) : 0;
+        size_t size = kernel && kernel->scratch_size ? kernel->scratch_size(&op->call) + 1 : 0; // bound where there are no rows too
         if (size > p->scratch_size) p->scratch_size = size;
         p->merges |= kernel && kernel->merge;
     }
