@@ -123,6 +123,42 @@ static void bad_shader_is_an_error(void **state) {
     tdl_device_close(device);
 }
 
+// In a plan, where several threads make the pipelines: the broken one is named, and the device can go on.
+static void bad_shader_in_a_plan_is_named(void **state) {
+    (void)state;
+    tdl_device *device = open_device("webgpu");
+    const tdl_kernel broken = {.name = "broken", .backend = TDL_BACKEND_WEBGPU, .wgsl = {"this is no shader"}};
+    const tdl_attrs relu = {.act = TDL_ACT_RELU};
+    tdl_error err = {0};
+    tdl_graph g;
+    tdl_tensor t;
+    tdl_plan *plan;
+    tdl_exec *exec = NULL;
+    tdl_buffer *bound[16] = {NULL};
+    tdl_graph_init(&g, device->mem);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){4, 64}, NULL, &t, &err), TDL_OK);
+    int32_t x = tdl_graph_weight(&g, "x", 0, &t);
+    int32_t y = tdl_graph_op(&g, "y", TDL_OP_ACT, &relu, 1, &x);
+    tdl_graph_output(&g, tdl_graph_op(&g, "z", TDL_OP_ADD, NULL, 2, (int32_t[]){y, x}));
+    assert_int_equal(tdl_plan_create(&g, &(tdl_plan_desc){.device = device}, &plan, &err), TDL_OK);
+    tdl_graph_deinit(&g);
+    assert_true(plan->n_ops == 2 && plan->n_buffers <= 16);
+    for (int32_t i = 0; i < plan->n_buffers; i++)
+        if (plan->buffer_value[i] >= 0) device->backend->buffer_create(device, plan->buffer_sizes[i], &bound[i], NULL);
+    const tdl_kernel *right = plan->ops[1].kernel;
+    plan->ops[1].kernel = &broken;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tdl_exec_create(device, plan, bound, &exec, &err), TDL_ERROR_DEVICE);
+        assert_non_null(strstr(err.message, "broken"));
+    }
+    plan->ops[1].kernel = right;
+    if (tdl_exec_create(device, plan, bound, &exec, &err) != TDL_OK) fail_msg("%s", err.message);
+    tdl_exec_destroy(exec);
+    for (int i = 0; i < 16; i++) device->backend->buffer_destroy(bound[i]);
+    tdl_plan_destroy(plan);
+    tdl_device_close(device);
+}
+
 static void missing_kernel_is_named(void **state) {
     (void)state;
     tdl_device *device = open_device("webgpu");
@@ -549,6 +585,7 @@ int main(void) {
         cmocka_unit_test(names),
         cmocka_unit_test(list),
         cmocka_unit_test(bad_shader_is_an_error),
+        cmocka_unit_test(bad_shader_in_a_plan_is_named),
         cmocka_unit_test(missing_kernel_is_named),
         cmocka_unit_test(value_over_the_limit_is_named),
         cmocka_unit_test(buffers_round_trip),

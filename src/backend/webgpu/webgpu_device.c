@@ -295,7 +295,7 @@ static void on_lost(WGPUDevice const *device, WGPUDeviceLostReason reason, WGPUS
 static void on_error(WGPUDevice const *device, WGPUErrorType type, WGPUStringView message, void *user, void *unused) {
     (void)device, (void)type, (void)unused;
     tdl_webgpu_device *d = user;
-    if (!d->error_message[0]) copy_text(d->error_message, sizeof d->error_message, message);
+    if (!atomic_exchange(&d->has_error, true)) copy_text(d->error_message, sizeof d->error_message, message);
 }
 
 typedef struct scope_result {
@@ -329,9 +329,9 @@ tdl_status tdl_webgpu_probe(tdl_webgpu_device *d, tdl_error *err) {
 
 // What on_error was told, once.
 static tdl_status unscoped_error(tdl_webgpu_device *d, tdl_error *err) {
-    if (!d->error_message[0]) return TDL_OK;
+    if (!atomic_load(&d->has_error)) return TDL_OK;
     tdl_fail(err, TDL_ERROR_DEVICE, "webgpu: %s", d->error_message);
-    d->error_message[0] = 0;
+    atomic_store(&d->has_error, false);
     return TDL_ERROR_DEVICE;
 }
 

@@ -64,7 +64,8 @@ typedef struct tdl_webgpu_device {
     atomic_ullong n_done; // submits that have ended
     atomic_bool lost;
     char lost_message[200];
-    char error_message[200]; // of an error outside of any scope; empty: none
+    atomic_bool has_error;   // one outside of any scope was seen, by whichever thread
+    char error_message[200]; // its message
 } tdl_webgpu_device;
 
 typedef struct tdl_webgpu_buffer {
@@ -111,6 +112,8 @@ tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *device, const tdl_kernel *
                                    WGPUComputePipeline *out, tdl_error *err);
 // A kernel's storage bindings: read-only ones, then those it writes. Of kernels that only merge: {1, 1}.
 void tdl_webgpu_count_bindings(const tdl_kernel *kernel, const tdl_call *call, int32_t *n_in, int32_t *n_out);
+// Makes those that the plan lacks, with several threads. What fails is left to tdl_webgpu_pipeline_get.
+void tdl_webgpu_pipelines_ahead(tdl_webgpu_device *device, const tdl_plan *plan);
 WGPUShaderModule tdl_webgpu_make_module(tdl_webgpu_device *device, const char *code);
 void tdl_webgpu_pipelines_free(tdl_webgpu_device *device);
 

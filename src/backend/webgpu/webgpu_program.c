@@ -121,6 +121,7 @@ tdl_status tdl_webgpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buff
         if (p->scratch_size) p->scratch = tdl_webgpu_make_buffer(d, p->scratch_size, WGPUBufferUsage_Storage);
         status = tdl_webgpu_scope_end(d, "making the uniforms' and the scratch buffer", err);
     }
+    if (status == TDL_OK) tdl_webgpu_pipelines_ahead(d, plan);
     for (int32_t i = 0; i < plan->n_ops && status == TDL_OK; i++) status = compile_op(p, i, err);
     pthread_mutex_unlock(&d->lock);
     if (status != TDL_OK) {
