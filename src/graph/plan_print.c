@@ -63,7 +63,7 @@ static void print_float(tdl_str *text, const char *name, float value) {
 
 static void print_attrs(const tdl_attrs *attrs, tdl_op op, tdl_str *text) {
     tdl_attrs a = *attrs;
-    if (op == TDL_OP_ACT || op == TDL_OP_GLU) {
+    if (op == TDL_OP_ACT || op == TDL_OP_GLU || op == TDL_OP_ACT_GRAD || op == TDL_OP_GLU_GRAD) {
         tdl_str_format(text, " %s", tdl_act_name((tdl_act)a.act));
         a.act = 0;
     }

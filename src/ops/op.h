@@ -10,7 +10,7 @@
 
 typedef enum tdl_op {
     TDL_OP_NONE = 0,
-#define TDL_OP(id, name, n_in_min, n_in_max, n_out, rows_from, in_place) TDL_OP_##id,
+#define TDL_OP(id, name, n_in_min, n_in_max, n_out, rows_from, in_place, given) TDL_OP_##id,
 #include "ops/ops.def"
 #undef TDL_OP
     TDL_OP_COUNT
@@ -57,8 +57,9 @@ typedef struct tdl_op_info {
     const char *name;
     int32_t n_in_min, n_in_max, n_out;
     int32_t rows_from, in_place;
+    bool outs_given; // the caller sets out[] before infer, which checks them
     // Sets dtype and shape of out[] (contiguous, data NULL) from in[] and attrs, or says what is wrong: ARGUMENT, with the shapes.
-    // KV_APPEND's outputs are given, not inferred: the caller sets out[] to the caches and the rule checks them.
+    // Given outputs are checked instead.
     tdl_status (*infer)(tdl_call *call, tdl_error *err);
     // Computes all of out[] from in[]. Layout must be ROWS.
     void (*reference)(const tdl_call *call);
@@ -66,6 +67,7 @@ typedef struct tdl_op_info {
 
 const tdl_op_info *tdl_op_get(tdl_op op); // for NONE: a row named "none"
 const char *tdl_act_name(tdl_act act);
-float tdl_act_apply(tdl_act act, float x); // the scalar definition, in double inside
+double tdl_act_apply(tdl_act act, double x); // the scalar definition
+double tdl_act_slope(tdl_act act, double x); // its derivative; relu's is 0 at 0
 
 #endif

@@ -6,10 +6,11 @@
 #ifndef TDL_OPS_OP_IMPL_H
 #define TDL_OPS_OP_IMPL_H
 
+#include "base/checked.h"
 #include "ops/op.h"
 
-#define TDL_OP(id, name, n_in_min, n_in_max, n_out, rows_from, in_place) \
-    tdl_status tdl_##name##_infer(tdl_call *call, tdl_error *err);       \
+#define TDL_OP(id, name, n_in_min, n_in_max, n_out, rows_from, in_place, given) \
+    tdl_status tdl_##name##_infer(tdl_call *call, tdl_error *err);              \
     void tdl_##name##_reference(const tdl_call *call);
 #include "ops/ops.def"
 #undef TDL_OP
@@ -28,6 +29,9 @@ tdl_status tdl_op_expect_floats(const char *op, const char *name, const tdl_tens
                                 const int64_t *shape, tdl_error *err);
 // out[i] becomes contiguous F32 of the shape of t, without data.
 tdl_status tdl_op_out_like(tdl_call *call, int32_t i, const tdl_tensor *t, tdl_error *err);
+// ARGUMENT unless attrs.act is one of the functions; unless attrs.parts is at least 1.
+tdl_status tdl_op_expect_act(const char *op, const tdl_call *call, tdl_error *err);
+tdl_status tdl_op_expect_parts(const char *op, const tdl_call *call, tdl_error *err);
 
 // ---- rows and elements ----------------------------------------------------------------------------------------------
 
@@ -51,16 +55,36 @@ static inline bool tdl_f32_rows(const tdl_tensor *t) {
 // The same as tdl_row, for rows that tdl_f32_rows has passed.
 static inline float *tdl_f32_row(const tdl_tensor *t, int64_t row) { return (float *)(void *)tdl_row(t, row); }
 
-// Element i of a row of a plain float dtype.
+// Element i of a row of a plain float dtype. F64 is read and written as it is.
 static inline double tdl_at(const tdl_tensor *t, const uint8_t *row, int64_t i) {
+    const uint8_t *element = row + i * t->strides[t->n_dims - 1];
     float value;
-    tdl_dtype_get(t->dtype)->decode(row + i * t->strides[t->n_dims - 1], &value, 1);
-    return value;
+    double wide;
+    switch (t->dtype) {
+    case TDL_DTYPE_F32: memcpy(&value, element, sizeof value); return value;
+    case TDL_DTYPE_F64: memcpy(&wide, element, sizeof wide); return wide;
+    default: tdl_dtype_get(t->dtype)->decode(element, &value, 1); return value;
+    }
 }
 
 static inline void tdl_put(const tdl_tensor *t, uint8_t *row, int64_t i, double value) {
+    uint8_t *element = row + i * t->strides[t->n_dims - 1];
     float rounded = (float)value;
-    tdl_dtype_get(t->dtype)->encode(&rounded, row + i * t->strides[t->n_dims - 1], 1);
+    if (t->dtype == TDL_DTYPE_F64) memcpy(element, &value, sizeof value);
+    else tdl_dtype_get(t->dtype)->encode(&rounded, element, 1);
+}
+
+// Columns [first, first + n) of a row of a matrix of any dtype that decodes; first and n are multiples of its block.
+void tdl_decode_columns(const tdl_tensor *matrix, int64_t row, int64_t first, int64_t n, double *dst);
+
+// Items [first, end) of part `part` when n items are cut into n_parts, ceil(n / n_parts) each; the last may have fewer or none.
+typedef struct tdl_range {
+    int64_t first, end;
+} tdl_range;
+
+static inline tdl_range tdl_part_of(int64_t n, int64_t n_parts, int64_t part) {
+    int64_t size = tdl_div_up(n, n_parts), first = tdl_min_i64(n, part * size);
+    return (tdl_range){.first = first, .end = tdl_min_i64(n, first + size)};
 }
 
 // Element i of a vector of I32.

@@ -13,6 +13,8 @@ static void f16_decode(const void *src, float *dst, int64_t n);
 static void f16_encode(const float *src, void *dst, int64_t n);
 static void bf16_decode(const void *src, float *dst, int64_t n);
 static void bf16_encode(const float *src, void *dst, int64_t n);
+static void f64_decode(const void *src, float *dst, int64_t n);
+static void f64_encode(const float *src, void *dst, int64_t n);
 
 #define CONVERSIONS(id, prefix) [TDL_DTYPE_##id].decode = prefix##_decode, [TDL_DTYPE_##id].encode = prefix##_encode
 
@@ -33,6 +35,7 @@ static const tdl_dtype_info infos[TDL_DTYPE_COUNT] = {
     CONVERSIONS(Q5_K, tdl_q5_k),
     CONVERSIONS(Q6_K, tdl_q6_k),
     CONVERSIONS(A8, tdl_a8),
+    CONVERSIONS(F64, f64),
 };
 
 const tdl_dtype_info *tdl_dtype_get(tdl_dtype dtype) {
@@ -151,5 +154,22 @@ static void bf16_encode(const float *src, void *dst, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         uint16_t h = tdl_bf16_from_f32(src[i]);
         memcpy(bytes + 2 * i, &h, sizeof h);
+    }
+}
+
+static void f64_decode(const void *src, float *dst, int64_t n) {
+    const uint8_t *bytes = src;
+    for (int64_t i = 0; i < n; i++) {
+        double value;
+        memcpy(&value, bytes + 8 * i, sizeof value);
+        dst[i] = (float)value;
+    }
+}
+
+static void f64_encode(const float *src, void *dst, int64_t n) {
+    uint8_t *bytes = dst;
+    for (int64_t i = 0; i < n; i++) {
+        double value = src[i];
+        memcpy(bytes + 8 * i, &value, sizeof value);
     }
 }

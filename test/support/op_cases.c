@@ -13,21 +13,43 @@
 #include <unistd.h>
 
 #include "ops/act/act_cases.h"
+#include "ops/act_grad/act_grad_cases.h"
+#include "ops/adamw/adamw_cases.h"
 #include "ops/add/add_cases.h"
 #include "ops/add_layer_norm/add_layer_norm_cases.h"
 #include "ops/add_rms_norm/add_rms_norm_cases.h"
+#include "ops/add_rows/add_rows_cases.h"
 #include "ops/attention/attention_cases.h"
+#include "ops/clip/clip_cases.h"
+#include "ops/copy/copy_cases.h"
+#include "ops/cross_entropy/cross_entropy_cases.h"
+#include "ops/cross_entropy_grad/cross_entropy_grad_cases.h"
+#include "ops/dropout/dropout_cases.h"
 #include "ops/embed/embed_cases.h"
+#include "ops/embed_grad/embed_grad_cases.h"
+#include "ops/fill/fill_cases.h"
 #include "ops/glu/glu_cases.h"
+#include "ops/glu_grad/glu_grad_cases.h"
 #include "ops/kv_append/kv_append_cases.h"
 #include "ops/layer_norm/layer_norm_cases.h"
 #include "ops/linear/linear_cases.h"
+#include "ops/layer_norm_grad/layer_norm_grad_cases.h"
 #include "ops/matmul/matmul_cases.h"
+#include "ops/matmul_grad_w/matmul_grad_w_cases.h"
+#include "ops/matmul_grad_x/matmul_grad_x_cases.h"
 #include "ops/quantize/quantize_cases.h"
 #include "ops/rms_norm/rms_norm_cases.h"
+#include "ops/rms_norm_grad/rms_norm_grad_cases.h"
 #include "ops/rope/rope_cases.h"
 #include "ops/rope_attention/rope_attention_cases.h"
 #include "ops/rope_table/rope_table_cases.h"
+#include "ops/scale/scale_cases.h"
+#include "ops/self_attention/self_attention_cases.h"
+#include "ops/self_attention_grad_kv/self_attention_grad_kv_cases.h"
+#include "ops/self_attention_grad_q/self_attention_grad_q_cases.h"
+#include "ops/self_attention_stats/self_attention_stats_cases.h"
+#include "ops/sum_parts/sum_parts_cases.h"
+#include "ops/sum_squares/sum_squares_cases.h"
 #include "ops/take_rows/take_rows_cases.h"
 
 enum { GUARD_SIZE = 64, GUARD_BYTE = 0xa5, PREPARE_ROWS = 64 };
@@ -38,7 +60,7 @@ static void compute_expected(op_fixture *f, const tdl_call *call);
 
 const op_case_set *op_case_set_of(tdl_op op) {
     static const op_case_set *const sets[TDL_OP_COUNT] = {
-#define TDL_OP(id, name, n_in_min, n_in_max, n_out, rows_from, in_place) [TDL_OP_##id] = &name##_cases,
+#define TDL_OP(id, name, n_in_min, n_in_max, n_out, rows_from, in_place, given) [TDL_OP_##id] = &name##_cases,
 #include "ops/ops.def"
 #undef TDL_OP
     };
@@ -115,12 +137,11 @@ static void fill(op_fixture *f, const tdl_tensor *t) {
     free(row);
 }
 
-tdl_tensor *op_input(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, const int64_t *shape, int64_t pad) {
-    tdl_tensor *t = &f->call.in[i];
-    f->call.n_in = i + 1 > f->call.n_in ? i + 1 : f->call.n_in;
+static tdl_tensor *make_tensor(op_fixture *f, tdl_tensor *t, tdl_dtype dtype, int32_t n_dims, const int64_t *shape,
+                               int64_t pad) {
     tdl_error err = {0};
     if (tdl_tensor_make(dtype, n_dims, shape, NULL, t, &err) != TDL_OK) {
-        fprintf(stderr, "op_cases: input %d: %s\n", i, err.message);
+        fprintf(stderr, "op_cases: %s\n", err.message);
         exit(1);
     }
     size_t size = tdl_tensor_size(t);
@@ -134,6 +155,15 @@ tdl_tensor *op_input(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, 
     if (tdl_dtype_get(dtype)->encode) fill(f, t);
     else memset(t->data, 0, size);
     return t;
+}
+
+tdl_tensor *op_input(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, const int64_t *shape, int64_t pad) {
+    f->call.n_in = i + 1 > f->call.n_in ? i + 1 : f->call.n_in;
+    return make_tensor(f, &f->call.in[i], dtype, n_dims, shape, pad);
+}
+
+tdl_tensor *op_given(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, const int64_t *shape, int64_t pad) {
+    return make_tensor(f, &f->call.out[i], dtype, n_dims, shape, pad);
 }
 
 int32_t *op_input_i32(op_fixture *f, int32_t i, int32_t n_dims, const int64_t *shape) {

@@ -95,6 +95,8 @@ void op_case_describe(tdl_op op, const op_case *c, char *text, size_t size);
 // For make: in[i] with random contents (floats normal, integers zero), pad elements between rows of the first
 // dimension.
 tdl_tensor *op_input(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, const int64_t *shape, int64_t pad);
+// The same for a given output: out[i], with what it holds before the op writes to it or adds to it.
+tdl_tensor *op_given(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, const int64_t *shape, int64_t pad);
 // in[i] a vector or matrix of I32.
 int32_t *op_input_i32(op_fixture *f, int32_t i, int32_t n_dims, const int64_t *shape);
 // Memory that lives as long as the fixture and ends at a page that may not be touched.

@@ -3,10 +3,8 @@
 
 tdl_status tdl_act_infer(tdl_call *call, tdl_error *err) {
     const tdl_tensor *x = &call->in[0];
-    if (call->attrs.act <= TDL_ACT_NONE || call->attrs.act >= TDL_ACT_COUNT)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "act: function %d, expected 1 to %d", call->attrs.act,
-                        TDL_ACT_COUNT - 1);
-    tdl_status status = tdl_op_expect("act", "x", x, TDL_DTYPE_F32, TDL_DIMS_ANY, NULL, err);
+    tdl_status status = tdl_op_expect_act("act", call, err);
+    if (status == TDL_OK) status = tdl_op_expect("act", "x", x, TDL_DTYPE_F32, TDL_DIMS_ANY, NULL, err);
     return status == TDL_OK ? tdl_op_out_like(call, 0, x, err) : status;
 }
 
@@ -14,7 +12,7 @@ void tdl_act_reference(const tdl_call *call) {
     const tdl_tensor *x = &call->in[0], *out = &call->out[0];
     for (int64_t row = 0; row < tdl_tensor_n_rows(x); row++)
         for (int64_t i = 0; i < tdl_last_dim(x); i++) {
-            float value = (float)tdl_at(x, tdl_row(x, row), i);
+            double value = tdl_at(x, tdl_row(x, row), i);
             tdl_put(out, tdl_row(out, row), i, tdl_act_apply((tdl_act)call->attrs.act, value));
         }
 }

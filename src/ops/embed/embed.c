@@ -7,6 +7,8 @@
 
 #include <assert.h>
 
+enum { CHUNK = 256 }; // columns decoded at a time; every block size divides it
+
 tdl_status tdl_embed_infer(tdl_call *call, tdl_error *err) {
     const tdl_tensor *table = &call->in[0], *ids = &call->in[1]; // [V, D], [T]
     tdl_status status = tdl_op_expect("embed", "table", table, TDL_DTYPE_NONE, 2, (int64_t[]){-1, -1}, err);
@@ -24,18 +26,15 @@ tdl_status tdl_embed_infer(tdl_call *call, tdl_error *err) {
 
 void tdl_embed_reference(const tdl_call *call) {
     const tdl_tensor *table = &call->in[0], *ids = &call->in[1], *out = &call->out[0];
-    const tdl_dtype_info *dtype = tdl_dtype_get(table->dtype);
-    float block[256];
-    assert(dtype->block_n <= (int32_t)(sizeof block / sizeof *block));
+    double columns[CHUNK];
     for (int64_t t = 0; t < ids->shape[0]; t++) {
         int64_t id = (int64_t)tdl_index_at(ids, t) - call->attrs.part_first;
         if (call->attrs.part_of && (id < 0 || id >= table->shape[0])) continue;
         assert(id >= 0 && id < table->shape[0]);
-        const uint8_t *from = table->data + id * table->strides[0];
-        for (int64_t i = 0; i < table->shape[1]; i++) {
-            if (i % dtype->block_n == 0)
-                dtype->decode(from + i / dtype->block_n * table->strides[1], block, dtype->block_n);
-            tdl_put(out, tdl_row(out, t), i, block[i % dtype->block_n]);
+        for (int64_t first = 0; first < table->shape[1]; first += CHUNK) {
+            int64_t n = tdl_min_i64(CHUNK, table->shape[1] - first);
+            tdl_decode_columns(table, id, first, n, columns);
+            for (int64_t i = 0; i < n; i++) tdl_put(out, tdl_row(out, t), first + i, columns[i]);
         }
     }
 }

@@ -5,10 +5,8 @@
 
 tdl_status tdl_glu_infer(tdl_call *call, tdl_error *err) {
     const tdl_tensor *gate = &call->in[0], *up = &call->in[1];
-    if (call->attrs.act <= TDL_ACT_NONE || call->attrs.act >= TDL_ACT_COUNT)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "glu: function %d, expected 1 to %d", call->attrs.act,
-                        TDL_ACT_COUNT - 1);
-    tdl_status status = tdl_op_expect("glu", "gate", gate, TDL_DTYPE_F32, TDL_DIMS_ANY, NULL, err);
+    tdl_status status = tdl_op_expect_act("glu", call, err);
+    if (status == TDL_OK) status = tdl_op_expect("glu", "gate", gate, TDL_DTYPE_F32, TDL_DIMS_ANY, NULL, err);
     if (status == TDL_OK) status = tdl_op_expect("glu", "up", up, TDL_DTYPE_F32, gate->n_dims, gate->shape, err);
     return status == TDL_OK ? tdl_op_out_like(call, 0, gate, err) : status;
 }
@@ -17,7 +15,7 @@ void tdl_glu_reference(const tdl_call *call) {
     const tdl_tensor *gate = &call->in[0], *up = &call->in[1], *out = &call->out[0];
     for (int64_t row = 0; row < tdl_tensor_n_rows(gate); row++)
         for (int64_t i = 0; i < tdl_last_dim(gate); i++) {
-            float value = (float)tdl_at(gate, tdl_row(gate, row), i);
+            double value = tdl_at(gate, tdl_row(gate, row), i);
             double activated = tdl_act_apply((tdl_act)call->attrs.act, value);
             tdl_put(out, tdl_row(out, row), i, activated * tdl_at(up, tdl_row(up, row), i));
         }

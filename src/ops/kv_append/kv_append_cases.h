@@ -40,9 +40,8 @@ static void kv_append_make(op_fixture *f, const op_case *c) {
     int64_t pages_max, n_pages = cache_pages(c, &pages_max) + 1, n_tokens = step_tokens(c);
     const int64_t shape[] = {n_tokens, c->dims[0], c->dims[1]};
     tdl_dtype dtype = c->dtype ? c->dtype : TDL_DTYPE_F32;
-    // The caches are outputs: made as inputs, so that they hold numbers, then moved.
-    f->call.out[0] = *op_input(f, 0, dtype, 4, (int64_t[]){n_pages, c->dims[0], c->dims[1], TDL_KV_PAGE}, 0);
-    f->call.out[1] = *op_input(f, 1, dtype, 4, (int64_t[]){n_pages, c->dims[0], TDL_KV_PAGE, c->dims[1]}, 0);
+    op_given(f, 0, dtype, 4, (int64_t[]){n_pages, c->dims[0], c->dims[1], TDL_KV_PAGE}, 0);
+    op_given(f, 1, dtype, 4, (int64_t[]){n_pages, c->dims[0], TDL_KV_PAGE, c->dims[1]}, 0);
     op_input(f, 0, TDL_DTYPE_F32, 3, shape, c->strided ? 9 : 0);
     op_input(f, 1, TDL_DTYPE_F32, 3, shape, c->strided ? 5 : 0);
     int32_t *positions = op_input_i32(f, 2, 1, shape), *seqs = op_input_i32(f, 3, 1, shape);

@@ -5,13 +5,11 @@
 //
 // An output is a function of its own row of x and of w, bit for bit: every kernel has one order of summation over K,
 // whatever T is, whichever tile an output falls in and whichever thread computes it.
-#include "base/checked.h"
 #include "ops/op_impl.h"
 
 enum { CHUNK = 256 }; // elements decoded at a time; every block size divides it
 
 static double dot(const tdl_call *call, int64_t t, int64_t n);
-static void load(const tdl_tensor *matrix, int64_t row, int64_t first, int64_t n, float *dst);
 
 tdl_status tdl_matmul_infer(tdl_call *call, tdl_error *err) {
     const tdl_tensor *x = &call->in[0], *w = &call->in[1];
@@ -36,8 +34,8 @@ void tdl_matmul_reference(const tdl_call *call) {
     for (int64_t t = 0; t < y->shape[0]; t++) {
         for (int64_t n = 0; n < y->shape[1]; n++) {
             double sum = dot(call, t, n);
-            if (call->n_in > 2) sum += *(const float *)(call->in[2].data + n * call->in[2].strides[0]);
-            *(float *)(y->data + t * y->strides[0] + n * y->strides[1]) = (float)sum;
+            if (call->n_in > 2) sum += tdl_at(&call->in[2], call->in[2].data, n);
+            tdl_put(y, tdl_row(y, t), n, sum);
         }
     }
 }
@@ -47,18 +45,10 @@ static double dot(const tdl_call *call, int64_t t, int64_t n) {
     double sum = 0;
     for (int64_t first = 0; first < k; first += CHUNK) {
         int64_t count = tdl_min_i64(CHUNK, k - first);
-        float x[CHUNK], w[CHUNK];
-        load(&call->in[0], t, first, count, x);
-        load(&call->in[1], n, first, count, w);
-        for (int64_t i = 0; i < count; i++) sum += (double)x[i] * (double)w[i];
+        double x[CHUNK], w[CHUNK];
+        tdl_decode_columns(&call->in[0], t, first, count, x);
+        tdl_decode_columns(&call->in[1], n, first, count, w);
+        for (int64_t i = 0; i < count; i++) sum += x[i] * w[i];
     }
     return sum;
-}
-
-// Elements [first, first + n) of a row; both are multiples of the dtype's block.
-static void load(const tdl_tensor *matrix, int64_t row, int64_t first, int64_t n, float *dst) {
-    const tdl_dtype_info *dtype = tdl_dtype_get(matrix->dtype);
-    const uint8_t *src = matrix->data + row * matrix->strides[0] + first / dtype->block_n * matrix->strides[1];
-    for (int64_t i = 0; i < n; i += dtype->block_n, src += matrix->strides[1])
-        dtype->decode(src, dst + i, dtype->block_n);
 }

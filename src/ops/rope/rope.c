@@ -4,7 +4,7 @@
 //     x' = x cos - y sin,    y' = y cos + x sin
 //
 // R, the table's last dimension, is how many elements of a head take part; the rest is copied (partial rotary
-// embedding, GPT-J and GPT-NeoX). A pair is (i, i + R/2), or (2i, 2i + 1) where attrs.rope_pairs is 1.
+// embedding, GPT-J and GPT-NeoX). attrs.inverse turns by the negative angle, which is the gradient. A pair is (i, i + R/2), or (2i, 2i + 1) where attrs.rope_pairs is 1.
 #include "ops/op_impl.h"
 
 static void rotate_head(const tdl_call *call, int64_t row, const uint8_t *angles);
@@ -36,6 +36,7 @@ static void rotate_head(const tdl_call *call, int64_t row, const uint8_t *angles
         int64_t first = call->attrs.rope_pairs ? 2 * i : i, second = call->attrs.rope_pairs ? 2 * i + 1 : i + half;
         double a = tdl_at(x, from, first), b = tdl_at(x, from, second);
         double c = tdl_at(table, angles, i), s = tdl_at(table, angles, half + i);
+        if (call->attrs.inverse) s = -s;
         tdl_put(out, to, first, a * c - b * s);
         tdl_put(out, to, second, b * c + a * s);
     }

@@ -7,6 +7,7 @@ struct Params {
     half: u32, // pairs of a head
     n_items: u32, // of a head: its pairs and the elements beyond
     n: u32,
+    inverse: u32, // whether to turn back
     adjacent: u32, // whether elements 2i and 2i + 1 form a pair, not i and i + half
 }
 
@@ -32,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let second = select(i + p.half, 2u * i + 1u, p.adjacent != 0u);
     let angle = row_start(p.table, row / p.n_heads) + i;
     let c = table[angle];
-    let s = table[angle + p.half];
+    let s = select(table[angle + p.half], -table[angle + p.half], p.inverse != 0u);
     let a = x[x_row + first];
     let b = x[x_row + second];
     out[out_row + first] = a * c - b * s;

@@ -26,6 +26,8 @@ static const op_case rope_list[] = {
     {.dims = {3, 2, 128, 128}, .strided = true, .in_place = true},
     {.dims = {3, 2, 128, 128}, .attrs = {.rope_pairs = 1}, .strided = true, .in_place = true},
     {.dims = {2, 2, 16, 0}, .note = "no turned elements"},
+    {.dims = {5, 3, 80, 34}, .attrs = {.inverse = 1}, .strided = true, .note = "partial"},
+    {.dims = {5, 3, 67, 66}, .attrs = {.inverse = 1, .rope_pairs = 1}, .in_place = true, .note = "partial"},
     {.dims = {2, 4, 1024, 1024}},
     {.dims = {512, 9, 64, 64}, .strided = true, .in_place = true, .bench = true},
     {.dims = {512, 9, 64, 64}, .attrs = {.rope_pairs = 1}, .strided = true, .in_place = true, .bench = true},

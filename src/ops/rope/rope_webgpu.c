@@ -16,6 +16,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, half);
     tdl_put_word(out, n_items);
     tdl_put_word(out, n);
+    tdl_put_word(out, call->attrs.inverse);
     tdl_put_word(out, call->attrs.rope_pairs);
     tdl_dispatch_items(out, n);
 }

@@ -1,0 +1,23 @@
+// fill_cpu.c - y = value; a unit is a block of a row.
+#include "backend/cpu/cpu_kernel.h"
+#include "backend/cpu/simd.h"
+#include "ops/blocks_cpu.h"
+
+static bool accepts(const tdl_call *call) { return tdl_f32_rows(&call->out[0]); }
+
+static int64_t units(const tdl_call *call) { return tdl_block_count(&call->out[0]); }
+
+static void run(const tdl_call *call, int64_t first, int64_t count, void *scratch) {
+    (void)scratch;
+    vf value = vf_set1(call->attrs.value);
+    for (int64_t unit = first; unit < first + count; unit++) {
+        tdl_block block = tdl_block_at(&call->out[0], unit);
+        float *y = tdl_block_data(&call->out[0], &block);
+        int64_t i = 0;
+        for (; i + TDL_VF_LANES <= block.n; i += TDL_VF_LANES) vf_store(y + i, value);
+        if (i < block.n) vf_store_n(y + i, value, block.n - i);
+    }
+}
+
+const tdl_kernel TDL_KERNEL_NAME(fill) = {
+    .name = "fill", .op = TDL_OP_FILL, TDL_KERNEL_CPU, .accepts = accepts, .units = units, .run = run};

@@ -1,0 +1,41 @@
+// matmul_grad_w_cases.h - dims: tokens T, rows N of the weight, columns K. dw is given, and added to.
+#ifndef TDL_OPS_MATMUL_GRAD_W_CASES_H
+#define TDL_OPS_MATMUL_GRAD_W_CASES_H
+
+static void matmul_grad_w_make(op_fixture *f, const op_case *c) {
+    op_input(f, 0, TDL_DTYPE_F32, 2, c->dims, c->strided ? 5 : 0);
+    op_input(f, 1, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[2]}, c->strided ? 3 : 0);
+    op_given(f, 0, TDL_DTYPE_F32, 2, c->dims + 1, 0);
+}
+
+static double matmul_grad_w_flops(const tdl_call *call) {
+    return 2 * (double)call->in[0].shape[0] * (double)tdl_tensor_n_elements(&call->out[0]);
+}
+
+static const op_case matmul_grad_w_list[] = {
+    {.dims = {0, 32, 8}, .note = "nothing to add"},
+    {.dims = {1, 1, 1}},
+    {.dims = {3, 5, 7}},
+    {.dims = {5, 33, 17}, .strided = true},
+    {.dims = {17, 1, 100}},
+    {.dims = {33, 100, 1}},
+    {.dims = {5003, 9, 3}},
+    {.dims = {2, 17, 8209}},
+    {.dims = {2, 4099, 32}, .strided = true},
+    {.dims = {67, 61, 130}, .strided = true},
+    {.dims = {300, 64, 96}},
+    {.dims = {33, 192, 576}},
+    {.dims = {512, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
+    {.dims = {512, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
+    {.dims = {64, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
+};
+
+static const op_case_set matmul_grad_w_cases = {.make = matmul_grad_w_make,
+                                                .list = matmul_grad_w_list,
+                                                .n = OP_CASE_COUNT(matmul_grad_w_list),
+                                                .metric = OP_METRIC_ROW,
+                                                .bound_abs = 2e-5,
+                                                .bound_rel = 5e-6,
+                                                .flops = matmul_grad_w_flops};
+
+#endif

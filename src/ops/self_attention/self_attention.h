@@ -1,0 +1,38 @@
+// self_attention.h - what the self-attention ops of training share: who sees whom, and ALiBi's slopes.
+//
+// The rows are whole documents, one behind another; positions[t] counts from 0 in each, so token t's document begins at row
+// t - positions[t]. Token i sees the tokens of its document up to itself; where there is a window, the last `window` of them.
+// H query heads share Hkv heads of keys and values: head h reads h / (H / Hkv).
+#ifndef TDL_OPS_SELF_ATTENTION_H
+#define TDL_OPS_SELF_ATTENTION_H
+
+#include "ops/op_impl.h"
+
+#include <assert.h>
+#include <math.h>
+
+// Checks of q [T, H, hd], k and v [T, Hkv, hd], positions I32 [T] and the attributes.
+tdl_status tdl_self_attention_expect(const char *op, const tdl_call *call, const tdl_tensor *positions, tdl_error *err);
+
+// The first row that row i sees; the last is i.
+static inline int64_t tdl_self_attention_first(const tdl_tensor *positions, int64_t i, int32_t window) {
+    int64_t first = i - tdl_index_at(positions, i);
+    assert(first >= 0 && first <= i);
+    return window > 0 ? tdl_max_i64(first, i - window + 1) : first;
+}
+
+// By how much head h's scores fall with each position back: Press et al. 2021 (ALiBi), a geometric row from
+// 2^(-max_bias / n) on, n the heads. Where n is no power of two: the row of the power below, then every second of the row
+// of twice that power, from its first on.
+static inline double tdl_alibi_slope(double max_bias, int64_t h, int64_t n_heads) {
+    int64_t n = 1;
+    while (2 * n <= n_heads) n *= 2;
+    if (max_bias <= 0) return 0;
+    return h < n ? exp2(-max_bias * (double)(h + 1) / (double)n)
+                 : exp2(-max_bias * (double)(2 * (h - n) + 1) / (double)(2 * n));
+}
+
+// scale q . k - slope (i - j), in double.
+double tdl_self_attention_score(const tdl_call *call, int64_t i, int64_t j, int64_t h);
+
+#endif

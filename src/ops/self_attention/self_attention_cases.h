@@ -1,0 +1,89 @@
+// self_attention_cases.h - dims: query heads H, kv heads, head_dim. seqs: the documents, {0, tokens}.
+// The cases are those of its gradients too, which include this file.
+#ifndef TDL_OPS_SELF_ATTENTION_CASES_H
+#define TDL_OPS_SELF_ATTENTION_CASES_H
+
+static int64_t document_tokens(const op_case *c) {
+    int64_t n = 0;
+    for (int32_t s = 0; s < c->n_seqs; s++) n += c->seqs[s][1];
+    return n;
+}
+
+static void document_positions(op_fixture *f, int32_t i, const op_case *c) {
+    int32_t *positions = op_input_i32(f, i, 1, (int64_t[]){document_tokens(c)});
+    for (int32_t s = 0; s < c->n_seqs; s++)
+        for (int32_t pos = 0; pos < c->seqs[s][1]; pos++) *positions++ = pos;
+}
+
+static void self_attention_make(op_fixture *f, const op_case *c) {
+    const int64_t n = document_tokens(c), q_shape[] = {n, c->dims[0], c->dims[2]},
+                  k_shape[] = {n, c->dims[1], c->dims[2]};
+    f->call.attrs.scale = 1 / sqrtf((float)c->dims[2]);
+    op_input(f, 0, TDL_DTYPE_F32, 3, q_shape, c->strided ? 9 : 0);
+    op_input(f, 1, TDL_DTYPE_F32, 3, k_shape, c->strided ? 5 : 0);
+    op_input(f, 2, TDL_DTYPE_F32, 3, k_shape, c->strided ? 3 : 0);
+    document_positions(f, 3, c);
+}
+
+// The inputs of the gradients: q, k, v, dy, stats, positions. stats is what the forward references make of q, k and v.
+static void self_attention_grad_make(op_fixture *f, const op_case *c) {
+    self_attention_make(f, c);
+    tdl_call forward = f->call, stats = {.n_in = 3, .n_out = 1};
+    forward.n_out = 2;
+    tdl_self_attention_infer(&forward, NULL);
+    for (int i = 0; i < 2; i++) forward.out[i].data = op_memory(f, tdl_tensor_size(&forward.out[i]));
+    tdl_self_attention_reference(&forward);
+    const int64_t *q_shape = forward.in[0].shape;
+    op_input(f, 3, TDL_DTYPE_F32, 3, q_shape, c->strided ? 7 : 0);
+    op_input(f, 4, TDL_DTYPE_F32, 3, (int64_t[]){q_shape[0], q_shape[1], 2}, 0);
+    stats.in[0] = forward.out[0];
+    stats.in[1] = f->call.in[3];
+    stats.in[2] = forward.out[1];
+    stats.out[0] = f->call.in[4];
+    tdl_self_attention_stats_reference(&stats);
+    document_positions(f, 5, c);
+}
+
+// Pairs of a query and a position that it sees, over all heads, times head_dim.
+static double self_attention_pairs(const tdl_call *call, const tdl_tensor *positions) {
+    double visible = 0;
+    for (int64_t t = 0; t < positions->shape[0]; t++) {
+        int64_t n = (int64_t)tdl_index_at(positions, t) + 1, window = call->attrs.window;
+        visible += (double)(window > 0 && n > window ? window : n);
+    }
+    return visible * (double)(call->in[0].shape[1] * call->in[0].shape[2]);
+}
+
+static double self_attention_flops(const tdl_call *call) { return 4 * self_attention_pairs(call, &call->in[3]); }
+
+#define SELF_ATTENTION_CASES                                                                                           \
+    {.dims = {1, 1, 1}, .seqs = {{0, 1}}, .n_seqs = 1},                                                                \
+        {.dims = {2, 1, 8}, .seqs = {{0, 0}}, .n_seqs = 1, .note = "no tokens"},                                       \
+        {.dims = {2, 2, 16}, .seqs = {{0, 1}, {0, 1}, {0, 1}}, .n_seqs = 3},                                           \
+        {.dims = {4, 2, 8}, .seqs = {{0, 70}}, .n_seqs = 1},                                                           \
+        {.dims = {3, 3, 33}, .seqs = {{0, 5}, {0, 66}, {0, 1}, {0, 17}}, .n_seqs = 4, .strided = true},                \
+        {.dims = {6, 2, 80}, .seqs = {{0, 63}, {0, 65}}, .n_seqs = 2, .strided = true},                                \
+        {.dims = {4, 1, 64}, .attrs = {.window = 19}, .seqs = {{0, 30}, {0, 91}}, .n_seqs = 2},                        \
+        {.dims = {2, 1, 16}, .attrs = {.window = 1}, .seqs = {{0, 40}}, .n_seqs = 1},                                  \
+        {.dims = {8, 8, 32}, .attrs = {.alibi = 8}, .seqs = {{0, 75}, {0, 20}}, .n_seqs = 2},                          \
+        {.dims = {6, 3, 40}, .attrs = {.alibi = 8, .window = 33}, .seqs = {{0, 80}}, .n_seqs = 1, .note = "6 slopes"}, \
+        {.dims = {8, 1, 128}, .seqs = {{0, 35}}, .n_seqs = 1}, {.dims = {1, 1, 256}, .seqs = {{0, 67}}, .n_seqs = 1},  \
+        {.dims = {71, 1, 9}, .seqs = {{0, 6}}, .n_seqs = 1, .note = "more heads than a tile has rows"},                \
+        {.dims = {1, 1, 1024}, .seqs = {{0, 3}}, .n_seqs = 1}, {.dims = {1, 1, 4}, .seqs = {{0, 1100}}, .n_seqs = 1},  \
+        {.dims = {2, 1, 64}, .seqs = {{0, 130}, {0, 126}}, .n_seqs = 2},                                               \
+        {.dims = {4, 2, 64}, .seqs = {{0, 512}}, .n_seqs = 1, .bench = true, .slow = true, .note = "novelist"},        \
+        {.dims = {12, 12, 64}, .seqs = {{0, 1024}}, .n_seqs = 1, .bench = true, .slow = true, .note = "GPT-2"}
+
+static const op_case self_attention_list[] = {
+    SELF_ATTENTION_CASES,
+};
+
+static const op_case_set self_attention_cases = {.make = self_attention_make,
+                                                 .list = self_attention_list,
+                                                 .n = OP_CASE_COUNT(self_attention_list),
+                                                 .metric = OP_METRIC_ROW,
+                                                 .bound_abs = 1e-6,
+                                                 .bound_rel = 5e-6,
+                                                 .flops = self_attention_flops};
+
+#endif
