@@ -57,6 +57,7 @@ typedef struct tdl_webgpu_device {
     tdl_vec pipelines;      // tdl_webgpu_pipeline
     WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 2]; // by bindings read, and written
     WGPUPipelineLayout pipeline_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 2];
+    WGPUCommandBuffer ready;    // a step that was encoded ahead, submitted before the encoder's; NULL: none
     WGPUCommandEncoder encoder; // a step and reads that are not submitted yet; NULL: none
     size_t n_written;           // bytes given to the queue since the last submit
     tdl_webgpu_read *reads;

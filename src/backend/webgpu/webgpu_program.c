@@ -3,6 +3,9 @@
 // Every value has a fixed place, so each op's bind group is made when the plan is compiled. What changes with the step
 // (rows, and what follows from them) goes into the op's uniforms: one buffer for all ops, 256 bytes each, bound with a dynamic
 // offset. submit encodes the pass and leaves the encoder open for the reads that follow; the first poll submits it.
+//
+// A step of as many rows as the last one has the same dispatches and uniforms: its commands are encoded while the GPU is
+// still at work on the last one, and nothing is left to do but to submit them.
 #include "backend/webgpu/webgpu_device.h"
 #include "base/checked.h"
 
@@ -38,6 +41,9 @@ struct tdl_webgpu_program {
     WGPUBuffer scratch; // of the ops that want it, in turns; NULL: none does
     size_t scratch_size;
     bool merges; // some op has a kernel that merges
+    tdl_step_counts counts;  // of the last step; its uniforms are in the buffer
+    bool repeats;            // the last step had the counts of the one before
+    WGPUCommandBuffer ahead; // a step of as many rows, encoded already; NULL: none
     uint64_t submission;     // the device's number of the submit that holds the last step; 0: none
     tdl_webgpu_times *times; // NULL: never traced
     const tdl_kernel **ran;  // [plan->n_ops] the kernels of the last step that was traced; NULL: never
@@ -53,7 +59,10 @@ static tdl_status bind(tdl_webgpu_program *p, int32_t value, WGPUBindGroupEntry 
 static void set_rows(tdl_webgpu_program *p, webgpu_op *op, const tdl_step_counts *counts);
 static void dispatch_op(tdl_webgpu_program *p, int32_t index, const tdl_step_counts *counts);
 static tdl_status begin_trace(tdl_webgpu_program *p, tdl_error *err);
-static void encode(tdl_webgpu_program *p, bool timed);
+static void encode(tdl_webgpu_program *p, WGPUCommandEncoder encoder, bool timed);
+static tdl_status encode_ahead(tdl_webgpu_program *p, tdl_error *err);
+static tdl_status finish_encoder(tdl_webgpu_device *d, WGPUCommandEncoder *encoder, WGPUCommandBuffer *out,
+                                 tdl_error *err);
 static void end_pass(tdl_webgpu_device *d, WGPUComputePassEncoder pass);
 
 static void on_work_done(WGPUQueueWorkDoneStatus status, WGPUStringView message, void *user, void *number) {
@@ -69,16 +78,17 @@ WGPUCommandEncoder tdl_webgpu_encoder(tdl_webgpu_device *d) {
 }
 
 tdl_status tdl_webgpu_flush(tdl_webgpu_device *d, tdl_error *err) {
-    if (!d->encoder) return TDL_OK;
-    tdl_webgpu_scope_begin(d);
-    WGPUCommandBuffer commands = d->api.CommandEncoderFinish(d->encoder, NULL);
-    d->api.CommandEncoderRelease(d->encoder);
-    d->encoder = NULL;
-    tdl_status status = tdl_webgpu_scope_end(d, "encoding a step", err);
+    if (!d->encoder && !d->ready) return TDL_OK;
+    WGPUCommandBuffer commands[2];
+    size_t n = 0;
+    tdl_status status = TDL_OK;
+    if (d->ready) commands[n++] = d->ready;
+    if (d->encoder) status = finish_encoder(d, &d->encoder, &commands[n++], err);
+    d->ready = NULL;
     if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
     if (status == TDL_OK) {
         d->n_submitted++;
-        d->api.QueueSubmit(d->queue, 1, &commands);
+        d->api.QueueSubmit(d->queue, n, commands);
         d->n_written = 0;
         tdl_webgpu_reads_begin(d);
         d->api.QueueOnSubmittedWorkDone(
@@ -89,8 +99,18 @@ tdl_status tdl_webgpu_flush(tdl_webgpu_device *d, tdl_error *err) {
     } else {
         tdl_webgpu_reads_abandon(d);
     }
-    if (commands) d->api.CommandBufferRelease(commands);
+    for (size_t i = 0; i < n; i++)
+        if (commands[i]) d->api.CommandBufferRelease(commands[i]);
     return status;
+}
+
+static tdl_status finish_encoder(tdl_webgpu_device *d, WGPUCommandEncoder *encoder, WGPUCommandBuffer *out,
+                                 tdl_error *err) {
+    tdl_webgpu_scope_begin(d);
+    *out = d->api.CommandEncoderFinish(*encoder, NULL);
+    d->api.CommandEncoderRelease(*encoder);
+    *encoder = NULL;
+    return tdl_webgpu_scope_end(d, "encoding a step", err);
 }
 
 tdl_status tdl_webgpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
@@ -142,6 +162,7 @@ void tdl_webgpu_program_destroy(tdl_program *program) {
             if (p->ops[i].stages[j].group) d->api.BindGroupRelease(p->ops[i].stages[j].group);
             if (p->ops[i].merges[j].group) d->api.BindGroupRelease(p->ops[i].merges[j].group);
         }
+    if (p->ahead) d->api.CommandBufferRelease(p->ahead);
     if (p->scratch) d->api.BufferRelease(p->scratch);
     if (p->uniform_buffer) d->api.BufferRelease(p->uniform_buffer);
     tdl_webgpu_times_destroy(d, p->times);
@@ -270,12 +291,24 @@ tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts
     if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
     if (status == TDL_OK && timed) status = begin_trace(p, err);
     if (status == TDL_OK) {
-        for (int32_t i = 0; i < n_ops; i++) dispatch_op(p, i, counts);
+        bool same = memcmp(counts, &p->counts, sizeof *counts) == 0 && p->submission;
         tdl_webgpu_scope_begin(d);
-        d->api.QueueWriteBuffer(d->queue, p->uniform_buffer, 0, p->uniforms,
-                                (size_t)n_ops * (p->merges ? 2 : 1) * UNIFORM_STRIDE);
-        encode(p, timed);
+        if (!same) {
+            for (int32_t i = 0; i < n_ops; i++) dispatch_op(p, i, counts);
+            d->api.QueueWriteBuffer(d->queue, p->uniform_buffer, 0, p->uniforms,
+                                    (size_t)n_ops * (p->merges ? 2 : 1) * UNIFORM_STRIDE);
+        }
+        if (same && p->ahead && !timed) d->ready = p->ahead;
+        else encode(p, tdl_webgpu_encoder(d), timed);
+        if (p->ahead && !d->ready) d->api.CommandBufferRelease(p->ahead);
+        p->ahead = NULL;
+        p->counts = *counts;
+        p->repeats = same;
         status = tdl_webgpu_scope_end(d, "encoding a step", err);
+        if (status != TDL_OK && d->ready) {
+            d->api.CommandBufferRelease(d->ready);
+            d->ready = NULL;
+        }
         if (status == TDL_OK && timed) status = tdl_webgpu_times_submit(d, p->times, err);
         p->submission = d->n_submitted + 1; // the next flush's
     }
@@ -332,9 +365,8 @@ static void encode_stage(tdl_webgpu_device *d, WGPUComputePassEncoder pass, cons
 }
 
 // One pass for all ops; timed: one for each.
-static void encode(tdl_webgpu_program *p, bool timed) {
+static void encode(tdl_webgpu_program *p, WGPUCommandEncoder encoder, bool timed) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)p->program.device;
-    WGPUCommandEncoder encoder = tdl_webgpu_encoder(d);
     WGPUComputePassEncoder pass = timed ? NULL : d->api.CommandEncoderBeginComputePass(encoder, NULL);
     WGPUComputePipeline set = NULL;
     int32_t n_ops = p->program.plan->n_ops;
@@ -360,12 +392,23 @@ static void end_pass(tdl_webgpu_device *d, WGPUComputePassEncoder pass) {
     d->api.ComputePassEncoderRelease(pass);
 }
 
+static tdl_status encode_ahead(tdl_webgpu_program *p, tdl_error *err) {
+    tdl_webgpu_device *d = (tdl_webgpu_device *)p->program.device;
+    tdl_webgpu_scope_begin(d);
+    WGPUCommandEncoder encoder = d->api.DeviceCreateCommandEncoder(d->handle, NULL);
+    encode(p, encoder, false);
+    tdl_status status = tdl_webgpu_scope_end(d, "encoding a step ahead", err);
+    return status == TDL_OK ? finish_encoder(d, &encoder, &p->ahead, err) : status;
+}
+
 tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, tdl_error *err) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)device;
-    const tdl_webgpu_program *p = (const tdl_webgpu_program *)program;
+    tdl_webgpu_program *p = (tdl_webgpu_program *)program;
     bool reading = false, timing = false;
     pthread_mutex_lock(&d->lock);
     tdl_status status = tdl_webgpu_flush(d, err);
+    if (status == TDL_OK && p && p->repeats && !p->ahead && !tdl_tracing(d->device.trace))
+        status = encode_ahead(p, err);
     if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
     if (status == TDL_OK)
         status = tdl_webgpu_reads_finish(d, p ? p->buffers : NULL, p ? p->program.plan->n_buffers : 0, &reading, err);

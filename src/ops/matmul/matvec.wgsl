@@ -38,6 +38,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let own = lane % p.n_lanes;
     let rows = vec4<u32>(p.w_offset) + rows_of(four) * vec4<u32>(p.row_units);
     var sums: array<vec4<f32>, TOKENS>;
+    if (own == 0u) { // one lane begins with what is added: its loads are under way with the others
+        for (var t = 0u; t < TOKENS; t += 1u) {
+            if (TOKENS == 1u || t < p.n_tokens) { sums[t] = begin(t, four); }
+        }
+    }
     for (var c = own; c < p.n_chunks; c += p.n_lanes) {
         let a = weights_at(rows.x, c);
         let b = weights_at(rows.y, c);

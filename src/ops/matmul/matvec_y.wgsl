@@ -5,11 +5,24 @@ fn rows_of(four: u32) -> vec4<u32> {
     return min(vec4<u32>(four * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(p.n_outputs - 1u));
 }
 
+// At the end where the sums are scaled, at the beginning where not.
+fn all_added(t: u32, four: u32) -> vec4<f32> {
+    let n = min(vec4<u32>(four * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(p.n_outputs - 1u));
+    return vec4<f32>(added(t, n.x), added(t, n.y), added(t, n.z), added(t, n.w));
+}
+
+fn begin(t: u32, four: u32) -> vec4<f32> {
+    if (NORM) { return vec4<f32>(0.0); }
+    return all_added(t, four);
+}
+
 fn finish(t: u32, four: u32, sums: vec4<f32>) {
     let n = four * 4u;
     let at = p.y_offset + t * p.y_stride + n;
-    if (n < p.n_outputs) { y[at] = sums.x + added(t, n); }
-    if (n + 1u < p.n_outputs) { y[at + 1u] = sums.y + added(t, n + 1u); }
-    if (n + 2u < p.n_outputs) { y[at + 2u] = sums.z + added(t, n + 2u); }
-    if (n + 3u < p.n_outputs) { y[at + 3u] = sums.w + added(t, n + 3u); }
+    var all = sums;
+    if (NORM) { all += all_added(t, four); }
+    if (n < p.n_outputs) { y[at] = all.x; }
+    if (n + 1u < p.n_outputs) { y[at + 1u] = all.y; }
+    if (n + 2u < p.n_outputs) { y[at + 2u] = all.z; }
+    if (n + 3u < p.n_outputs) { y[at + 3u] = all.w; }
 }

@@ -6,6 +6,8 @@ fn rows_of(four: u32) -> vec4<u32> {
     return vec4<u32>(gates, gates + vec2<u32>(p.n_outputs));
 }
 
+fn begin(t: u32, four: u32) -> vec4<f32> { return vec4<f32>(0.0); }
+
 fn finish(t: u32, four: u32, sums: vec4<f32>) {
     let n = four * 2u;
     let at = p.y_offset + t * p.y_stride + n;
