@@ -1,12 +1,12 @@
 // fuse_attention.c - makes one op of what stands between a block's projections: rope of q and of k, the append to the cache,
-// attention (ops/rope_attention). Where queries, keys and values lie side by side and the device has a kernel for it.
+// attention (ops/rope_attention). Where queries and keys lie side by side and the device has a kernel for it.
 #include "graph/plan_make.h"
 
 #include <string.h>
 
 enum { PATTERN = 4 };
 
-static bool fuse_at(const tdl_graph *g, const tdl_plan_desc *desc, int32_t first, tdl_plan_op *made);
+static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t first, tdl_plan_op *made);
 static bool lies_at(const tdl_graph *g, int32_t view, int32_t base, int64_t column);
 
 void tdl_graph_fuse_attention(tdl_graph *g, const tdl_plan_desc *desc) {
@@ -21,7 +21,7 @@ void tdl_graph_fuse_attention(tdl_graph *g, const tdl_plan_desc *desc) {
     g->ops.n = (size_t)kept;
 }
 
-static bool fuse_at(const tdl_graph *g, const tdl_plan_desc *desc, int32_t first, tdl_plan_op *made) {
+static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t first, tdl_plan_op *made) {
     static const tdl_op pattern[PATTERN] = {TDL_OP_ROPE, TDL_OP_ROPE, TDL_OP_KV_APPEND, TDL_OP_ATTENTION};
     const tdl_plan_op *ops[PATTERN];
     for (int32_t i = 0; i < PATTERN; i++) {
@@ -38,23 +38,29 @@ static bool fuse_at(const tdl_graph *g, const tdl_plan_desc *desc, int32_t first
     const tdl_tensor *queries = &tdl_graph_value(g, q->in[0])->tensor, *x = &tdl_graph_value(g, base)->tensor,
                      *keys = &tdl_graph_value(g, k->in[0])->tensor;
     int64_t q_size = queries->shape[1] * queries->shape[2], k_size = keys->shape[1] * keys->shape[2];
-    if (!chained || x->n_dims != 2 || x->shape[1] != q_size + 2 * k_size || !lies_at(g, q->in[0], base, 0) ||
-        !lies_at(g, k->in[0], base, q_size) || !lies_at(g, append->in[1], base, q_size + k_size))
+    int64_t n_columns = q_size + k_size;
+    if (!chained || x->n_dims != 2 || x->shape[1] < n_columns || !lies_at(g, q->in[0], base, 0) ||
+        !lies_at(g, k->in[0], base, q_size))
         return false;
     *made = (tdl_plan_op){.op = TDL_OP_ROPE_ATTENTION,
                           .attrs = {.scale = attention->attrs.scale,
                                     .window = attention->attrs.window,
                                     .rope_pairs = q->attrs.rope_pairs},
-                          .n_in = 5,
+                          .n_in = 6,
                           .n_out = 3,
-                          .in = {base, q->in[1], attention->in[3], attention->in[4], attention->in[5]},
+                          .in = {base, append->in[1], q->in[1], attention->in[3], attention->in[4], attention->in[5]},
                           .out = {attention->out[0], append->out[0], append->out[1]}};
-    tdl_call call = {.attrs = made->attrs, .n_in = 5, .n_out = 3};
-    for (int32_t i = 0; i < 5; i++) call.in[i] = tdl_graph_value(g, made->in[i])->tensor;
+    tdl_call call = {.attrs = made->attrs, .n_in = 6, .n_out = 3};
+    for (int32_t i = 0; i < 6; i++) call.in[i] = tdl_graph_value(g, made->in[i])->tensor;
+    call.in[0].shape[1] = n_columns;
     for (int32_t i = 0; i < 3; i++) call.out[i] = tdl_graph_value(g, made->out[i])->tensor;
     if (tdl_op_get(TDL_OP_ROPE_ATTENTION)->infer(&call, NULL) != TDL_OK) return false;
-    return tdl_kernel_find(TDL_OP_ROPE_ATTENTION, desc->device->backend->id, desc->device->features,
-                           desc->precision != TDL_PRECISION_F32, &call) != NULL;
+    if (!tdl_kernel_find(TDL_OP_ROPE_ATTENTION, desc->device->backend->id, desc->device->features,
+                         desc->precision != TDL_PRECISION_F32, &call))
+        return false;
+    if (x->shape[1] > n_columns)
+        made->in[0] = tdl_graph_view(g, tdl_graph_value(g, base)->name, base, 0, 1, &n_columns);
+    return made->in[0] >= 0;
 }
 
 // Whether a view is columns of the base from this one on.

@@ -1,5 +1,5 @@
 // rope_attention.wgsl - for steps of few tokens: turns queries and keys by their positions, puts keys and values into the
-// paged cache and attends, in one dispatch (the maths: rope.c, kv_append.c, attention.c).
+// paged cache, and attends, in one dispatch (the maths: rope.c, kv_append.c, attention.c).
 //
 // A workgroup makes up to four query heads of one key head, for one token, over a part of the cache. Positions of earlier
 // steps come from the cache, a page at a time; those of this step come from x, because their way into the cache is only
@@ -8,8 +8,10 @@
 // cache is in several parts, each leaves its sums, its largest score and its weights' sum in scratch, and
 // attention_merge.wgsl puts them together.
 struct Params {
-    x_offset: u32, // [T, (H + 2 Hkv) head_dim]: queries, keys, values
+    x_offset: u32, // [T, (H + Hkv) head_dim]: queries, keys
     x_stride: u32,
+    values_offset: u32, // [T, Hkv head_dim]
+    values_stride: u32,
     table_offset: u32,
     table_stride: u32,
     out_offset: u32,
@@ -36,20 +38,23 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> table: array<f32>; // [T, 2 half]: cos, sin
-@group(0) @binding(3) var<storage, read> step: array<i32>; // positions, seq_start, pages
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<storage, read_write> k_cache: array<f32>;
-@group(0) @binding(6) var<storage, read_write> v_cache: array<f32>;
-@group(0) @binding(7) var<storage, read_write> scratch: array<f32>;
+@group(0) @binding(2) var<storage, read> values: array<f32>;
+@group(0) @binding(3) var<storage, read> table: array<f32>; // [T, 2 half]: cos, sin
+@group(0) @binding(4) var<storage, read> step: array<i32>; // positions, seq_start, pages
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<storage, read_write> k_cache: array<f32>;
+@group(0) @binding(7) var<storage, read_write> v_cache: array<f32>;
+@group(0) @binding(8) var<storage, read_write> scratch: array<f32>;
 
 const GROUP: u32 = 256u;
 const PAGE: u32 = 64u;
 const HEADS: u32 = 4u; // of a workgroup
-const COLUMNS: u32 = 4u; // of the values, of an invocation: head_dim / 64
+const COLUMNS: u32 = 2u; // of the values, of an invocation: head_dim / 64
+const HEAD_DIM_MAX: u32 = 128u;
 const LOWEST: f32 = -3.0e38;
 
-var<workgroup> query: array<vec4<f32>, 256>; // [head_dim] of four heads
+var<workgroup> query: array<vec4<f32>, HEAD_DIM_MAX>; // of four heads
+var<workgroup> fresh: array<f32, 1024>; // [8, head_dim]: this step's keys, up to this token's
 var<workgroup> shared_sums: array<vec4<f32>, 256>;
 var<workgroup> slots: array<vec4<f32>, PAGE>; // scores, then weights
 var<workgroup> eighths: array<vec4<f32>, 8>;
@@ -69,17 +74,20 @@ fn sequence_of(token: u32) -> u32 {
     return low;
 }
 
-// Element d of a head that begins at `head`, turned by a token's position.
+// Element d of a head that begins at `head`, turned by a token's position. Without branches round the loads, which then are
+// under way together.
 fn turned(head: u32, d: u32, token: u32) -> f32 {
-    if (d >= 2u * p.half) { return x[head + d]; }
     let side = p.adjacent == 0u;
-    let i = select(d / 2u, d % p.half, side);
+    let still = d >= 2u * p.half;
     let first = select(d % 2u == 0u, d < p.half, side);
-    let other = select(d ^ 1u, select(d - p.half, d + p.half, d < p.half), side);
+    let i = select(select(d / 2u, select(d - p.half, d, first), side), 0u, still);
+    let other = select(select(d ^ 1u, select(d - p.half, d + p.half, first), side), d, still);
     let angle = p.table_offset + token * p.table_stride + i;
-    let a = x[head + d] * table[angle];
-    let b = x[head + other] * table[angle + p.half];
-    return select(a + b, a - b, first);
+    let a = x[head + d];
+    let b = x[head + other];
+    let c = table[angle];
+    let s = table[angle + p.half];
+    return select(select(a * c + b * s, a * c - b * s, first), a, still);
 }
 
 // The page's part in the softmax. shared_sums holds four parts of each slot's scores. All invocations get the weights in
@@ -108,6 +116,28 @@ fn weigh(lane: u32, seen: bool) -> vec4<f32> {
     return fade;
 }
 
+fn four_keys(at: u32) -> vec4<f32> { // of four elements
+    return vec4<f32>(k_cache[at], k_cache[at + PAGE], k_cache[at + 2u * PAGE], k_cache[at + 3u * PAGE]);
+}
+
+fn score_of(d: u32, keys: vec4<f32>) -> vec4<f32> {
+    return query[d] * keys.x + query[d + 1u] * keys.y + query[d + 2u] * keys.z + query[d + 3u] * keys.w;
+}
+
+fn four_values(at: u32) -> vec4<f32> { // of four slots
+    return vec4<f32>(v_cache[at], v_cache[at + p.head_dim], v_cache[at + 2u * p.head_dim], v_cache[at + 3u * p.head_dim]);
+}
+
+// What is not seen may be anything.
+fn seen_of(position: i32, first: i32, end: i32, four: vec4<f32>) -> vec4<f32> {
+    let positions = vec4<i32>(position) + vec4<i32>(0, 1, 2, 3);
+    return select(vec4<f32>(0.0), four, (positions >= vec4<i32>(first)) & (positions < vec4<i32>(end)));
+}
+
+fn sum_of(slot: u32, four: vec4<f32>) -> vec4<f32> {
+    return slots[slot] * four.x + slots[slot + 1u] * four.y + slots[slot + 2u] * four.z + slots[slot + 3u] * four.w;
+}
+
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let part = group.x % p.n_parts;
@@ -125,21 +155,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = select(0, max(0, end - p.window), p.window > 0);
     let slot = lane % PAGE;
     let quarter = lane / PAGE;
-    let k_column = (p.n_heads + kv_head) * p.head_dim; // in x
-    let v_column = k_column + p.n_kv_heads * p.head_dim;
-    let x_row = p.x_offset + token * p.x_stride;
+    let k_first_new = p.x_offset + first_token * p.x_stride + (p.n_heads + kv_head) * p.head_dim;
+    let v_first_new = p.values_offset + first_token * p.values_stride + kv_head * p.head_dim;
+    let n_new = token - first_token + 1u;
 
-    for (var d = lane; d < p.head_dim; d += GROUP) {
-        let at = vec4<u32>(x_row) + heads * vec4<u32>(p.head_dim);
-        query[d] = p.scale * vec4<f32>(turned(at.x, d, token), turned(at.y, d, token), turned(at.z, d, token),
-                                       turned(at.w, d, token));
+    let head = heads[quarter];
+    for (var d = slot; d < p.head_dim; d += PAGE) {
+        query[d][quarter] = p.scale * turned(p.x_offset + token * p.x_stride + head * p.head_dim, d, token);
     }
-    if (part == 0u && block == 0u) { // into the cache
-        let position = u32(end - 1);
-        let head = u32(step[page_row + position / PAGE]) * p.n_kv_heads + kv_head;
-        for (var d = lane; d < p.head_dim; d += GROUP) {
-            k_cache[p.k_offset + (head * p.head_dim + d) * PAGE + position % PAGE] = turned(x_row + k_column, d, token);
-            v_cache[p.v_offset + (head * PAGE + position % PAGE) * p.head_dim + d] = x[x_row + v_column + d];
+    if (part == 0u) {
+        for (var i = lane; i < n_new * p.head_dim; i += GROUP) {
+            let row = i / p.head_dim;
+            fresh[i] = turned(k_first_new + row * p.x_stride, i % p.head_dim, first_token + row);
         }
     }
     largest = vec4<f32>(LOWEST);
@@ -148,20 +175,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let d_begin = quarter * p.head_dim / 4u;
     let d_end = (quarter + 1u) * p.head_dim / 4u;
     if (part == 0u) { // this step's own: slot i is token first_token + i
-        let n_new = token - first_token + 1u;
         let seen = slot < n_new && old + i32(slot) >= first;
+        let fresh_row = min(slot, n_new - 1u) * p.head_dim;
         var score = vec4<f32>(0.0);
-        if (seen) {
-            let at = p.x_offset + (first_token + slot) * p.x_stride + k_column;
-            for (var d = d_begin; d < d_end; d += 1u) { score += query[d] * turned(at, d, first_token + slot); }
-        }
+        for (var d = d_begin; d < d_end; d += 1u) { score += query[d] * fresh[fresh_row + d]; }
         shared_sums[lane] = score;
         weigh(lane, seen); // there is nothing before
         for (var i = quarter; i < n_new; i += 4u) {
-            let at = p.x_offset + (first_token + i) * p.x_stride + v_column;
             for (var j = 0u; j < COLUMNS; j += 1u) {
-                let d = slot + j * PAGE;
-                if (d < p.head_dim) { sums[j] += slots[i] * x[at + d]; }
+                let d = min(slot + j * PAGE, p.head_dim - 1u);
+                sums[j] += slots[i] * values[v_first_new + i * p.values_stride + d];
+            }
+        }
+        if (block == 0u) { // into the cache
+            let position = u32(end - 1);
+            let at = u32(step[page_row + position / PAGE]) * p.n_kv_heads + kv_head;
+            for (var d = lane; d < p.head_dim; d += GROUP) {
+                k_cache[p.k_offset + (at * p.head_dim + d) * PAGE + position % PAGE] = fresh[(n_new - 1u) * p.head_dim + d];
+                v_cache[p.v_offset + (at * PAGE + position % PAGE) * p.head_dim + d] =
+                    values[v_first_new + (n_new - 1u) * p.values_stride + d];
             }
         }
     }
@@ -169,32 +201,40 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let page_end = min((u32(old) + PAGE - 1u) / PAGE, (part + 1u) * p.part_pages);
     for (var page = max(u32(first) / PAGE, part * p.part_pages); page < page_end; page += 1u) {
         let first_position = i32(page * PAGE);
-        let head = u32(step[page_row + page]) * p.n_kv_heads + kv_head;
-        let k_first = p.k_offset + head * p.head_dim * PAGE + slot;
+        let page_head = u32(step[page_row + page]) * p.n_kv_heads + kv_head;
+        let k_first = p.k_offset + page_head * p.head_dim * PAGE + slot;
+        // The first of an invocation's columns of the values is loaded with the keys.
+        let v_first = p.v_offset + (page_head * PAGE + quarter * 16u) * p.head_dim;
+        let v_column = min(slot, p.head_dim - 1u);
+        let v0 = four_values(v_first + v_column);
+        let v1 = four_values(v_first + 4u * p.head_dim + v_column);
+        let v2 = four_values(v_first + 8u * p.head_dim + v_column);
+        let v3 = four_values(v_first + 12u * p.head_dim + v_column);
         var score = vec4<f32>(0.0);
         var d = d_begin;
-        for (; d + 8u <= d_end; d += 8u) { // loads first, so that they are under way together
+        for (; d + 16u <= d_end; d += 16u) { // loads first, so that they are under way together
             let at = k_first + d * PAGE;
-            let a = vec4<f32>(k_cache[at], k_cache[at + 64u], k_cache[at + 128u], k_cache[at + 192u]);
-            let b = vec4<f32>(k_cache[at + 256u], k_cache[at + 320u], k_cache[at + 384u], k_cache[at + 448u]);
-            score += query[d] * a.x + query[d + 1u] * a.y + query[d + 2u] * a.z + query[d + 3u] * a.w;
-            score += query[d + 4u] * b.x + query[d + 5u] * b.y + query[d + 6u] * b.z + query[d + 7u] * b.w;
+            let k0 = four_keys(at);
+            let k1 = four_keys(at + 4u * PAGE);
+            let k2 = four_keys(at + 8u * PAGE);
+            let k3 = four_keys(at + 12u * PAGE);
+            score += score_of(d, k0) + score_of(d + 4u, k1) + score_of(d + 8u, k2) + score_of(d + 12u, k3);
         }
         for (; d < d_end; d += 1u) { score += query[d] * k_cache[k_first + d * PAGE]; }
         shared_sums[lane] = score;
         let position = first_position + i32(slot);
         let fade = weigh(lane, position >= first && position < old);
-        for (var j = 0u; j < COLUMNS; j += 1u) {
-            let column = slot + j * PAGE;
-            if (column >= p.head_dim) { break; }
-            let v_first = p.v_offset + (head * PAGE + quarter * 16u) * p.head_dim + column;
-            var sum = sums[j] * fade;
-            for (var i = 0u; i < 16u; i += 1u) {
-                let at = first_position + i32(quarter * 16u + i);
-                let value = v_cache[v_first + i * p.head_dim]; // what is not seen may be anything
-                sum += slots[quarter * 16u + i] * select(0.0, value, at >= first && at < old);
-            }
-            sums[j] = sum;
+        let i = quarter * 16u;
+        let at = first_position + i32(i);
+        sums[0] = sums[0] * fade + sum_of(i, seen_of(at, first, old, v0)) + sum_of(i + 4u, seen_of(at + 4, first, old, v1)) +
+                  sum_of(i + 8u, seen_of(at + 8, first, old, v2)) + sum_of(i + 12u, seen_of(at + 12, first, old, v3));
+        if (p.head_dim > PAGE) {
+            let column = v_first + min(slot + PAGE, p.head_dim - 1u);
+            let w0 = seen_of(at, first, old, four_values(column));
+            let w1 = seen_of(at + 4, first, old, four_values(column + 4u * p.head_dim));
+            let w2 = seen_of(at + 8, first, old, four_values(column + 8u * p.head_dim));
+            let w3 = seen_of(at + 12, first, old, four_values(column + 12u * p.head_dim));
+            sums[1] = sums[1] * fade + sum_of(i, w0) + sum_of(i + 4u, w1) + sum_of(i + 8u, w2) + sum_of(i + 12u, w3);
         }
     }
 
