@@ -34,6 +34,7 @@ struct Params {
     n_blocks: u32, // of query heads that share a key head
     n_parts: u32, // of the cache
     part_pages: u32,
+    n_pages: u32, // of the cache
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -128,6 +129,34 @@ fn four_values(at: u32) -> vec4<f32> { // of four slots
     return vec4<f32>(v_cache[at], v_cache[at + p.head_dim], v_cache[at + 2u * p.head_dim], v_cache[at + 3u * p.head_dim]);
 }
 
+fn sixteen_values(at: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(four_values(at), four_values(at + 4u * p.head_dim), four_values(at + 8u * p.head_dim),
+                       four_values(at + 12u * p.head_dim));
+}
+
+// What an invocation takes of a page: sixteen elements of its slot's key, its first column of sixteen slots' values.
+struct PagePart {
+    k_first: u32, // element 0 of the slot's key
+    v_first: u32, // column 0 of the first of the slots' values
+    keys: mat4x4<f32>,
+    values: mat4x4<f32>,
+}
+
+fn load_page(page_row: u32, page: u32, kv_head: u32, d_begin: u32, d_end: u32, lane: u32) -> PagePart {
+    let id = min(u32(step[page_row + min(page, p.pages_stride - 1u)]), p.n_pages - 1u);
+    let head = id * p.n_kv_heads + kv_head;
+    var part: PagePart;
+    part.k_first = p.k_offset + head * p.head_dim * PAGE + lane % PAGE;
+    part.v_first = p.v_offset + (head * PAGE + lane / PAGE * 16u) * p.head_dim;
+    if (d_begin + 16u <= d_end) {
+        let at = part.k_first + d_begin * PAGE;
+        part.keys = mat4x4<f32>(four_keys(at), four_keys(at + 4u * PAGE), four_keys(at + 8u * PAGE),
+                                four_keys(at + 12u * PAGE));
+    }
+    part.values = sixteen_values(part.v_first + min(lane % PAGE, p.head_dim - 1u));
+    return part;
+}
+
 // What is not seen may be anything.
 fn seen_of(position: i32, first: i32, end: i32, four: vec4<f32>) -> vec4<f32> {
     let positions = vec4<i32>(position) + vec4<i32>(0, 1, 2, 3);
@@ -148,7 +177,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let heads = vec4<u32>(kv_head * n_shared) +
                 min(vec4<u32>(block * HEADS) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n_shared - 1u));
     let sequence = sequence_of(token);
-    let first_token = u32(step[p.seq_start_offset + sequence]); // of the sequence, in this step
+    var first_token = 0u; // of the sequence, in this step
+    if (sequence > 0u) { first_token = u32(step[p.seq_start_offset + sequence]); }
     let page_row = p.pages_offset + sequence * p.pages_stride;
     let end = step[p.positions_offset + token] + 1; // positions [first, end) are seen, those from `old` on are this step's
     let old = step[p.positions_offset + first_token];
@@ -158,6 +188,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let k_first_new = p.x_offset + first_token * p.x_stride + (p.n_heads + kv_head) * p.head_dim;
     let v_first_new = p.values_offset + first_token * p.values_stride + kv_head * p.head_dim;
     let n_new = token - first_token + 1u;
+
+    // The first page is on its way before anything is waited for; whether there is one is not known yet.
+    let d_begin = quarter * p.head_dim / 4u;
+    let d_end = (quarter + 1u) * p.head_dim / 4u;
+    var page = part * p.part_pages;
+    if (p.window > 0) { page = max(page, u32(first) / PAGE); }
+    var coming = load_page(page_row, page, kv_head, d_begin, d_end, lane);
 
     let head = heads[quarter];
     for (var d = slot; d < p.head_dim; d += PAGE) {
@@ -172,8 +209,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     largest = vec4<f32>(LOWEST);
     workgroupBarrier();
 
-    let d_begin = quarter * p.head_dim / 4u;
-    let d_end = (quarter + 1u) * p.head_dim / 4u;
     if (part == 0u) { // this step's own: slot i is token first_token + i
         let seen = slot < n_new && old + i32(slot) >= first;
         let fresh_row = min(slot, n_new - 1u) * p.head_dim;
@@ -199,42 +234,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     let page_end = min((u32(old) + PAGE - 1u) / PAGE, (part + 1u) * p.part_pages);
-    for (var page = max(u32(first) / PAGE, part * p.part_pages); page < page_end; page += 1u) {
-        let first_position = i32(page * PAGE);
-        let page_head = u32(step[page_row + page]) * p.n_kv_heads + kv_head;
-        let k_first = p.k_offset + page_head * p.head_dim * PAGE + slot;
-        // The first of an invocation's columns of the values is loaded with the keys.
-        let v_first = p.v_offset + (page_head * PAGE + quarter * 16u) * p.head_dim;
-        let v_column = min(slot, p.head_dim - 1u);
-        let v0 = four_values(v_first + v_column);
-        let v1 = four_values(v_first + 4u * p.head_dim + v_column);
-        let v2 = four_values(v_first + 8u * p.head_dim + v_column);
-        let v3 = four_values(v_first + 12u * p.head_dim + v_column);
+    for (; page < page_end; page += 1u) {
+        let now = coming;
+        if (page + 1u < page_end) { coming = load_page(page_row, page + 1u, kv_head, d_begin, d_end, lane); }
         var score = vec4<f32>(0.0);
         var d = d_begin;
-        for (; d + 16u <= d_end; d += 16u) { // loads first, so that they are under way together
-            let at = k_first + d * PAGE;
-            let k0 = four_keys(at);
-            let k1 = four_keys(at + 4u * PAGE);
-            let k2 = four_keys(at + 8u * PAGE);
-            let k3 = four_keys(at + 12u * PAGE);
-            score += score_of(d, k0) + score_of(d + 4u, k1) + score_of(d + 8u, k2) + score_of(d + 12u, k3);
+        if (d + 16u <= d_end) {
+            score = score_of(d, now.keys[0]) + score_of(d + 4u, now.keys[1]) + score_of(d + 8u, now.keys[2]) +
+                    score_of(d + 12u, now.keys[3]);
+            d += 16u;
         }
-        for (; d < d_end; d += 1u) { score += query[d] * k_cache[k_first + d * PAGE]; }
+        for (; d + 4u <= d_end; d += 4u) { score += score_of(d, four_keys(now.k_first + d * PAGE)); }
+        for (; d < d_end; d += 1u) { score += query[d] * k_cache[now.k_first + d * PAGE]; }
         shared_sums[lane] = score;
-        let position = first_position + i32(slot);
+        let position = i32(page * PAGE + slot);
         let fade = weigh(lane, position >= first && position < old);
         let i = quarter * 16u;
-        let at = first_position + i32(i);
-        sums[0] = sums[0] * fade + sum_of(i, seen_of(at, first, old, v0)) + sum_of(i + 4u, seen_of(at + 4, first, old, v1)) +
-                  sum_of(i + 8u, seen_of(at + 8, first, old, v2)) + sum_of(i + 12u, seen_of(at + 12, first, old, v3));
+        let at = i32(page * PAGE + i);
+        sums[0] = sums[0] * fade + sum_of(i, seen_of(at, first, old, now.values[0])) +
+                  sum_of(i + 4u, seen_of(at + 4, first, old, now.values[1])) +
+                  sum_of(i + 8u, seen_of(at + 8, first, old, now.values[2])) +
+                  sum_of(i + 12u, seen_of(at + 12, first, old, now.values[3]));
         if (p.head_dim > PAGE) {
-            let column = v_first + min(slot + PAGE, p.head_dim - 1u);
-            let w0 = seen_of(at, first, old, four_values(column));
-            let w1 = seen_of(at + 4, first, old, four_values(column + 4u * p.head_dim));
-            let w2 = seen_of(at + 8, first, old, four_values(column + 8u * p.head_dim));
-            let w3 = seen_of(at + 12, first, old, four_values(column + 12u * p.head_dim));
-            sums[1] = sums[1] * fade + sum_of(i, w0) + sum_of(i + 4u, w1) + sum_of(i + 8u, w2) + sum_of(i + 12u, w3);
+            let more = sixteen_values(now.v_first + min(slot + PAGE, p.head_dim - 1u));
+            sums[1] = sums[1] * fade + sum_of(i, seen_of(at, first, old, more[0])) +
+                      sum_of(i + 4u, seen_of(at + 4, first, old, more[1])) +
+                      sum_of(i + 8u, seen_of(at + 8, first, old, more[2])) +
+                      sum_of(i + 12u, seen_of(at + 12, first, old, more[3]));
         }
     }
 

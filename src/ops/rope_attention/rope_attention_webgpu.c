@@ -28,7 +28,7 @@ static bool accepts(const tdl_call *call) {
     }
     for (int i = 3; i <= 5; i++)
         if (!tdl_webgpu_indices(&call->in[i])) return false;
-    return tdl_webgpu_rows(&call->in[0]) && tdl_webgpu_rows(&call->in[1]) && tdl_webgpu_rows(&call->in[2]) && tdl_webgpu_rows(out) &&
+    return call->out[1].shape[0] > 0 && call->in[5].shape[1] > 0 && tdl_webgpu_rows(&call->in[0]) && tdl_webgpu_rows(&call->in[1]) && tdl_webgpu_rows(&call->in[2]) && tdl_webgpu_rows(out) &&
            call->in[1].strides[1] == out->strides[1] && out->strides[1] == out->shape[2] * (int64_t)sizeof(float) && out->shape[2] <= HEAD_DIM_MAX &&
            out->shape[1] * PARTS_MAX <= TDL_GROUPS_MAX;
 }
@@ -65,6 +65,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, n_blocks);
     tdl_put_word(out, n_parts);
     tdl_put_word(out, pages_of_part(call));
+    tdl_put_word(out, call->out[1].shape[0]);
     out->groups[0] = (uint32_t)(n_kv_heads * n_blocks * n_parts);
     out->groups[1] = (uint32_t)y->shape[0];
     out->groups[2] = 1;
