@@ -85,7 +85,9 @@ static void find_few(const tdl_graph *g, const tdl_plan_desc *desc, tdl_plan_op 
     int32_t n = 0, rows = 1;
     while (n < TDL_PLAN_FEW_MAX && rows < out->tensor.shape[0]) {
         const tdl_kernel *kernel = find_kernel(g, desc, op, rows);
-        if (!kernel || kernel == op->kernel || !kernel->rows_max || kernel->x != op->kernel->x || kernel->layout != op->kernel->layout) return;
+        if (!kernel || kernel == op->kernel || !kernel->rows_max || kernel->x != op->kernel->x ||
+            kernel->layout != op->kernel->layout)
+            return;
         op->few[n++] = kernel;
         rows = kernel->rows_max + 1;
     }

@@ -182,8 +182,8 @@ static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer *
     if (!slot) return TDL_ERROR_MEMORY;
     tdl_status status = TDL_OK;
     bool joined = value->layout == TDL_LAYOUT_JOINED;
-    tdl_tensor t = joined ? value->tensor
-                          : tdl_tensor_slice(&param->tensor, 0, value->first_row, value->tensor.shape[0]);
+    tdl_tensor t =
+        joined ? value->tensor : tdl_tensor_slice(&param->tensor, 0, value->first_row, value->tensor.shape[0]);
     if (*slot) {
         made = *slot;
     } else if (joined) {

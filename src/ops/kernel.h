@@ -84,7 +84,7 @@ typedef struct tdl_kernel {
     const char *(*wgsl_decoder)(const tdl_call *call);
     void (*dispatch)(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out);
     const struct tdl_kernel *merge; // run after it; NULL: none
-    bool is_merge; // such a one: binding 1 is the scratch memory, read, binding 2 out[0]
+    bool is_merge;                  // such a one: binding 1 is the scratch memory, read, binding 2 out[0]
 } tdl_kernel;
 
 // All kernels of an op, best first: kernels [*n].

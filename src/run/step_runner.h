@@ -20,7 +20,7 @@ typedef struct tdl_step_runner {
     tdl_model_limits limits;
     tdl_plan *plan, *few_plan; // few_plan, few_exec: NULL where there is no gain
     tdl_exec *exec, *few_exec;
-    tdl_exec *current; // the last step's
+    tdl_exec *current;                     // the last step's
     int32_t *inputs[TDL_STEP_INPUT_COUNT]; // room for the maximum
     tdl_step_counts counts;
     tdl_step_part *parts; // [counts.n[TDL_ROWS_SEQS]]

@@ -40,7 +40,7 @@ struct tdl_webgpu_program {
     WGPUBuffer uniform_buffer;
     WGPUBuffer scratch; // of the ops that want it, in turns; NULL: none does
     size_t scratch_size;
-    bool merges; // some op has a kernel that merges
+    bool merges;             // some op has a kernel that merges
     tdl_step_counts counts;  // of the last step; its uniforms are in the buffer
     bool repeats;            // the last step had the counts of the one before
     WGPUCommandBuffer ahead; // a step of as many rows, encoded already; NULL: none
@@ -203,7 +203,8 @@ static void set_call(tdl_webgpu_program *p, int32_t index) {
     for (int32_t i = 0; i < from->n_out; i++) op->call.out[i] = plan->values[from->out[i]].tensor;
     for (int32_t i = 0; i <= TDL_PLAN_FEW_MAX; i++) {
         const tdl_kernel *kernel = i < TDL_PLAN_FEW_MAX ? from->few[i] : from->kernel;
-        size_t size = kernel && kernel->scratch_size ? kernel->scratch_size(&op->call) + 1 : 0; // bound where there are no rows too
+        size_t size = kernel && kernel->scratch_size ? kernel->scratch_size(&op->call) + 1
+                                                     : 0; // bound where there are no rows too
         if (size > p->scratch_size) p->scratch_size = size;
         p->merges |= kernel && kernel->merge;
     }
@@ -221,7 +222,8 @@ static tdl_status make_stage(tdl_webgpu_program *p, webgpu_op *op, webgpu_stage 
     for (int32_t i = 0; i < call->n_in && !stage->kernel->is_merge && status == TDL_OK; i++) {
         WGPUBindGroupEntry *entry = &entries[n];
         bool index = call->in[i].dtype == TDL_DTYPE_I32;
-        if (index) status = bind_indices(p, op->in[i], indices < 0 ? NULL : &entries[indices], entry, &op->offsets.in[i], err);
+        if (index)
+            status = bind_indices(p, op->in[i], indices < 0 ? NULL : &entries[indices], entry, &op->offsets.in[i], err);
         else status = bind(p, op->in[i], entry, &op->offsets.in[i], err);
         if (index && indices < 0) indices = n++;
         else if (!index) n++;
@@ -247,7 +249,8 @@ static tdl_status bind_indices(tdl_webgpu_program *p, int32_t id, const WGPUBind
     const tdl_value *value = &p->program.plan->values[id];
     const tdl_webgpu_buffer *buffer = (const tdl_webgpu_buffer *)p->buffers[value->buffer];
     if ((first && first->buffer != buffer->handle) || value->offset % 4)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "webgpu: '%s' does not lie beside the op's other indices", value->name);
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "webgpu: '%s' does not lie beside the op's other indices",
+                        value->name);
     *offset = (uint32_t)(value->offset / 4);
     if (first) return TDL_OK;
     entry->buffer = buffer->handle;
@@ -334,8 +337,7 @@ static void dispatch_op(tdl_webgpu_program *p, int32_t index, const tdl_step_cou
     tdl_dispatch dispatch = {0}, merge = {0};
     set_rows(p, op, counts);
     op->stage = 0;
-    while (op->stages[op->stage].kernel->rows_max &&
-           op->call.out[0].shape[0] > op->stages[op->stage].kernel->rows_max)
+    while (op->stages[op->stage].kernel->rows_max && op->call.out[0].shape[0] > op->stages[op->stage].kernel->rows_max)
         op->stage++;
     const tdl_kernel *kernel = op->stages[op->stage].kernel;
     kernel->dispatch(&op->call, &op->offsets, &dispatch);

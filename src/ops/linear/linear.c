@@ -27,12 +27,14 @@ tdl_status tdl_linear_infer(tdl_call *call, tdl_error *err) {
         call->n_in != 2 + __builtin_popcount((unsigned)attrs->linear))
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "linear: %d inputs, parts %d", call->n_in, attrs->linear);
     if (attrs->act < 0 || attrs->act >= TDL_ACT_COUNT)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "linear: function %d, expected 0 to %d", attrs->act, TDL_ACT_COUNT - 1);
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "linear: function %d, expected 0 to %d", attrs->act,
+                        TDL_ACT_COUNT - 1);
     tdl_status status = tdl_op_expect(op, "x", x, TDL_DTYPE_F32, 2, (int64_t[]){-1, -1}, err);
     if (status == TDL_OK) status = tdl_op_expect(op, "w", w, TDL_DTYPE_NONE, 2, (int64_t[]){-1, x->shape[1]}, err);
     if (status != TDL_OK) return status;
     if (!tdl_dtype_get(w->dtype)->decode || (attrs->act && w->shape[0] % 2))
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "linear: w is %s, expected floats or blocks, and two halves for a gate",
+        return tdl_fail(err, TDL_ERROR_ARGUMENT,
+                        "linear: w is %s, expected floats or blocks, and two halves for a gate",
                         tdl_tensor_describe(w, text));
     int64_t shape[2] = {x->shape[0], attrs->act ? w->shape[0] / 2 : w->shape[0]};
     int32_t norm = tdl_linear_input(attrs, TDL_LINEAR_NORM), bias = tdl_linear_input(attrs, TDL_LINEAR_BIAS),

@@ -12,8 +12,7 @@ static void linear_make(op_fixture *f, const op_case *c) {
             residual = tdl_linear_input(&c->attrs, TDL_LINEAR_RESIDUAL);
     if (norm >= 0) op_input(f, norm, TDL_DTYPE_F32, 1, c->dims + 1, 0);
     if (bias >= 0) op_input(f, bias, TDL_DTYPE_F32, 1, c->dims + 2, 0);
-    if (residual >= 0)
-        op_input(f, residual, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[2]}, c->strided ? 3 : 0);
+    if (residual >= 0) op_input(f, residual, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[2]}, c->strided ? 3 : 0);
 }
 
 static double linear_flops(const tdl_call *call) {

@@ -91,25 +91,24 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 #define A_BIAS "bias[p.bias_offset + n]"
 #define A_RESIDUAL "residual[p.residual_offset + t * p.residual_stride + n]"
 
-
 // What a kernel takes; the kernel for one token, and the one for up to eight. args: what its module has after ARGS.
-#define MATVEC(id, op_id, parts, gated, args, ...)                                                      \
-    static bool accepts_##id(const tdl_call *call) { return takes(call, parts, gated); }                \
-    const tdl_kernel tdl_kernel_##id##_webgpu = {.name = #id "_webgpu",                                 \
-                                                 .op = op_id,                                           \
-                                                 .backend = TDL_BACKEND_WEBGPU,                         \
-                                                 .rows_max = 1,                                         \
-                                                 .accepts = accepts_##id,                               \
-                                                 .wgsl = {ARGS(1) args, SHARED, __VA_ARGS__},           \
-                                                 .wgsl_decoder = decoder,                               \
-                                                 .dispatch = dispatch};                                 \
-    const tdl_kernel tdl_kernel_##id##_8_webgpu = {.name = #id "_8_webgpu",                             \
-                                                   .op = op_id,                                         \
-                                                   .backend = TDL_BACKEND_WEBGPU,                       \
-                                                   .rows_max = 8,                                       \
-                                                   .accepts = accepts_##id,                             \
-                                                   .wgsl = {ARGS(8) args, SHARED, __VA_ARGS__},         \
-                                                   .wgsl_decoder = decoder,                             \
+#define MATVEC(id, op_id, parts, gated, args, ...)                                              \
+    static bool accepts_##id(const tdl_call *call) { return takes(call, parts, gated); }        \
+    const tdl_kernel tdl_kernel_##id##_webgpu = {.name = #id "_webgpu",                         \
+                                                 .op = op_id,                                   \
+                                                 .backend = TDL_BACKEND_WEBGPU,                 \
+                                                 .rows_max = 1,                                 \
+                                                 .accepts = accepts_##id,                       \
+                                                 .wgsl = {ARGS(1) args, SHARED, __VA_ARGS__},   \
+                                                 .wgsl_decoder = decoder,                       \
+                                                 .dispatch = dispatch};                         \
+    const tdl_kernel tdl_kernel_##id##_8_webgpu = {.name = #id "_8_webgpu",                     \
+                                                   .op = op_id,                                 \
+                                                   .backend = TDL_BACKEND_WEBGPU,               \
+                                                   .rows_max = 8,                               \
+                                                   .accepts = accepts_##id,                     \
+                                                   .wgsl = {ARGS(8) args, SHARED, __VA_ARGS__}, \
+                                                   .wgsl_decoder = decoder,                     \
                                                    .dispatch = dispatch}
 #define SHARED tdl_wgsl_matvec, tdl_wgsl_matvec_blocks
 

@@ -16,7 +16,8 @@ static void attend_head(const tdl_call *call, int64_t t, int32_t seq, int64_t he
 tdl_status tdl_rope_attention_infer(tdl_call *call, tdl_error *err) {
     static const char op[] = "rope_attention";
     const tdl_tensor *x = &call->in[0], *v = &call->in[1], *table = &call->in[2], *positions = &call->in[3],
-                     *seq_start = &call->in[4], *pages = &call->in[5], *k_cache = &call->out[1], *v_cache = &call->out[2];
+                     *seq_start = &call->in[4], *pages = &call->in[5], *k_cache = &call->out[1],
+                     *v_cache = &call->out[2];
     tdl_status status = tdl_op_expect(op, "x", x, TDL_DTYPE_F32, 2, (int64_t[]){-1, -1}, err);
     if (status == TDL_OK)
         status = tdl_op_expect(op, "table", table, TDL_DTYPE_F32, 2, (int64_t[]){x->shape[0], -1}, err);
@@ -40,9 +41,10 @@ tdl_status tdl_rope_attention_infer(tdl_call *call, tdl_error *err) {
                         "rope_attention: %lld columns of x, %lld kv heads of %lld: expected queries and keys",
                         (long long)x->shape[1], (long long)n_kv_heads, (long long)head_dim);
     if (table->shape[1] % 2 != 0 || table->shape[1] > head_dim || call->attrs.window < 0)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT,
-                        "rope_attention: the table turns %lld elements of %lld, window %d; expected an even number, 0 or more",
-                        (long long)table->shape[1], (long long)head_dim, call->attrs.window);
+        return tdl_fail(
+            err, TDL_ERROR_ARGUMENT,
+            "rope_attention: the table turns %lld elements of %lld, window %d; expected an even number, 0 or more",
+            (long long)table->shape[1], (long long)head_dim, call->attrs.window);
     return tdl_tensor_make(TDL_DTYPE_F32, 3, (int64_t[]){x->shape[0], n_heads, head_dim}, NULL, &call->out[0], err);
 }
 
@@ -78,11 +80,8 @@ static tdl_tensor turned(const tdl_call *call, int64_t t, int64_t head, float *d
 }
 
 static tdl_tensor indices(int32_t *data, int64_t n) {
-    return (tdl_tensor){.dtype = TDL_DTYPE_I32,
-                        .n_dims = 1,
-                        .shape = {n},
-                        .strides = {sizeof(int32_t)},
-                        .data = (uint8_t *)data};
+    return (tdl_tensor){
+        .dtype = TDL_DTYPE_I32, .n_dims = 1, .shape = {n}, .strides = {sizeof(int32_t)}, .data = (uint8_t *)data};
 }
 
 static void append_head(const tdl_call *call, int64_t t, int32_t seq, int64_t head) {

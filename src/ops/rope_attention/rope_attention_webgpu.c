@@ -28,9 +28,10 @@ static bool accepts(const tdl_call *call) {
     }
     for (int i = 3; i <= 5; i++)
         if (!tdl_webgpu_indices(&call->in[i])) return false;
-    return call->out[1].shape[0] > 0 && call->in[5].shape[1] > 0 && tdl_webgpu_rows(&call->in[0]) && tdl_webgpu_rows(&call->in[1]) && tdl_webgpu_rows(&call->in[2]) && tdl_webgpu_rows(out) &&
-           call->in[1].strides[1] == out->strides[1] && out->strides[1] == out->shape[2] * (int64_t)sizeof(float) && out->shape[2] <= HEAD_DIM_MAX &&
-           out->shape[1] * PARTS_MAX <= TDL_GROUPS_MAX;
+    return call->out[1].shape[0] > 0 && call->in[5].shape[1] > 0 && tdl_webgpu_rows(&call->in[0]) &&
+           tdl_webgpu_rows(&call->in[1]) && tdl_webgpu_rows(&call->in[2]) && tdl_webgpu_rows(out) &&
+           call->in[1].strides[1] == out->strides[1] && out->strides[1] == out->shape[2] * (int64_t)sizeof(float) &&
+           out->shape[2] <= HEAD_DIM_MAX && out->shape[1] * PARTS_MAX <= TDL_GROUPS_MAX;
 }
 
 static size_t scratch_size(const tdl_call *call) {
@@ -39,7 +40,8 @@ static size_t scratch_size(const tdl_call *call) {
 }
 
 static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    const tdl_tensor *x = &call->in[0], *v = &call->in[1], *table = &call->in[2], *pages = &call->in[5], *y = &call->out[0];
+    const tdl_tensor *x = &call->in[0], *v = &call->in[1], *table = &call->in[2], *pages = &call->in[5],
+                     *y = &call->out[0];
     int64_t n_kv_heads = call->out[1].shape[1], n_parts = count_parts(call), n_blocks = count_blocks(call);
     tdl_put_word(out, offsets->in[0]);
     tdl_put_word(out, tdl_stride_words(x, 0));
