@@ -33,21 +33,28 @@ static double linear_flops(const tdl_call *call) {
         .dims = {2, k, 29}, .dtype = type, .attrs = {.linear = TDL_LINEAR_BIAS | TDL_LINEAR_RESIDUAL}, .strided = true \
     }
 
+// matmul's cases have every type with the plain kernels: here some of the others.
+#define LINEAR_FEW_CASES(type, k)                                                                          \
+    {.dims = {1, 3 * (k), 61}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM}},                       \
+        {.dims = {3, k, 18}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM, .act = TDL_ACT_SILU}}, {  \
+        .dims = {8, 2 * (k), 29}, .dtype = type, .attrs = {.linear = TDL_LINEAR_RESIDUAL}, .strided = true \
+    }
+
 static const op_case linear_list[] = {
     {.dims = {0, 32, 8}, .attrs = {.linear = TDL_LINEAR_NORM}},
     {.dims = {1, 7, 3}, .attrs = {.linear = TDL_LINEAR_NORM}, .note = "no multiple of a chunk"},
     {.dims = {2, 64, 9}},
     {.dims = {1, 8192, 33}, .dtype = TDL_DTYPE_F16, .attrs = {.linear = TDL_LINEAR_RESIDUAL}},
     {.dims = {1, 576, 3072}, .dtype = TDL_DTYPE_F16, .attrs = {.linear = TDL_LINEAR_NORM, .act = TDL_ACT_SILU}},
-    LINEAR_CASES(TDL_DTYPE_F32, 52),
     LINEAR_CASES(TDL_DTYPE_F16, 104),
-    LINEAR_CASES(TDL_DTYPE_BF16, 72),
     LINEAR_CASES(TDL_DTYPE_Q8_0, 96),
-    LINEAR_CASES(TDL_DTYPE_Q4_0, 160),
-    LINEAR_CASES(TDL_DTYPE_Q4_1, 32),
-    LINEAR_CASES(TDL_DTYPE_Q4_K, 256),
-    LINEAR_CASES(TDL_DTYPE_Q5_K, 512),
     LINEAR_CASES(TDL_DTYPE_Q6_K, 768),
+    LINEAR_FEW_CASES(TDL_DTYPE_F32, 52),
+    LINEAR_FEW_CASES(TDL_DTYPE_BF16, 72),
+    LINEAR_FEW_CASES(TDL_DTYPE_Q4_0, 160),
+    LINEAR_FEW_CASES(TDL_DTYPE_Q4_1, 32),
+    LINEAR_FEW_CASES(TDL_DTYPE_Q4_K, 256),
+    LINEAR_FEW_CASES(TDL_DTYPE_Q5_K, 512),
 };
 
 static const op_case_set linear_cases = {.make = linear_make,
