@@ -2,11 +2,10 @@
 //
 //     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--verbose] [--repeat N]
 //
-// A case becomes a plan of one op, run by the backend as any plan is. Inputs and outputs lie within buffers of their own,
-// once where four floats can be read at a time and once where not: NaN round the inputs, guard bytes round the outputs.
-// The result must be within WebGPU's bound of the reference, nothing else may be written, and the bits must be the same at
-// every repetition. It also fails where a kernel was accepted by no case, or is never picked by tdl_kernel_find. Without a
-// WebGPU library or an adapter it is skipped (77).
+// A case becomes a plan of one op, run by the backend as any plan is. Inputs and outputs lie at odd places of buffers of
+// their own: NaN round the inputs, guard bytes round the outputs. The result must be within WebGPU's bound of the
+// reference, nothing else may be written, and the bits must be the same at every repetition. It also fails where a kernel
+// was accepted by no case, or is never picked by tdl_kernel_find. Without a WebGPU library or an adapter it is skipped (77).
 #include "support/op_cases.h"
 
 #include <stdio.h>
@@ -25,10 +24,8 @@ enum { SKIPPED = 77 };
 #include <stdlib.h>
 #include <time.h>
 
-// A tensor begins so many bytes into its buffer: a multiple of 16, as in a plan, but of no alignment that bindings may want.
-static const size_t margins[] = {368};
-
-enum { KERNELS_MAX = 64, GUARD_BYTE = 0xa5, VALUES_MAX = TDL_OP_IN_MAX + TDL_OP_OUT_MAX };
+// A tensor begins MARGIN bytes into its buffer: a multiple of 16, as in a plan, but of no alignment that bindings may want.
+enum { KERNELS_MAX = 64, MARGIN = 368, GUARD_BYTE = 0xa5, VALUES_MAX = TDL_OP_IN_MAX + TDL_OP_OUT_MAX };
 
 typedef struct options {
     tdl_device_desc device;
@@ -55,7 +52,6 @@ typedef struct one_op {
     int32_t bound[TDL_BUFFER_BOUND + VALUES_MAX];
     tdl_buffer *buffers[TDL_BUFFER_BOUND + VALUES_MAX];
     tdl_program *program;
-    size_t margin;
 } one_op;
 
 static bool read_options(int argc, char **argv, options *opt);
@@ -183,18 +179,11 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
 
 // ---- a kernel -------------------------------------------------------------------------------------------------------
 
-static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, const tdl_kernel *kernel, size_t margin,
-                              tdl_error *err);
+static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, const tdl_kernel *kernel, tdl_error *err);
 static void one_op_deinit(one_op *o);
 static bool run(suite *s, op_fixture *f, one_op *o, uint8_t **packed);
 
-static void test_kernel_at(suite *s, op_fixture *f, const tdl_kernel *kernel, size_t margin);
-
 static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel) {
-    for (size_t i = 0; i < sizeof margins / sizeof *margins; i++) test_kernel_at(s, f, kernel, margins[i]);
-}
-
-static void test_kernel_at(suite *s, op_fixture *f, const tdl_kernel *kernel, size_t margin) {
     one_op o;
     tdl_error err = {0};
     uint8_t *got[TDL_OP_OUT_MAX] = {NULL}, *again[TDL_OP_OUT_MAX] = {NULL};
@@ -204,7 +193,7 @@ static void test_kernel_at(suite *s, op_fixture *f, const tdl_kernel *kernel, si
         again[i] = malloc(f->expected_size[i] + 1);
         if (!got[i] || !again[i]) exit(1);
     }
-    tdl_status status = one_op_init(&o, s, f, kernel, margin, &err);
+    tdl_status status = one_op_init(&o, s, f, kernel, &err);
     verdict(s, status == TDL_OK, "%s", err.message);
     if (status == TDL_OK && run(s, f, &o, got)) {
         double error = op_fixture_error(f, got, bound), limit = bound.metric == OP_METRIC_EXACT ? 0 : 1;
@@ -231,25 +220,25 @@ static size_t span_of(const tdl_tensor *t) {
     return size;
 }
 
-static size_t buffer_size(size_t span, size_t margin) { return (margin + span + margin + 15) / 16 * 16; }
+static size_t buffer_size(size_t span) { return (MARGIN + span + MARGIN + 15) / 16 * 16; }
 
-// A buffer with the tensor at `margin` and `around` before and behind it.
-static tdl_status fill_buffer(tdl_buffer *buffer, const tdl_tensor *t, const uint8_t *data, size_t margin,
-                              uint8_t around, tdl_error *err) {
+// A buffer with the tensor at MARGIN and `around` before and behind it.
+static tdl_status fill_buffer(tdl_buffer *buffer, const tdl_tensor *t, const uint8_t *data, uint8_t around,
+                              tdl_error *err) {
     uint8_t *bytes = malloc(buffer->size);
     if (!bytes) exit(1);
     memset(bytes, around, buffer->size);
-    if (span_of(t)) memcpy(bytes + margin, data, span_of(t));
+    if (span_of(t)) memcpy(bytes + MARGIN, data, span_of(t));
     tdl_status status = buffer->device->backend->write(buffer, 0, bytes, buffer->size, err);
     free(bytes);
     return status;
 }
 
-static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, const tdl_kernel *kernel, size_t margin,
+static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, const tdl_kernel *kernel,
                               tdl_error *err) {
     const tdl_call *call = &f->call;
-    *o = (one_op){.op = {.op = f->op, .attrs = call->attrs, .n_in = call->n_in, .n_out = call->n_out, .kernel = kernel},
-                  .margin = margin};
+    *o =
+        (one_op){.op = {.op = f->op, .attrs = call->attrs, .n_in = call->n_in, .n_out = call->n_out, .kernel = kernel}};
     int32_t n = call->n_in + call->n_out;
     o->plan = (tdl_plan){.values = o->values,
                          .ops = &o->op,
@@ -261,30 +250,37 @@ static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, co
                          .output = call->n_in};
     for (int i = 0; i < TDL_STEP_INPUT_COUNT; i++) o->plan.step_values[i] = -1;
     tdl_status status = TDL_OK;
-    for (int32_t i = 0; i < TDL_BUFFER_BOUND + n && status == TDL_OK; i++) {
+    for (int32_t i = 0; i < TDL_BUFFER_BOUND + n; i++) {
         int32_t v = i - TDL_BUFFER_BOUND;
         o->bound[i] = v >= 0 ? v : -1;
-        o->sizes[i] = 16;
-        if (v >= 0) {
-            tdl_tensor t = v < call->n_in ? call->in[v] : call->out[v - call->n_in];
-            o->sizes[i] = buffer_size(span_of(&t), margin);
-            t.data = NULL;
-            o->values[v] = (tdl_value){.name = "",
-                                       .kind = TDL_VALUE_STATE,
-                                       .tensor = t,
-                                       .base = -1,
-                                       .weight = v,
-                                       .buffer = i,
-                                       .offset = margin};
-            if (v < call->n_in) o->op.in[v] = v;
-            else o->op.out[v - call->n_in] = v;
-        }
-        status = s->device->backend->buffer_create(s->device, o->sizes[i], &o->buffers[i], err);
+        o->sizes[i] += 16;
+        if (v < 0) continue;
+        tdl_tensor t = v < call->n_in ? call->in[v] : call->out[v - call->n_in];
+        bool index = t.dtype == TDL_DTYPE_I32; // with its like in one buffer
+        int32_t buffer = index ? TDL_BUFFER_STEP : i;
+        o->values[v] = (tdl_value){.name = "",
+                                   .kind = TDL_VALUE_STATE,
+                                   .tensor = t,
+                                   .base = -1,
+                                   .weight = v,
+                                   .buffer = buffer,
+                                   .offset = index ? o->sizes[TDL_BUFFER_STEP] : MARGIN};
+        o->values[v].tensor.data = NULL;
+        if (index) o->sizes[buffer] += (span_of(&t) + 15) / 16 * 16;
+        else o->sizes[buffer] = buffer_size(span_of(&t));
+        if (v < call->n_in) o->op.in[v] = v;
+        else o->op.out[v - call->n_in] = v;
     }
+    for (int32_t i = 0; i < TDL_BUFFER_BOUND + n && status == TDL_OK; i++)
+        status = s->device->backend->buffer_create(s->device, o->sizes[i], &o->buffers[i], err);
     for (int32_t v = 0; v < call->n_in && status == TDL_OK; v++) {
         bool shared = f->c->in_place && v == tdl_op_get(f->op)->in_place; // its numbers lie in `initial`
-        status = fill_buffer(o->buffers[TDL_BUFFER_BOUND + v], &call->in[v], shared ? f->initial[0] : call->in[v].data,
-                             margin, 0xff, err);
+        if (o->values[v].buffer == TDL_BUFFER_STEP)
+            status = s->device->backend->write(o->buffers[TDL_BUFFER_STEP], o->values[v].offset, call->in[v].data,
+                                               span_of(&call->in[v]), err);
+        else
+            status = fill_buffer(o->buffers[TDL_BUFFER_BOUND + v], &call->in[v],
+                                 shared ? f->initial[0] : call->in[v].data, 0xff, err);
     }
     if (status == TDL_OK) status = s->device->backend->compile(s->device, &o->plan, o->buffers, &o->program, err);
     return status;
@@ -312,8 +308,8 @@ static bool run(suite *s, op_fixture *f, one_op *o, uint8_t **packed) {
     tdl_status status = TDL_OK;
     tdl_buffer **outputs = &o->buffers[TDL_BUFFER_BOUND + call->n_in];
     for (int32_t i = 0; i < call->n_out && status == TDL_OK; i++)
-        status = fill_buffer(outputs[i], &call->out[i], f->initial[i], o->margin, GUARD_BYTE, &err);
-    if (status == TDL_OK) status = backend->submit(o->program, &(tdl_step_counts){{0}}, &err);
+        status = fill_buffer(outputs[i], &call->out[i], f->initial[i], GUARD_BYTE, &err);
+    if (status == TDL_OK) status = backend->submit(o->program, &(tdl_step_counts){.n = {0}}, &err);
     for (int32_t i = 0; i < call->n_out && status == TDL_OK; i++) {
         bytes[i] = malloc(outputs[i]->size);
         if (!bytes[i]) exit(1);
@@ -325,8 +321,8 @@ static bool run(suite *s, op_fixture *f, one_op *o, uint8_t **packed) {
     for (int32_t i = 0; i < call->n_out && status == TDL_OK; i++) {
         size_t span = span_of(&call->out[i]);
         for (size_t at = 0; at < outputs[i]->size; at++)
-            if (at < o->margin || at >= o->margin + span) intact &= bytes[i][at] == GUARD_BYTE;
-        if (span) memcpy(call->out[i].data, bytes[i] + o->margin, span);
+            if (at < MARGIN || at >= MARGIN + span) intact &= bytes[i][at] == GUARD_BYTE;
+        if (span) memcpy(call->out[i].data, bytes[i] + MARGIN, span);
         tdl_tensor_pack(&call->out[i], packed[i]);
     }
     if (status == TDL_OK) verdict(s, intact && op_fixture_guards_intact(f), "wrote beside its output");

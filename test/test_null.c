@@ -196,7 +196,7 @@ static void steps_are_checked(void **state) {
     small_plan p = make_plan(device);
     tdl_program *program = NULL;
     tdl_error err = {0};
-    tdl_step_counts counts = {{0, 4, 0, 0}}, many = {{0, 5, 0, 0}}, fewer = {{0, -1, 0, 0}};
+    tdl_step_counts counts = {.n = {0, 4, 0, 0}}, many = {.n = {0, 5, 0, 0}}, fewer = {.n = {0, -1, 0, 0}};
     assert_int_equal(backend->compile(device, p.plan, p.buffers, &program, &err), TDL_OK);
     assert_int_equal(backend->submit(program, &many, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(backend->submit(program, &fewer, &err), TDL_ERROR_ARGUMENT);

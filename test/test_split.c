@@ -82,7 +82,10 @@ static void says_the_same_in_parts(const char *device_name, const char *path, ui
     print_message("%s on %s: %zu parts, largest error %.2e\n", strrchr(path, '/') + 1, device_name, model->parts.n,
                   error);
     assert_true(error <= 1e-4);
-    assert_int_equal(model->parts.n, n_parts);
+    size_t n_found = 0; // without the weights that are joined
+    for (size_t i = 0; i < model->parts.n; i++)
+        n_found += tdl_vec_at(&model->parts, tdl_weight_part, i)->layout != TDL_LAYOUT_JOINED;
+    assert_int_equal(n_found, n_parts);
     free(logits);
     tdl_model_close(model);
     tdl_device_close(device);
@@ -182,7 +185,7 @@ static void check_table(tdl_device *device, int64_t n_rows, int32_t n_parts, int
         }
     }
     if (tdl_exec_create(device, plan, bound, &exec, &err) != TDL_OK) fail_msg("%s", err.message);
-    tdl_step step = {.counts = {{0, N_IDS, 0, 0}}, .inputs = {[TDL_STEP_IDS] = ids}};
+    tdl_step step = {.counts = {.n = {0, N_IDS, 0, 0}}, .inputs = {[TDL_STEP_IDS] = ids}};
     size_t y_size = (size_t)(N_IDS * n_rows) * sizeof(float);
     float *y = malloc(y_size);
     assert_int_equal(tdl_exec_step(exec, &step, &err), TDL_OK);

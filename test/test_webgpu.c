@@ -376,6 +376,49 @@ static void demo_model_says_what_the_cpu_says(void **state) {
     assert_memory_equal(said[2], said[0], sizeof said[0]);
 }
 
+// A cache in parts (rope_attention_webgpu.c), and a step that is encoded ahead but has another number of parts then.
+static void long_context_says_what_the_cpu_says(void **state) {
+    (void)state;
+    enum { N_LONG = 310 }; // from the fifth page into the sixth
+    static const char *const names_[] = {"cpu", "webgpu", "webgpu:0:min"};
+    int32_t said[3][N_NEW], ids[N_LONG];
+    for (int32_t i = 0; i < N_LONG; i++) ids[i] = prompt[i % N_PROMPT] + i / N_PROMPT;
+    for (int i = 0; i < 3; i++) {
+        tdl_device *device = open_device(names_[i]);
+        tdl_model *model = open_model(device, DEMO);
+        golden_greedy(model, ids, N_LONG, said[i], N_NEW);
+        tdl_model_close(model);
+        tdl_device_close(device);
+    }
+    assert_memory_equal(said[1], said[0], sizeof said[0]);
+    assert_memory_equal(said[2], said[0], sizeof said[0]);
+}
+
+// Five dispatches a layer: what is not fused any more is seen here, not only as lost speed.
+static void few_tokens_take_few_ops(void **state) {
+    (void)state;
+    static const tdl_op layer[] = {TDL_OP_LINEAR, TDL_OP_ROPE_ATTENTION, TDL_OP_LINEAR, TDL_OP_LINEAR, TDL_OP_LINEAR};
+    enum {
+        N_LAYER_OPS = sizeof layer / sizeof *layer,
+        N_FIRST = 2,
+        N_LAST = 2
+    }; // embed, rope_table; take_rows, linear
+    tdl_device *device = open_device("webgpu");
+    tdl_model *model = open_model(device, DEMO);
+    tdl_model_limits limits = {.n_tokens = 8, .n_seqs = 2, .n_outputs = 2, .n_pages = 4, .n_seq_pages = 2};
+    tdl_plan *plan;
+    assert_int_equal(tdl_model_plan(model, &limits, &plan, NULL), TDL_OK);
+    assert_int_equal(plan->n_ops, N_FIRST + model->config.n_layers * N_LAYER_OPS + N_LAST);
+    for (int32_t i = 0; i < model->config.n_layers * N_LAYER_OPS; i++) {
+        const tdl_plan_op *op = &plan->ops[N_FIRST + i];
+        assert_int_equal(op->op, layer[i % N_LAYER_OPS]);
+        if (op->op == TDL_OP_LINEAR) assert_int_equal(op->few[0]->rows_max, 1);
+    }
+    tdl_plan_destroy(plan);
+    tdl_model_close(model);
+    tdl_device_close(device);
+}
+
 // Prompts of different lengths, some longer than a step, decoding beside each other.
 static void batch_says_what_each_says_alone(void **state) {
     (void)state;
@@ -421,10 +464,11 @@ static void plans_keep_values_apart(void **state) {
     (void)state;
     tdl_device *device = open_device("webgpu");
     tdl_model *model = open_model(device, LLAMA);
-    tdl_model_limits limits = {.n_tokens = 64, .n_seqs = 2, .n_outputs = 2, .n_pages = 4, .n_seq_pages = 2};
+    tdl_model_limits limits = {.n_seqs = 2, .n_outputs = 2, .n_pages = 4, .n_seq_pages = 2};
     tdl_plan *plan;
-    for (int keep = 0; keep < 2; keep++) {
-        limits.keep_values = keep;
+    for (int kind = 0; kind < 3; kind++) {
+        limits.keep_values = kind == 1;
+        limits.n_tokens = kind == 2 ? 8 : 64; // of few tokens: fused
         assert_int_equal(tdl_model_plan(model, &limits, &plan, NULL), TDL_OK);
         for (int32_t i = 0; i < plan->n_ops; i++)
             for (int32_t o = 0; o < plan->ops[i].n_out; o++) {
@@ -595,6 +639,8 @@ int main(void) {
         cmocka_unit_test(families),
         cmocka_unit_test(families_at_the_minimum_limits),
         cmocka_unit_test(demo_model_says_what_the_cpu_says),
+        cmocka_unit_test(long_context_says_what_the_cpu_says),
+        cmocka_unit_test(few_tokens_take_few_ops),
         cmocka_unit_test(batch_says_what_each_says_alone),
         cmocka_unit_test(plans_keep_values_apart),
         cmocka_unit_test(timeline_may_change_under_way),

@@ -19,6 +19,7 @@ typedef struct tdl_backend {
     tdl_backend_id id;
     bool has_reference; // an op without a kernel is computed by its reference; else it is an error
     bool temps_apart;   // temps that live at the same time lie in different buffers, and no op works in place
+    bool joins_weights; // matmuls of one x become one over their weights' rows (graph/join.c)
     bool f32_cache;     // the KV cache is F32 whatever the model's precision
     // The devices there are: infos [*n] of at most infos_max.
     tdl_status (*list)(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max, size_t *n,

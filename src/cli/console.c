@@ -124,7 +124,7 @@ void cli_interrupt_clear(void) {
 }
 
 void cli_wait(int32_t n_turns) {
-    if (n_turns < 64) sched_yield();
+    if (n_turns < 1000) sched_yield();
     else nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
 }
 

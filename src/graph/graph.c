@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int32_t add_value(tdl_graph *g, const char *name, const tdl_value *from);
 static bool row_packed(const tdl_tensor *t);
 static void call_of(const tdl_graph *g, const tdl_plan_op *op, tdl_call *call);
 
@@ -29,12 +28,12 @@ int32_t tdl_graph_weight(tdl_graph *g, const char *name, int32_t weight, const t
     for (int32_t i = 0; i < (int32_t)g->values.n; i++) // one value a weight, however often it is used (tied embeddings)
         if (tdl_graph_value(g, i)->kind == TDL_VALUE_WEIGHT && tdl_graph_value(g, i)->weight == weight) return i;
     tdl_value value = {.kind = TDL_VALUE_WEIGHT, .tensor = *tensor, .base = -1, .weight = weight, .buffer = -1};
-    return add_value(g, name, &value);
+    return tdl_graph_add_value(g, name, &value);
 }
 
 int32_t tdl_graph_state(tdl_graph *g, const char *name, int32_t state, const tdl_tensor *tensor) {
     tdl_value value = {.kind = TDL_VALUE_STATE, .tensor = *tensor, .base = -1, .weight = state, .buffer = -1};
-    return add_value(g, name, &value);
+    return tdl_graph_add_value(g, name, &value);
 }
 
 int32_t tdl_graph_step(tdl_graph *g, tdl_step_input input, tdl_rows rows, int64_t rows_max, int32_t rows_add,
@@ -51,12 +50,12 @@ int32_t tdl_graph_step(tdl_graph *g, tdl_step_input input, tdl_rows rows, int64_
     int64_t shape[2] = {rows_max + rows_add, cols};
     tdl_dtype dtype = input == TDL_STEP_HYPER ? TDL_DTYPE_F32 : TDL_DTYPE_I32;
     if (tdl_tensor_make(dtype, cols ? 2 : 1, shape, NULL, &value.tensor, &g->error) != TDL_OK) return -1;
-    return g->step_values[input] = add_value(g, names[input], &value);
+    return g->step_values[input] = tdl_graph_add_value(g, names[input], &value);
 }
 
 int32_t tdl_graph_temp(tdl_graph *g, const char *name, const tdl_tensor *tensor) {
     tdl_value value = {.kind = TDL_VALUE_TEMP, .tensor = *tensor, .base = -1, .buffer = -1};
-    return add_value(g, name, &value);
+    return tdl_graph_add_value(g, name, &value);
 }
 
 int32_t tdl_graph_op(tdl_graph *g, const char *name, tdl_op op, const tdl_attrs *attrs, int32_t n_in,
@@ -84,7 +83,7 @@ int32_t tdl_graph_op_into(tdl_graph *g, const char *name, tdl_op op, const tdl_a
     tdl_rows rows = info->rows_from >= 0 ? tdl_graph_value(g, in[info->rows_from])->rows : TDL_ROWS_FIXED;
     for (int32_t i = 0; i < info->n_out; i++) {
         tdl_value value = {.kind = TDL_VALUE_TEMP, .tensor = call.out[i], .rows = rows, .base = -1, .buffer = -1};
-        made.out[i] = given[i] >= 0 ? given[i] : add_value(g, name, &value);
+        made.out[i] = given[i] >= 0 ? given[i] : tdl_graph_add_value(g, name, &value);
         assert(made.out[i] < 0 || tdl_tensor_same_shape(&tdl_graph_value(g, made.out[i])->tensor, &call.out[i]));
     }
     if (g->error.code || !tdl_vec_push(&g->ops, &made, 1)) {
@@ -114,7 +113,7 @@ int32_t tdl_graph_view(tdl_graph *g, const char *name, int32_t id, int64_t first
         stride *= shape[i - 1];
     }
     value.tensor.strides[0] = t->strides[0];
-    return add_value(g, name, &value);
+    return tdl_graph_add_value(g, name, &value);
 }
 
 int32_t tdl_graph_rows(tdl_graph *g, const char *name, int32_t id, int64_t first, int64_t count) {
@@ -124,7 +123,7 @@ int32_t tdl_graph_rows(tdl_graph *g, const char *name, int32_t id, int64_t first
     value.base = id;
     value.base_offset = (size_t)(first * value.tensor.strides[0]);
     value.tensor.shape[0] = count;
-    return add_value(g, name, &value);
+    return tdl_graph_add_value(g, name, &value);
 }
 
 void tdl_graph_output(tdl_graph *g, int32_t value) { g->output = value; }
@@ -134,7 +133,7 @@ int32_t tdl_graph_root(const tdl_graph *g, int32_t id) {
     return id;
 }
 
-static int32_t add_value(tdl_graph *g, const char *name, const tdl_value *from) {
+int32_t tdl_graph_add_value(tdl_graph *g, const char *name, const tdl_value *from) {
     if (g->error.code) return -1;
     tdl_value value = *from;
     value.name = tdl_arena_strndup(&g->arena, name, strlen(name));

@@ -58,6 +58,9 @@ static inline tdl_plan_op *tdl_graph_op_at(const tdl_graph *g, int32_t i) {
     return tdl_vec_at(&g->ops, tdl_plan_op, i);
 }
 
+// A value as it stands, under this name; for passes.
+int32_t tdl_graph_add_value(tdl_graph *g, const char *name, const tdl_value *value);
+
 // The value that owns a view's memory.
 int32_t tdl_graph_root(const tdl_graph *g, int32_t id);
 

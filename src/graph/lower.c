@@ -81,11 +81,13 @@ static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *de
 // Kernels that take less than the plan's maximum; they want their inputs as op->kernel does.
 static void find_few(const tdl_graph *g, const tdl_plan_desc *desc, tdl_plan_op *op) {
     const tdl_value *out = tdl_graph_value(g, op->out[0]);
-    if (!op->kernel || op->kernel->rows_max || out->rows == TDL_ROWS_FIXED || out->rows_add) return;
+    if (!op->kernel || out->rows == TDL_ROWS_FIXED || out->rows_add) return;
     int32_t n = 0, rows = 1;
     while (n < TDL_PLAN_FEW_MAX && rows < out->tensor.shape[0]) {
         const tdl_kernel *kernel = find_kernel(g, desc, op, rows);
-        if (!kernel || !kernel->rows_max || kernel->x != op->kernel->x || kernel->layout != op->kernel->layout) return;
+        if (!kernel || kernel == op->kernel || !kernel->rows_max || kernel->x != op->kernel->x ||
+            kernel->layout != op->kernel->layout)
+            return;
         op->few[n++] = kernel;
         rows = kernel->rows_max + 1;
     }

@@ -79,7 +79,7 @@ static tdl_status place_fixed(tdl_plan *plan, tdl_error *err) {
             value->buffer = plan->n_buffers;
             plan->buffer_value[plan->n_buffers] = i;
             plan->buffer_sizes[plan->n_buffers++] =
-                value->layout == TDL_LAYOUT_ROWS ? size : tdl_layout_size(value->layout, &value->tensor);
+                value->layout != TDL_LAYOUT_TILE16 ? size : tdl_layout_size(value->layout, &value->tensor);
         }
     }
     plan->buffer_sizes[TDL_BUFFER_STEP] = step_size;

@@ -8,6 +8,9 @@ static void mark_used(tdl_plan *plan);
 
 tdl_status tdl_plan_create(tdl_graph *g, const tdl_plan_desc *desc, tdl_plan **out, tdl_error *err) {
     if (!g->error.code) tdl_graph_split(g, desc);
+    if (!g->error.code && !desc->trains) tdl_graph_join(g, desc);
+    if (!g->error.code && !desc->trains) tdl_graph_fuse_linear(g, desc);
+    if (!g->error.code && !desc->trains) tdl_graph_fuse_attention(g, desc);
     if (!g->error.code) tdl_graph_fuse(g);
     if (!g->error.code) tdl_graph_lower(g, desc);
     if (g->error.code) return tdl_fail(err, g->error.code, "%s", g->error.message);

@@ -10,6 +10,7 @@ typedef struct tdl_plan_desc {
     tdl_precision precision;
     tdl_step_counts max;
     bool keep_values; // no value's memory is used again: tests look at every intermediate
+    bool trains;      // weights change and are bound one by one; what the forward pass computes is read again
 } tdl_plan_desc;
 
 // The graph is used up: passes rewrite it. Errors: MEMORY, LIMIT, and whatever the graph's builder met.
@@ -20,7 +21,11 @@ void tdl_plan_destroy(tdl_plan *plan);
 tdl_status tdl_plan_print(const tdl_plan *plan, tdl_str *text, tdl_error *err);
 
 // The passes, in order. Each sets g->error on failure.
-void tdl_graph_split(tdl_graph *g, const tdl_plan_desc *desc); // split.c: weights that are too large for one binding
+void tdl_graph_split(tdl_graph *g, const tdl_plan_desc *desc);       // split.c: weights too large for one binding
+void tdl_graph_join(tdl_graph *g, const tdl_plan_desc *desc);        // join.c: matmuls of one x into one
+void tdl_graph_fuse_linear(tdl_graph *g, const tdl_plan_desc *desc); // fuse_linear.c: matmuls with what is round them
+void tdl_graph_fuse_attention(tdl_graph *g,
+                              const tdl_plan_desc *desc);      // fuse_attention.c: rope to attention into one op
 void tdl_graph_fuse(tdl_graph *g);                             // fuse.c: pairs of ops into the op that does both
 void tdl_graph_lower(tdl_graph *g, const tdl_plan_desc *desc); // lower.c: kernels, layouts, quantize ops
 tdl_status tdl_plan_place(tdl_plan *plan, const tdl_plan_desc *desc, const tdl_allocator *mem,

@@ -36,7 +36,7 @@ tdl_status tdl_plan_print(const tdl_plan *plan, tdl_str *text, tdl_error *err) {
 }
 
 static void print_value(const tdl_plan *plan, int32_t id, tdl_str *text) {
-    static const char *const layouts[TDL_LAYOUT_COUNT] = {"", ":tile16"};
+    static const char *const layouts[TDL_LAYOUT_COUNT] = {"", ":tile16", ":joined"};
     static const char letters[TDL_ROWS_COUNT] = {0, 'T', 'S', 'O'};
     const tdl_value *value = &plan->values[id];
     const tdl_tensor *t = &value->tensor;

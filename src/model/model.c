@@ -14,6 +14,7 @@ static void describe(tdl_model *m);
 static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer **out, tdl_error *err);
 static tdl_buffer **buffer_slot(tdl_model *m, const tdl_value *value, tdl_error *err);
+static tdl_status join_weights(tdl_model *m, const tdl_value *value, tdl_buffer **buffer, tdl_error *err);
 static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, const tdl_tensor *t, tdl_layout layout,
                                  tdl_buffer **buffer, tdl_error *err);
 
@@ -202,12 +203,16 @@ tdl_status tdl_model_weight_buffer(tdl_model *m, const tdl_value *value, tdl_buf
 static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer **out, tdl_error *err) {
     const tdl_param *param = &m->params.list[value->weight];
     const tdl_backend *backend = m->device->backend;
-    tdl_tensor t = tdl_tensor_slice(&param->tensor, 0, value->first_row, value->tensor.shape[0]);
     tdl_buffer **slot = buffer_slot(m, value, err), *made = NULL;
     if (!slot) return TDL_ERROR_MEMORY;
     tdl_status status = TDL_OK;
+    bool joined = value->layout == TDL_LAYOUT_JOINED;
+    tdl_tensor t =
+        joined ? value->tensor : tdl_tensor_slice(&param->tensor, 0, value->first_row, value->tensor.shape[0]);
     if (*slot) {
         made = *slot;
+    } else if (joined) {
+        status = join_weights(m, value, &made, err);
     } else if (value->layout != TDL_LAYOUT_ROWS) {
         status = prepare_weight(m, param, &t, value->layout, &made, err);
     } else if (backend->buffer_borrow) {
@@ -225,7 +230,22 @@ static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer *
     return TDL_OK;
 }
 
-// Where the model keeps the buffer of a weight, or of a part of one. NULL: MEMORY.
+// The rows of several weights, one after another.
+static tdl_status join_weights(tdl_model *m, const tdl_value *value, tdl_buffer **buffer, tdl_error *err) {
+    const tdl_backend *backend = m->device->backend;
+    size_t offset = 0;
+    tdl_status status = backend->buffer_create(m->device, tdl_tensor_size(&value->tensor), buffer, err);
+    for (int32_t i = 0; i < value->n_joined && status == TDL_OK; i++) {
+        const tdl_param *param = &m->params.list[value->joined[i]];
+        size_t size = tdl_tensor_size(&param->tensor);
+        status = backend->write(*buffer, offset, param->tensor.data, size, err);
+        if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &param->tensor);
+        offset += size;
+    }
+    return status;
+}
+
+// Where the model keeps the buffer of a weight, of a part of one, or of several. NULL: MEMORY.
 static tdl_buffer **buffer_slot(tdl_model *m, const tdl_value *value, tdl_error *err) {
     int64_t first = value->first_row, count = value->tensor.shape[0];
     if (count == m->params.list[value->weight].tensor.shape[0]) return &m->buffers[value->weight][value->layout];

@@ -1,16 +1,11 @@
-// elements.wgsl - what the element-by-element kernels of training share. An invocation makes four elements, 256 apart: so
-// those that invocations read at one time lie side by side, and four reads are under way before the first is waited for.
-//
-// p.n is how many elements there are, p.n_columns how many a row has; 0: no tensor has gaps, all is one row.
-fn four_elements(index: u32, lane: u32) -> vec4<u32> {
-    return vec4<u32>(index * 1024u + lane) + vec4<u32>(0u, 256u, 512u, 768u);
-}
-
-// Where elements i lie in a tensor; those beyond the last stand for it.
-fn places(rows: Rows, i: vec4<u32>) -> vec4<u32> {
-    let j = min(i, vec4<u32>(p.n - 1u));
-    if (p.n_columns == 0u) { return rows.offset + j; }
-    let row = j / p.n_columns;
-    let outer = row / rows.n_inner;
-    return rows.offset + outer * rows.stride + (row - outer * rows.n_inner) * rows.inner_stride + j - row * p.n_columns;
+// elements.wgsl - what the element-by-element kernels share: an invocation makes one element of `out`, p.n in all. The module
+// defines `element`, of a row and a column.
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let i = group_index(group, n_groups) * 256u + lane;
+    if (i >= p.n) { return; }
+    let row = i / p.n_columns;
+    let column = i % p.n_columns;
+    out[row_start(p.out, row) + column] = element(row, column);
 }

@@ -15,8 +15,10 @@
 //
 // listed as TDL_KERNEL_WEBGPU(RMS_NORM, rms_norm). The texts of all .wgsl files are declared in the generated "wgsl.h". The
 // shader's entry point is `main`; group 0 holds, at binding 0, `var<uniform>` with the words that dispatch wrote, then one
-// storage buffer for each in[], `var<storage, read>`, then one for each out[], `var<storage, read_write>`. Inputs and outputs
-// never overlap; every tensor begins at a multiple of 16 bytes, every binding is padded to 16. Kernels keep to WebGPU's guaranteed limits: 256 invocations, 16 KiB of
+// storage buffer for each in[], `var<storage, read>`, then one for each out[], `var<storage, read_write>`. All in[] of I32 share
+// one, where the first of them stands: they lie in the step's buffer, and their offsets count from its beginning. Inputs and outputs
+// never overlap; tensors begin at multiples of 16 bytes of their bindings, but for views of columns, and every binding is
+// padded to 16 bytes. Kernels keep to WebGPU's guaranteed limits: 256 invocations, 16 KiB of
 // workgroup memory, 65,535 groups a dimension. The backend writes the `enable` lines that `needs` asks for.
 //
 // One plan runs steps of one token and of thousands: a kernel with rows_max is picked for the steps that it takes, one
@@ -69,16 +71,20 @@ typedef struct tdl_kernel {
     int32_t rows_max;  // takes steps whose out[0] has at most so many rows; 0: any
     // Whether it can compute this call: dtypes, shapes (in[0] is in dtype x by then, layout in `layout`). NULL: any.
     bool (*accepts)(const tdl_call *call);
+    // Bytes of memory that it wants besides (at the plan's maximum): a CPU thread's own; on WebGPU one more binding after out[],
+    // which no other op uses at that time. NULL: none.
+    size_t (*scratch_size)(const tdl_call *call);
     // CPU: how many units the call divides into; computes units [first, first + count). scratch is this thread's own,
     // 64-byte aligned, of scratch_size(call at the plan's maximum) bytes (NULL: none).
     int64_t (*units)(const tdl_call *call);
     void (*run)(const tdl_call *call, int64_t first, int64_t count, void *scratch);
-    size_t (*scratch_size)(const tdl_call *call);
     // WebGPU: the shader, in parts that kernels share (NULL: no more); the part that depends on a dtype (a decoder; NULL:
     // none); and the shape of a dispatch. The call has the step's shapes, strides in bytes, and no data.
     const char *wgsl[TDL_WGSL_PARTS];
     const char *(*wgsl_decoder)(const tdl_call *call);
     void (*dispatch)(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out);
+    const struct tdl_kernel *merge; // run after it; NULL: none
+    bool is_merge;                  // such a one: binding 1 is the scratch memory, read, binding 2 out[0]
 } tdl_kernel;
 
 // All kernels of an op, best first: kernels [*n].

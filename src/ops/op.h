@@ -40,6 +40,7 @@ typedef struct tdl_attrs {
 typedef enum tdl_layout {
     TDL_LAYOUT_ROWS = 0, // as in the file: row after row
     TDL_LAYOUT_TILE16,   // 16 rows interleaved by 4 columns, see ops/matmul/matmul_layout.h
+    TDL_LAYOUT_JOINED,   // rows of several weights, one after another
     TDL_LAYOUT_COUNT
 } tdl_layout;
 

@@ -101,7 +101,7 @@ tdl_status tdl_batch_step(tdl_batch *b, tdl_error *err) {
         if (status != TDL_OK) return status;
         b->in_flight = true;
     }
-    tdl_status status = tdl_exec_poll(b->runner->exec, err);
+    tdl_status status = tdl_step_runner_poll(b->runner, err);
     if (status == TDL_PENDING) return status;
     b->in_flight = false;
     if (status == TDL_OK) finish_step(b);
@@ -126,7 +126,7 @@ tdl_status tdl_batch_eval(tdl_batch *b, tdl_timeline *t, float *logits, tdl_erro
         status = tdl_step_runner_submit(r, err);
         if (status == TDL_OK) status = tdl_step_runner_logits(r, 0, n, logits, err);
         if (status == TDL_OK)
-            while ((status = tdl_exec_poll(r->exec, err)) == TDL_PENDING) tdl_thread_yield();
+            while ((status = tdl_step_runner_poll(r, err)) == TDL_PENDING) tdl_thread_yield();
         if (status != TDL_OK) return status;
         tdl_model_release(b->model);
         t->n_computed += n;

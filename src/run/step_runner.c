@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+enum { FEW_TOKENS = 8 };
+
+static tdl_status make_few(tdl_step_runner *r, const tdl_kv_cache *cache, tdl_error *err);
 static size_t input_size(const tdl_model_limits *limits, tdl_step_input input);
 
 tdl_status tdl_step_runner_create(tdl_model *model, const tdl_model_limits *limits, const tdl_kv_cache *cache,
@@ -22,6 +25,7 @@ tdl_status tdl_step_runner_create(tdl_model *model, const tdl_model_limits *limi
     if (!ok) status = tdl_fail(err, TDL_ERROR_MEMORY, "batch: no memory for the inputs of %d tokens", limits->n_tokens);
     if (status == TDL_OK) status = tdl_model_plan(model, limits, &r->plan, err);
     if (status == TDL_OK) status = tdl_model_exec(model, r->plan, cache, &r->exec, err);
+    if (status == TDL_OK && limits->n_tokens > FEW_TOKENS) status = make_few(r, cache, err);
     if (status != TDL_OK) {
         tdl_step_runner_destroy(r);
         return status;
@@ -32,8 +36,10 @@ tdl_status tdl_step_runner_create(tdl_model *model, const tdl_model_limits *limi
 
 void tdl_step_runner_destroy(tdl_step_runner *r) {
     if (!r) return;
+    tdl_exec_destroy(r->few_exec);
     tdl_exec_destroy(r->exec);
     tdl_step_runner_clear(r); // after it: nothing is read into orphans any more
+    tdl_plan_destroy(r->few_plan);
     tdl_plan_destroy(r->plan);
     for (int i = 0; i < TDL_STEP_INPUT_COUNT; i++) tdl_free(r->model->mem, r->inputs[i]);
     tdl_free(r->model->mem, r->parts);
@@ -64,17 +70,40 @@ void tdl_step_runner_add(tdl_step_runner *r, tdl_timeline *t, int32_t n_tokens, 
         r->inputs[TDL_STEP_OUTPUTS][(*n_outputs)++] = *n;
     }
     r->inputs[TDL_STEP_SEQ_START][seq + 1] = *n;
+    int32_t n_pages = (t->n_computed + n_tokens + TDL_KV_PAGE - 1) / TDL_KV_PAGE;
+    if (n_pages > r->counts.n_seq_pages) r->counts.n_seq_pages = n_pages;
 }
 
 tdl_status tdl_step_runner_submit(tdl_step_runner *r, tdl_error *err) {
     tdl_step step = {.counts = r->counts};
     for (int i = 0; i < TDL_STEP_INPUT_COUNT; i++) step.inputs[i] = r->inputs[i];
-    return tdl_exec_step(r->exec, &step, err);
+    const int32_t *n = r->counts.n, *n_few = r->few_plan ? r->few_plan->max.n : NULL;
+    bool few = n_few && n[TDL_ROWS_TOKENS] <= n_few[TDL_ROWS_TOKENS] && n[TDL_ROWS_SEQS] <= n_few[TDL_ROWS_SEQS] &&
+               n[TDL_ROWS_OUTPUTS] <= n_few[TDL_ROWS_OUTPUTS];
+    r->current = few ? r->few_exec : r->exec;
+    return tdl_exec_step(r->current, &step, err);
 }
+
+tdl_status tdl_step_runner_poll(tdl_step_runner *r, tdl_error *err) { return tdl_exec_poll(r->current, err); }
 
 tdl_status tdl_step_runner_logits(tdl_step_runner *r, int32_t first, int32_t count, float *logits, tdl_error *err) {
     size_t row = (size_t)r->model->config.n_vocab * sizeof(float);
-    return tdl_exec_read(r->exec, r->plan->output, (size_t)first * row, (size_t)count * row, logits, err);
+    const tdl_plan *plan = r->current == r->exec ? r->plan : r->few_plan;
+    return tdl_exec_read(r->current, plan->output, (size_t)first * row, (size_t)count * row, logits, err);
+}
+
+// The plan for few tokens, where it has fewer ops.
+static tdl_status make_few(tdl_step_runner *r, const tdl_kv_cache *cache, tdl_error *err) {
+    tdl_model_limits few = r->limits;
+    few.n_tokens = FEW_TOKENS;
+    few.n_seqs = few.n_seqs < FEW_TOKENS ? few.n_seqs : FEW_TOKENS;
+    few.n_outputs = few.n_outputs < FEW_TOKENS ? few.n_outputs : FEW_TOKENS;
+    tdl_status status = tdl_model_plan(r->model, &few, &r->few_plan, err);
+    if (status == TDL_OK && r->few_plan->n_ops < r->plan->n_ops)
+        return tdl_model_exec(r->model, r->few_plan, cache, &r->few_exec, err);
+    if (status == TDL_OK) tdl_plan_destroy(r->few_plan);
+    r->few_plan = NULL;
+    return status;
 }
 
 // Elements of a step input at the maximum.

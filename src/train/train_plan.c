@@ -149,7 +149,8 @@ static int32_t loss_head(const tdl_train_plan_desc *desc, tdl_graph *g, int32_t 
 }
 
 static tdl_status finish(const tdl_train_plan_desc *desc, tdl_graph *g, tdl_plan **out, tdl_error *err) {
-    tdl_plan_desc of = {.device = desc->model->device, .precision = desc->precision, .keep_values = desc->keep_values};
+    tdl_plan_desc of = {
+        .device = desc->model->device, .precision = desc->precision, .keep_values = desc->keep_values, .trains = true};
     of.max.n[TDL_ROWS_TOKENS] = desc->train->n_tokens;
     return tdl_plan_create(g, &of, out, err);
 }

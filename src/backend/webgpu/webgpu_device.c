@@ -42,6 +42,7 @@ static void copy_text(char *dst, size_t dst_size, WGPUStringView text) {
 static void webgpu_close(tdl_device *device) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)device;
     const tdl_webgpu_api *api = &d->api;
+    if (d->ready) api->CommandBufferRelease(d->ready);
     if (d->encoder) api->CommandEncoderRelease(d->encoder);
     close_handle(d);
     if (d->adapter) api->AdapterRelease(d->adapter);
@@ -375,6 +376,7 @@ const tdl_backend tdl_backend_webgpu = {
     .name = "webgpu",
     .id = TDL_BACKEND_WEBGPU,
     .temps_apart = true,
+    .joins_weights = true,
     .f32_cache = true,
     .list = webgpu_list,
     .open = webgpu_open,

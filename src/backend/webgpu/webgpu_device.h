@@ -55,8 +55,9 @@ typedef struct tdl_webgpu_device {
     bool enables_subgroups; // shaders that use them must say so; naga does not know the word
     pthread_mutex_t lock;   // guards all below; the functions below this struct want it held
     tdl_vec pipelines;      // tdl_webgpu_pipeline
-    WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
-    WGPUPipelineLayout pipeline_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 1];
+    WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 2]; // by bindings read, and written
+    WGPUPipelineLayout pipeline_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 2];
+    WGPUCommandBuffer ready;    // a step that was encoded ahead, submitted before the encoder's; NULL: none
     WGPUCommandEncoder encoder; // a step and reads that are not submitted yet; NULL: none
     size_t n_written;           // bytes given to the queue since the last submit
     tdl_webgpu_read *reads;
@@ -110,6 +111,8 @@ void tdl_webgpu_find_features(tdl_webgpu_device *device);
 // webgpu_pipeline.c: made where it is not there yet. Errors: DEVICE, MEMORY.
 tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *device, const tdl_kernel *kernel, const tdl_call *call,
                                    WGPUComputePipeline *out, tdl_error *err);
+// A kernel's storage bindings: read-only ones, then those it writes. Of kernels that only merge: {1, 1}.
+void tdl_webgpu_count_bindings(const tdl_kernel *kernel, const tdl_call *call, int32_t *n_in, int32_t *n_out);
 // Makes those that the plan lacks, with several threads. What fails is left to tdl_webgpu_pipeline_get.
 void tdl_webgpu_pipelines_ahead(tdl_webgpu_device *device, const tdl_plan *plan);
 WGPUShaderModule tdl_webgpu_make_module(tdl_webgpu_device *device, const char *code);

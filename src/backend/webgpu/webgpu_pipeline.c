@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BINDINGS_MAX = 1 + TDL_OP_IN_MAX + TDL_OP_OUT_MAX, THREADS_MAX = 8 };
+enum { BINDINGS_MAX = 1 + TDL_OP_IN_MAX + TDL_OP_OUT_MAX + 1, THREADS_MAX = 8 };
 
 // A pipeline to be made, without its handle, and its shader's text.
 typedef struct pipeline_job {
@@ -29,6 +29,7 @@ static tdl_webgpu_pipeline describe(const tdl_kernel *kernel, const tdl_call *ca
 static bool same(const tdl_webgpu_pipeline *a, const tdl_webgpu_pipeline *b);
 static bool write_code(const tdl_webgpu_device *d, const tdl_webgpu_pipeline *p, tdl_str *code);
 static bool collect(tdl_webgpu_device *d, const tdl_plan *plan, tdl_vec *jobs);
+static bool collect_kernel(tdl_webgpu_device *d, const tdl_kernel *kernel, const tdl_call *call, tdl_vec *jobs);
 static void make_some(void *arg, int32_t index);
 static void keep(tdl_webgpu_device *d, tdl_vec *jobs, bool whole);
 static void make_layouts(tdl_webgpu_device *d, int32_t n_in, int32_t n_out);
@@ -51,8 +52,8 @@ tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *d, const tdl_kernel *kerne
     char what[80];
     snprintf(what, sizeof what, "making a pipeline for %s", kernel->name);
     tdl_webgpu_scope_begin(d);
-    make_layouts(d, call->n_in, call->n_out);
-    wanted.handle = make_pipeline(d, code.ptr, call->n_in, call->n_out);
+    make_layouts(d, wanted.n_in, wanted.n_out);
+    wanted.handle = make_pipeline(d, code.ptr, wanted.n_in, wanted.n_out);
     tdl_status status = tdl_webgpu_scope_end(d, what, err);
     tdl_str_deinit(&code);
     if (status != TDL_OK) {
@@ -96,19 +97,22 @@ static bool collect(tdl_webgpu_device *d, const tdl_plan *plan, tdl_vec *jobs) {
         tdl_call call = {.attrs = op->attrs, .n_in = op->n_in, .n_out = op->n_out};
         for (int32_t j = 0; j < op->n_in; j++) call.in[j] = plan->values[op->in[j]].tensor;
         for (int32_t j = 0; j < op->n_out; j++) call.out[j] = plan->values[op->out[j]].tensor;
-        pipeline_job job = {.pipeline = describe(kernel, &call), .code = tdl_str_make(d->device.mem)};
-        bool there = false;
-        for (size_t k = 0; k < d->pipelines.n && !there; k++)
-            there = same(tdl_vec_at(&d->pipelines, tdl_webgpu_pipeline, k), &job.pipeline);
-        for (size_t k = 0; k < jobs->n && !there; k++)
-            there = same(&tdl_vec_at(jobs, pipeline_job, k)->pipeline, &job.pipeline);
-        if (there) continue;
-        if (!write_code(d, &job.pipeline, &job.code) || !tdl_vec_push(jobs, &job, 1)) {
-            tdl_str_deinit(&job.code);
-            return false;
-        }
+        if (!collect_kernel(d, kernel, &call, jobs)) return false;
+        if (kernel->merge && !collect_kernel(d, kernel->merge, &call, jobs)) return false;
     }
     return tdl_vec_reserve(&d->pipelines, d->pipelines.n + jobs->n);
+}
+
+static bool collect_kernel(tdl_webgpu_device *d, const tdl_kernel *kernel, const tdl_call *call, tdl_vec *jobs) {
+    pipeline_job job = {.pipeline = describe(kernel, call), .code = tdl_str_make(d->device.mem)};
+    bool there = false;
+    for (size_t k = 0; k < d->pipelines.n && !there; k++)
+        there = same(tdl_vec_at(&d->pipelines, tdl_webgpu_pipeline, k), &job.pipeline);
+    for (size_t k = 0; k < jobs->n && !there; k++)
+        there = same(&tdl_vec_at(jobs, pipeline_job, k)->pipeline, &job.pipeline);
+    if (there || (write_code(d, &job.pipeline, &job.code) && tdl_vec_push(jobs, &job, 1))) return true;
+    tdl_str_deinit(&job.code);
+    return false;
 }
 
 static void make_some(void *arg, int32_t index) {
@@ -132,10 +136,21 @@ static void keep(tdl_webgpu_device *d, tdl_vec *jobs, bool whole) {
 }
 
 static tdl_webgpu_pipeline describe(const tdl_kernel *kernel, const tdl_call *call) {
-    return (tdl_webgpu_pipeline){.kernel = kernel,
-                                 .decoder = kernel->wgsl_decoder ? kernel->wgsl_decoder(call) : NULL,
-                                 .n_in = call->n_in,
-                                 .n_out = call->n_out};
+    tdl_webgpu_pipeline p = {.kernel = kernel, .decoder = kernel->wgsl_decoder ? kernel->wgsl_decoder(call) : NULL};
+    tdl_webgpu_count_bindings(kernel, call, &p.n_in, &p.n_out);
+    return p;
+}
+
+void tdl_webgpu_count_bindings(const tdl_kernel *kernel, const tdl_call *call, int32_t *n_in, int32_t *n_out) {
+    *n_in = 0;
+    *n_out = call->n_out + (kernel->scratch_size != NULL);
+    bool has_indices = false;
+    for (int32_t i = 0; i < call->n_in; i++) {
+        bool index = call->in[i].dtype == TDL_DTYPE_I32;
+        if (!index || !has_indices) ++*n_in;
+        has_indices |= index;
+    }
+    if (kernel->is_merge) *n_in = *n_out = 1;
 }
 
 static bool same(const tdl_webgpu_pipeline *a, const tdl_webgpu_pipeline *b) {

@@ -1,4 +1,4 @@
-// act.wgsl - out = f(x); an invocation makes one element.
+// act.wgsl - out = f(x); the frame: elements.wgsl.
 struct Params {
     x: Rows,
     out: Rows,
@@ -11,12 +11,4 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
-    let i = group_index(group, n_groups) * 256u + lane;
-    if (i >= p.n) { return; }
-    let row = i / p.n_columns;
-    let column = i % p.n_columns;
-    out[row_start(p.out, row) + column] = activate(p.f, x[row_start(p.x, row) + column]);
-}
+fn element(row: u32, column: u32) -> f32 { return activate(p.f, x[row_start(p.x, row) + column]); }

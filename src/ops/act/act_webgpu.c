@@ -18,5 +18,5 @@ const tdl_kernel tdl_kernel_act_webgpu = {.name = "act_webgpu",
                                           .op = TDL_OP_ACT,
                                           .backend = TDL_BACKEND_WEBGPU,
                                           .accepts = accepts,
-                                          .wgsl = {tdl_wgsl_act, tdl_wgsl_activate, tdl_wgsl_rows},
+                                          .wgsl = {tdl_wgsl_act, tdl_wgsl_elements, tdl_wgsl_activate, tdl_wgsl_rows},
                                           .dispatch = dispatch};

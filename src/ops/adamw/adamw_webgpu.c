@@ -31,5 +31,5 @@ const tdl_kernel tdl_kernel_adamw_webgpu = {.name = "adamw_webgpu",
                                             .op = TDL_OP_ADAMW,
                                             .backend = TDL_BACKEND_WEBGPU,
                                             .accepts = accepts,
-                                            .wgsl = {tdl_wgsl_adamw, tdl_wgsl_elements, tdl_wgsl_rows},
+                                            .wgsl = {tdl_wgsl_adamw, tdl_wgsl_elements_by_four, tdl_wgsl_rows},
                                             .dispatch = dispatch};

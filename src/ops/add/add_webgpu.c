@@ -20,5 +20,5 @@ const tdl_kernel tdl_kernel_add_webgpu = {.name = "add_webgpu",
                                           .op = TDL_OP_ADD,
                                           .backend = TDL_BACKEND_WEBGPU,
                                           .accepts = accepts,
-                                          .wgsl = {tdl_wgsl_add, tdl_wgsl_rows},
+                                          .wgsl = {tdl_wgsl_add, tdl_wgsl_elements, tdl_wgsl_rows},
                                           .dispatch = dispatch};

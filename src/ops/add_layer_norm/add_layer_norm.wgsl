@@ -1,4 +1,4 @@
-// add_layer_norm.wgsl - sum = a + b, out = layer_norm(sum); a workgroup makes a row.
+// add_layer_norm.wgsl - sum = a + b, out = layer_norm(sum); the frame: norm_layer.wgsl.
 struct Params {
     a: Rows,
     b: Rows,
@@ -19,29 +19,10 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> sum: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
-    let row = group_index(group, n_groups);
-    if (row >= p.n_rows) { return; }
-    let a_row = row_start(p.a, row);
-    let b_row = row_start(p.b, row);
-    let sum_row = row_start(p.sum, row);
-    let out_row = row_start(p.out, row);
-    var total = 0.0;
-    for (var i = lane; i < p.n_columns; i += 256u) {
-        let value = a[a_row + i] + b[b_row + i];
-        sum[sum_row + i] = value; // read back below, by the same invocation
-        total += value;
-    }
-    let mean = group_sum(lane, total) / f32(p.n_columns);
-    var squares = 0.0;
-    for (var i = lane; i < p.n_columns; i += 256u) {
-        let d = sum[sum_row + i] - mean;
-        squares += d * d;
-    }
-    let scale = 1.0 / sqrt(group_sum(lane, squares) / f32(p.n_columns) + p.eps);
-    for (var i = lane; i < p.n_columns; i += 256u) {
-        out[out_row + i] = (sum[sum_row + i] - mean) * scale * w[p.w_offset + i] + bias[p.bias_offset + i];
-    }
+fn first_look(row: u32, i: u32) -> f32 {
+    let value = a[row_start(p.a, row) + i] + b[row_start(p.b, row) + i];
+    sum[row_start(p.sum, row) + i] = value; // read back below, by the same invocation
+    return value;
 }
+
+fn again(row: u32, i: u32) -> f32 { return sum[row_start(p.sum, row) + i]; }

@@ -20,9 +20,10 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_dispatch_groups(out, tdl_tensor_n_rows(&call->in[0]));
 }
 
-const tdl_kernel tdl_kernel_add_layer_norm_webgpu = {.name = "add_layer_norm_webgpu",
-                                                     .op = TDL_OP_ADD_LAYER_NORM,
-                                                     .backend = TDL_BACKEND_WEBGPU,
-                                                     .accepts = accepts,
-                                                     .wgsl = {tdl_wgsl_add_layer_norm, tdl_wgsl_reduce, tdl_wgsl_rows},
-                                                     .dispatch = dispatch};
+const tdl_kernel tdl_kernel_add_layer_norm_webgpu = {
+    .name = "add_layer_norm_webgpu",
+    .op = TDL_OP_ADD_LAYER_NORM,
+    .backend = TDL_BACKEND_WEBGPU,
+    .accepts = accepts,
+    .wgsl = {tdl_wgsl_add_layer_norm, tdl_wgsl_norm_layer, tdl_wgsl_reduce, tdl_wgsl_rows},
+    .dispatch = dispatch};

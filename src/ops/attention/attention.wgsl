@@ -26,10 +26,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> k_cache: array<f32>;
 @group(0) @binding(3) var<storage, read> v_cache: array<f32>;
-@group(0) @binding(4) var<storage, read> positions: array<i32>;
-@group(0) @binding(5) var<storage, read> seq_start: array<u32>;
-@group(0) @binding(6) var<storage, read> pages: array<u32>;
-@group(0) @binding(7) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read> step: array<i32>; // positions, seq_start, pages
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
 const PAGE: u32 = 64u; // slots, and invocations
 const HEAD_DIM_MAX: u32 = 1024u;
@@ -46,7 +44,7 @@ fn sequence_of(token: u32) -> u32 {
     var high = p.n_seqs; // seq_start[low] <= token < seq_start[high]
     while (high - low > 1u) {
         let middle = (low + high) / 2u;
-        if (seq_start[p.seq_start_offset + middle] <= token) { low = middle; } else { high = middle; }
+        if (step[p.seq_start_offset + middle] <= i32(token)) { low = middle; } else { high = middle; }
     }
     return low;
 }
@@ -59,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let token = row / p.n_heads;
     let kv_head = row % p.n_heads / (p.n_heads / p.n_kv_heads);
     let page_row = p.pages_offset + sequence_of(token) * p.pages_stride;
-    let end = positions[p.positions_offset + token] + 1; // positions [first, end) are seen
+    let end = step[p.positions_offset + token] + 1; // positions [first, end) are seen
     let first = select(0, max(0, end - p.window), p.window > 0);
     let q_row = row_start(p.q, row);
     for (var d = lane; d < p.head_dim; d += PAGE) {
@@ -73,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     for (var page_first = first / 64 * 64; page_first < end; page_first += 64) {
         let slot_begin = u32(max(first - page_first, 0));
         let slot_end = u32(min(end - page_first, 64));
-        let head = pages[page_row + u32(page_first) / PAGE] * p.n_kv_heads + kv_head;
+        let head = u32(step[page_row + u32(page_first) / PAGE]) * p.n_kv_heads + kv_head;
         let seen = lane >= slot_begin && lane < slot_end;
         var score = LOWEST;
         if (seen) {

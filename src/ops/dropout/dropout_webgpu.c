@@ -22,5 +22,5 @@ const tdl_kernel tdl_kernel_dropout_webgpu = {.name = "dropout_webgpu",
                                               .op = TDL_OP_DROPOUT,
                                               .backend = TDL_BACKEND_WEBGPU,
                                               .accepts = accepts,
-                                              .wgsl = {tdl_wgsl_dropout, tdl_wgsl_elements, tdl_wgsl_rows},
+                                              .wgsl = {tdl_wgsl_dropout, tdl_wgsl_elements_by_four, tdl_wgsl_rows},
                                               .dispatch = dispatch};

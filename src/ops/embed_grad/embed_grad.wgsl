@@ -15,10 +15,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> ids: array<u32>;
-@group(0) @binding(2) var<storage, read> order: array<u32>;
-@group(0) @binding(3) var<storage, read> dy: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dtable: array<f32>;
+@group(0) @binding(1) var<storage, read> indices: array<u32>; // ids and order
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dtable: array<f32>;
 
 const CHUNK: u32 = 64u;
 const COLUMNS: u32 = 32u;
@@ -42,8 +41,8 @@ fn add_to_table(id: u32, i: u32, sum: f32) {
 // The row at a place of the order, NONE where its id is another.
 fn row_of(place: u32, id: u32) -> u32 {
     if (place >= p.n_tokens) { return NONE; }
-    let row = order[p.order_offset + place];
-    return select(NONE, row, ids[p.ids_offset + row] == id);
+    let row = indices[p.order_offset + place];
+    return select(NONE, row, indices[p.ids_offset + row] == id);
 }
 
 fn add_last_run(first: u32, id: u32, i: u32, lane: u32) {
@@ -76,13 +75,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let n = min(CHUNK, p.n_tokens - first);
     let i = index % n_blocks * COLUMNS + lane % COLUMNS;
     if (lane < n) {
-        let row = order[p.order_offset + first + lane];
+        let row = indices[p.order_offset + first + lane];
         rows[lane] = row;
-        chunk_ids[lane] = ids[p.ids_offset + row];
+        chunk_ids[lane] = indices[p.ids_offset + row];
     }
     if (lane == 0u) { last_run = CHUNK; }
     var before = NONE; // the id before the chunk
-    if (first > 0u) { before = ids[p.ids_offset + order[p.order_offset + first - 1u]]; }
+    if (first > 0u) { before = indices[p.ids_offset + indices[p.order_offset + first - 1u]]; }
     workgroupBarrier();
     let last_id = chunk_ids[n - 1u];
     for (var at = lane / COLUMNS; at < n; at += WORKERS) {

@@ -15,5 +15,5 @@ const tdl_kernel tdl_kernel_fill_webgpu = {.name = "fill_webgpu",
                                            .op = TDL_OP_FILL,
                                            .backend = TDL_BACKEND_WEBGPU,
                                            .accepts = accepts,
-                                           .wgsl = {tdl_wgsl_fill, tdl_wgsl_elements, tdl_wgsl_rows},
+                                           .wgsl = {tdl_wgsl_fill, tdl_wgsl_elements_by_four, tdl_wgsl_rows},
                                            .dispatch = dispatch};

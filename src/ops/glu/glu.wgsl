@@ -1,4 +1,4 @@
-// glu.wgsl - out = f(gate) * up; an invocation makes one element.
+// glu.wgsl - out = f(gate) * up; the frame: elements.wgsl.
 struct Params {
     gate: Rows,
     up: Rows,
@@ -13,13 +13,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> up: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
-    let i = group_index(group, n_groups) * 256u + lane;
-    if (i >= p.n) { return; }
-    let row = i / p.n_columns;
-    let column = i % p.n_columns;
-    let activated = activate(p.f, gate[row_start(p.gate, row) + column]);
-    out[row_start(p.out, row) + column] = activated * up[row_start(p.up, row) + column];
+fn element(row: u32, column: u32) -> f32 {
+    return activate(p.f, gate[row_start(p.gate, row) + column]) * up[row_start(p.up, row) + column];
 }

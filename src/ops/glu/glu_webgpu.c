@@ -21,5 +21,5 @@ const tdl_kernel tdl_kernel_glu_webgpu = {.name = "glu_webgpu",
                                           .op = TDL_OP_GLU,
                                           .backend = TDL_BACKEND_WEBGPU,
                                           .accepts = accepts,
-                                          .wgsl = {tdl_wgsl_glu, tdl_wgsl_activate, tdl_wgsl_rows},
+                                          .wgsl = {tdl_wgsl_glu, tdl_wgsl_elements, tdl_wgsl_activate, tdl_wgsl_rows},
                                           .dispatch = dispatch};

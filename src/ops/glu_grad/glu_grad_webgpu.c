@@ -24,5 +24,5 @@ const tdl_kernel tdl_kernel_glu_grad_webgpu = {
     .op = TDL_OP_GLU_GRAD,
     .backend = TDL_BACKEND_WEBGPU,
     .accepts = accepts,
-    .wgsl = {tdl_wgsl_glu_grad, tdl_wgsl_activate_slope, tdl_wgsl_activate, tdl_wgsl_elements, tdl_wgsl_rows},
+    .wgsl = {tdl_wgsl_glu_grad, tdl_wgsl_activate_slope, tdl_wgsl_activate, tdl_wgsl_elements_by_four, tdl_wgsl_rows},
     .dispatch = dispatch};

@@ -16,5 +16,5 @@ const tdl_kernel tdl_kernel_scale_webgpu = {.name = "scale_webgpu",
                                             .op = TDL_OP_SCALE,
                                             .backend = TDL_BACKEND_WEBGPU,
                                             .accepts = accepts,
-                                            .wgsl = {tdl_wgsl_scale, tdl_wgsl_elements, tdl_wgsl_rows},
+                                            .wgsl = {tdl_wgsl_scale, tdl_wgsl_elements_by_four, tdl_wgsl_rows},
                                             .dispatch = dispatch};

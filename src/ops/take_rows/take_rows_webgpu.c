@@ -20,5 +20,5 @@ const tdl_kernel tdl_kernel_take_rows_webgpu = {.name = "take_rows_webgpu",
                                                 .op = TDL_OP_TAKE_ROWS,
                                                 .backend = TDL_BACKEND_WEBGPU,
                                                 .accepts = accepts,
-                                                .wgsl = {tdl_wgsl_take_rows, tdl_wgsl_rows},
+                                                .wgsl = {tdl_wgsl_take_rows, tdl_wgsl_elements, tdl_wgsl_rows},
                                                 .dispatch = dispatch};
