@@ -109,23 +109,27 @@ static void bench_case(tdl_device *device, const options *opt, tdl_op op, const 
     op_fixture_deinit(&f);
 }
 
-static void repeated_op_init(repeated_op *r, tdl_device *device, const op_fixture *f, const tdl_kernel *kernel,
-                             const tdl_call *call, int32_t n_ops);
+static tdl_status repeated_op_init(repeated_op *r, tdl_device *device, const op_fixture *f, const tdl_kernel *kernel,
+                                   const tdl_call *call, int32_t n_ops, tdl_error *err);
 static void repeated_op_deinit(repeated_op *r);
 static double best_us(repeated_op *r, int rounds);
 
 static void bench_kernel(tdl_device *device, const options *opt, const op_fixture *f, const tdl_kernel *kernel,
                          const tdl_call *call, const char *text) {
     static const int32_t n_ops[] = {FEW, MANY};
-    double us[2], bytes = 0;
-    for (int i = 0; i < 2; i++) {
+    double us[2] = {0}, bytes = 0;
+    tdl_status status = TDL_OK;
+    for (int i = 0; i < 2 && status == TDL_OK; i++) {
+        tdl_error err = {0};
         repeated_op *r = calloc(1, sizeof *r);
         if (!r) exit(1);
-        repeated_op_init(r, device, f, kernel, call, n_ops[i]);
-        us[i] = best_us(r, opt->rounds);
+        status = repeated_op_init(r, device, f, kernel, call, n_ops[i], &err);
+        if (status == TDL_OK) us[i] = best_us(r, opt->rounds);
+        else printf("%-72s %-32s %s\n", text, kernel->name, err.message); // too large for this device
         repeated_op_deinit(r);
         free(r);
     }
+    if (status != TDL_OK) return;
     double one = (us[1] - us[0]) / (MANY - FEW);
     for (int32_t i = 0; i < call->n_in; i++) bytes += (double)tdl_tensor_size(&call->in[i]);
     for (int32_t i = 0; i < call->n_out; i++) bytes += (double)tdl_tensor_size(&call->out[i]);
@@ -143,10 +147,9 @@ static size_t span_of(const tdl_tensor *t) {
     return size;
 }
 
-static void repeated_op_init(repeated_op *r, tdl_device *device, const op_fixture *f, const tdl_kernel *kernel,
-                             const tdl_call *call, int32_t n_ops) {
+static tdl_status repeated_op_init(repeated_op *r, tdl_device *device, const op_fixture *f, const tdl_kernel *kernel,
+                                   const tdl_call *call, int32_t n_ops, tdl_error *err) {
     int32_t n = call->n_in + call->n_out;
-    tdl_error err = {0};
     tdl_status status = TDL_OK;
     r->plan = (tdl_plan){.values = r->values,
                          .ops = r->ops,
@@ -168,26 +171,26 @@ static void repeated_op_init(repeated_op *r, tdl_device *device, const op_fixtur
             r->values[v] =
                 (tdl_value){.name = "", .kind = TDL_VALUE_STATE, .tensor = t, .base = -1, .weight = v, .buffer = i};
         }
-        status = device->backend->buffer_create(device, r->sizes[i], &r->buffers[i], &err);
+        status = device->backend->buffer_create(device, r->sizes[i], &r->buffers[i], err);
     }
     for (int32_t v = 0; v < n && status == TDL_OK; v++) {
         const uint8_t *data = v < call->n_in ? call->in[v].data : f->initial[v - call->n_in];
         tdl_buffer *buffer = r->buffers[TDL_BUFFER_BOUND + v];
-        status = device->backend->write(buffer, 0, data, span_of(&r->values[v].tensor), &err);
+        status = device->backend->write(buffer, 0, data, span_of(&r->values[v].tensor), err);
     }
     for (int32_t i = 0; i < n_ops; i++) {
         r->ops[i] = (tdl_plan_op){
             .op = f->op, .attrs = call->attrs, .n_in = call->n_in, .n_out = call->n_out, .kernel = kernel};
         for (int32_t v = 0; v < n; v++) *(v < call->n_in ? &r->ops[i].in[v] : &r->ops[i].out[v - call->n_in]) = v;
     }
-    if (status == TDL_OK) status = device->backend->compile(device, &r->plan, r->buffers, &r->program, &err);
-    if (status != TDL_OK) fail(kernel->name, &err);
+    if (status == TDL_OK) status = device->backend->compile(device, &r->plan, r->buffers, &r->program, err);
+    return status;
 }
 
 static void repeated_op_deinit(repeated_op *r) {
-    const tdl_backend *backend = r->program->device->backend;
-    backend->program_destroy(r->program);
-    for (int32_t i = 0; i < r->plan.n_buffers; i++) backend->buffer_destroy(r->buffers[i]);
+    if (r->program) r->program->device->backend->program_destroy(r->program);
+    for (int32_t i = 0; i < r->plan.n_buffers; i++)
+        if (r->buffers[i]) r->buffers[i]->device->backend->buffer_destroy(r->buffers[i]);
 }
 
 static double now_us(void) {

@@ -28,7 +28,7 @@ static inline bool tdl_words_fit(const tdl_tensor *t) {
         if (t->shape[d] > 0 && !tdl_mul_size((size_t)t->shape[d] - 1, (size_t)t->strides[d], &span)) return false;
         if (t->shape[d] > 0) last += span;
     }
-    return last / sizeof(uint32_t) < UINT32_MAX - TDL_GROUP_ITEMS;
+    return last / sizeof(uint32_t) < UINT32_MAX - 4 * TDL_GROUP_ITEMS;
 }
 
 // Activations and caches: F32, the elements of a row side by side, at most three dimensions (see `Rows` in rows.wgsl).

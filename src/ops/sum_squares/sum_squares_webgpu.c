@@ -3,9 +3,9 @@
 #include "wgsl.h"
 
 static bool accepts(const tdl_call *call) {
-    const tdl_tensor *x = &call->in[0];
-    return x->dtype == TDL_DTYPE_F32 && tdl_tensor_contiguous(x) && tdl_words_fit(x) &&
-           tdl_webgpu_vector(&call->out[0]);
+    const tdl_tensor *x = &call->in[0], *parts = &call->out[0];
+    return x->dtype == TDL_DTYPE_F32 && tdl_tensor_contiguous(x) && tdl_words_fit(x) && tdl_webgpu_vector(parts) &&
+           tdl_tensor_n_elements(x) + parts->shape[0] < UINT32_MAX; // where the last piece would begin
 }
 
 static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
