@@ -24,7 +24,7 @@
 #include <cmocka.h>
 
 static const char LLAMA[] = TDL_TEST_DATA "/hf-tiny/llama";
-enum { N_DEVICES = 3, INPUTS_MAX = 6, BOUND_MAX = 16 };
+enum { N_DEVICES = 3, INPUTS_MAX = 6, BOUND_MAX = 16, INDICES = 99 };
 static const char *const device_names[N_DEVICES] = {"cpu", "webgpu", "webgpu:0:min"};
 static tdl_device *devices[N_DEVICES]; // NULL: not here
 
@@ -54,6 +54,33 @@ typedef struct one_op {
     tdl_buffer *bound[BOUND_MAX];
 } one_op;
 
+static tdl_tensor make_tensor(tdl_dtype dtype, int32_t n_dims, const int64_t *shape);
+
+// The inputs as weights numbered like them; those of I32 beside each other in one weight, INDICES, as a step's inputs are
+// in the step buffer. indices: its tensor, to be freed.
+static void add_inputs(tdl_graph *g, int32_t n_in, const tdl_tensor *in, int32_t *ids, tdl_tensor *indices) {
+    enum { ALIGN = 4 }; // elements
+    int64_t n = 0, at = 0;
+    for (int32_t i = 0; i < n_in; i++)
+        if (in[i].dtype == TDL_DTYPE_I32) n += tdl_div_up(tdl_tensor_n_elements(&in[i]), ALIGN) * ALIGN;
+    *indices = make_tensor(TDL_DTYPE_I32, 1, &n);
+    int32_t base = n ? tdl_graph_weight(g, "indices", INDICES, indices) : -1;
+    for (int32_t i = 0; i < n_in; i++) {
+        if (in[i].dtype != TDL_DTYPE_I32) {
+            ids[i] = tdl_graph_weight(g, "in", i, &in[i]);
+            continue;
+        }
+        tdl_value view = *tdl_graph_value(g, base);
+        view.base = base;
+        view.base_offset = (size_t)at * sizeof(int32_t);
+        view.tensor = in[i];
+        memcpy(indices->data + view.base_offset, in[i].data, tdl_tensor_size(&in[i]));
+        ids[i] = (int32_t)g->values.n;
+        assert_true(tdl_vec_push(&g->values, &view, 1));
+        at += tdl_div_up(tdl_tensor_n_elements(&in[i]), ALIGN) * ALIGN;
+    }
+}
+
 static void bind_input(one_op *o, int32_t i, const tdl_tensor *from) {
     const tdl_backend *backend = o->device->backend;
     const tdl_value *value = &o->plan->values[o->plan->buffer_value[i]];
@@ -73,14 +100,18 @@ static one_op make_op(tdl_device *device, tdl_op op, const tdl_attrs *attrs, int
     tdl_graph g;
     int32_t ids[INPUTS_MAX];
     tdl_graph_init(&g, device->mem);
-    for (int32_t i = 0; i < n_in; i++) ids[i] = tdl_graph_weight(&g, "in", i, &in[i]);
+    tdl_tensor indices;
+    add_inputs(&g, n_in, in, ids, &indices);
     tdl_graph_output(&g, tdl_graph_op(&g, "out", op, attrs, n_in, ids));
     tdl_plan_desc desc = {.device = device, .precision = TDL_PRECISION_F32};
     if (tdl_plan_create(&g, &desc, &o.plan, &err) != TDL_OK) fail_msg("%s", err.message);
     tdl_graph_deinit(&g);
     assert_true(o.plan->n_buffers <= BOUND_MAX);
-    for (int32_t i = 0; i < o.plan->n_buffers; i++)
-        if (o.plan->buffer_value[i] >= 0) bind_input(&o, i, &in[o.plan->values[o.plan->buffer_value[i]].weight]);
+    for (int32_t i = 0; i < o.plan->n_buffers; i++) {
+        int32_t weight = o.plan->buffer_value[i] >= 0 ? o.plan->values[o.plan->buffer_value[i]].weight : -1;
+        if (weight >= 0) bind_input(&o, i, weight == INDICES ? &indices : &in[weight]);
+    }
+    free(indices.data);
     if (tdl_exec_create(device, o.plan, o.bound, &o.exec, &err) != TDL_OK) fail_msg("%s", err.message);
     return o;
 }
@@ -93,7 +124,7 @@ static void free_op(one_op *o) {
 
 static void run_op(one_op *o, void *out) {
     tdl_error err = {0};
-    tdl_step step = {{{0}}, {NULL}};
+    tdl_step step = {.inputs = {NULL}};
     tdl_status status = tdl_exec_step(o->exec, &step, &err);
     size_t size = tdl_tensor_size(&o->plan->values[o->plan->output].tensor);
     if (status == TDL_OK) status = tdl_exec_read(o->exec, o->plan->output, 0, size, out, &err);
@@ -246,7 +277,8 @@ static void check_append(tdl_device *device, int32_t n_tokens, const int32_t (*t
     tdl_graph g;
     int32_t ids[5];
     tdl_graph_init(&g, device->mem);
-    for (int32_t i = 0; i < 5; i++) ids[i] = tdl_graph_weight(&g, "in", i, &in[i]);
+    tdl_tensor indices;
+    add_inputs(&g, 5, in, ids, &indices);
     int32_t k_cache = tdl_graph_state(&g, "k", 5, &keys), v_cache = tdl_graph_state(&g, "v", 6, &values);
     tdl_graph_kv_append(&g, ids, k_cache, v_cache);
     tdl_graph_output(&g, k_cache);
@@ -257,9 +289,11 @@ static void check_append(tdl_device *device, int32_t n_tokens, const int32_t (*t
     for (int32_t i = 0; i < o.plan->n_buffers; i++) {
         if (o.plan->buffer_value[i] < 0) continue;
         const tdl_value *value = &o.plan->values[o.plan->buffer_value[i]];
-        if (value->kind == TDL_VALUE_WEIGHT) bind_input(&o, i, &in[value->weight]);
+        if (value->kind == TDL_VALUE_WEIGHT)
+            bind_input(&o, i, value->weight == INDICES ? &indices : &in[value->weight]);
         else assert_int_equal(device->backend->buffer_create(device, size, &o.bound[i], &err), TDL_OK);
     }
+    free(indices.data);
     if (tdl_exec_create(device, o.plan, o.bound, &o.exec, &err) != TDL_OK) fail_msg("%s", err.message);
     run_op(&o, got[0]);
     for (int32_t i = 0; i < o.plan->n_buffers; i++)
