@@ -175,7 +175,7 @@ static void test_cuts(void **state) {
     (void)state;
     static const char *const names[] = {"gpt2.tokenizer.json", "qwen2.tokenizer.json", "llama2.tokenizer.json"};
     static const tdl_data_cuts cuts[] = {{true, 1}, {true, 2}, {false, 0}};
-    enum { SIZE = (5 << 20) + 12345 };
+    enum { SIZE = (3 << 20) + 12345, DULL_BEGIN = 900000, DULL_END = 1300000 };
     static char text[SIZE];
     static const char *const words[] = {"the ",       "and\n",          "\n", "\n\n", " in", "x", "3.5 ",
                                         "\xC3\xA9\n", "\xE3\x80\x80\n", "th", "\t\n"};
@@ -183,7 +183,7 @@ static void test_cuts(void **state) {
     size_t size = 0;
     while (size + 8 < SIZE) {
         const char *word = words[tdl_rng_u32(&rng) % (sizeof words / sizeof *words)];
-        if (size > 2 << 20 && size < 3 << 20) word = "e "; // no line ends for long
+        if (size > DULL_BEGIN && size < DULL_END) word = "e "; // no line ends for long
         memcpy(text + size, word, strlen(word));
         size += strlen(word);
     }
@@ -198,7 +198,7 @@ static void test_cuts(void **state) {
         golden_ids halves[] = {
             golden_encode(tokenizer, text, size / 2, TDL_BOS_DEFAULT, false),
             golden_encode(tokenizer, text + size / 2 + 1, size - size / 2 - 1, TDL_BOS_DEFAULT, false)};
-        for (int32_t n_threads = 1; n_threads <= 3; n_threads++) {
+        for (int32_t n_threads = i == 0 ? 1 : 2; n_threads <= 2; n_threads++) {
             tdl_dataset *dataset = open_good(&(tdl_dataset_desc){.tokenizer = tokenizer, .n_threads = n_threads}, 1);
             const tdl_token_file *file = tdl_dataset_tokens(dataset);
             assert_int_equal(file->n_documents, 2);
