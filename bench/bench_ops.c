@@ -47,7 +47,8 @@ int main(int argc, char **argv) {
         if (opt.op && strcmp(opt.op, tdl_op_get((tdl_op)op)->name) != 0) continue;
         if (opt.extra.dims[0]) bench_case(&opt, (tdl_op)op, &opt.extra);
         for (size_t i = 0; i < set->n && !opt.extra.dims[0]; i++)
-            if (set->list[i].bench) bench_case(&opt, (tdl_op)op, &set->list[i]);
+            if (set->list[i].bench || (opt.device && set->list[i].bench_gpu))
+                bench_case(&opt, (tdl_op)op, &set->list[i]);
     }
     tdl_device_close(opt.device);
     return 0;
@@ -195,7 +196,7 @@ static tdl_status device_plan_init(device_plan *d, const options *opt, const op_
 
 static tdl_status run_plan(const options *opt, device_plan *d, tdl_error *err) {
     const tdl_backend *backend = opt->device->backend;
-    tdl_status status = backend->submit(d->program, &(tdl_step_counts){{0}}, err);
+    tdl_status status = backend->submit(d->program, &(tdl_step_counts){.n = {0}}, err);
     while (status == TDL_OK && (status = backend->poll(opt->device, d->program, err)) == TDL_PENDING) status = TDL_OK;
     return status;
 }

@@ -280,7 +280,7 @@ static void check_append(tdl_device *device, int32_t n_tokens, const int32_t (*t
     tdl_tensor indices;
     add_inputs(&g, 5, in, ids, &indices);
     int32_t k_cache = tdl_graph_state(&g, "k", 5, &keys), v_cache = tdl_graph_state(&g, "v", 6, &values);
-    tdl_graph_kv_append(&g, ids, k_cache, v_cache);
+    tdl_graph_op_into(&g, "kv", TDL_OP_KV_APPEND, NULL, 5, ids, (int32_t[]){k_cache, v_cache});
     tdl_graph_output(&g, k_cache);
     if (tdl_plan_create(&g, &(tdl_plan_desc){.device = device}, &o.plan, &err) != TDL_OK) fail_msg("%s", err.message);
     tdl_graph_deinit(&g);
