@@ -5,7 +5,7 @@
 // the steps, and the parts are added in the end, always in the same order.
 //
 // The module it stands in says what a and b are: bring_a and bring_b fill the tiles, with zeros beyond the sums' end (what is
-// beyond the last row or column is not stored), and finish(m, c, sum) makes a result. A matrix whose rows run along the sums
+// beyond the last row or column is not stored), and store(m, c, sum) takes four results. A matrix whose rows run along the sums
 // is brought four rows by four steps at a time, turned in registers; such blocks are swapped about in memory, the ^ below,
 // so that invocations next to each other write to different banks (turn_a, turn_b; 0 where nothing is turned).
 //
@@ -37,18 +37,26 @@ const BRINGERS: u32 = 128u; // of a, and of b
 var<workgroup> a_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four rows
 var<workgroup> b_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four columns
 
-// Four elements of a row of n from element i on, of a matrix whose rows may begin anywhere; what is beyond the row is not said.
-fn a4(row: u32, n: u32, i: u32) -> vec4<f32> {
-    let first = p.a_offset + row * p.a_stride;
-    if ((p.a_stride & 3u) == 0u) { return a[(first + (min(i, n - 1u) & ~3u)) >> 2u]; }
-    let at = vec4<u32>(first) + min(vec4<u32>(i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u));
+// Elements i to i + 3 of four rows of a, of n elements each; the rows may begin anywhere. What is beyond a row is not said.
+fn a_block(r0: u32, r1: u32, r2: u32, r3: u32, n: u32, i: u32) -> mat4x4<f32> {
+    if ((p.a_stride & 3u) == 0u) {
+        let at = p.a_offset + (min(i, n - 1u) & ~3u);
+        return mat4x4<f32>(a[(at + r0 * p.a_stride) >> 2u], a[(at + r1 * p.a_stride) >> 2u],
+                           a[(at + r2 * p.a_stride) >> 2u], a[(at + r3 * p.a_stride) >> 2u]);
+    }
+    let at = vec4<u32>(p.a_offset) + min(vec4<u32>(i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u));
+    return mat4x4<f32>(a_words(at + vec4<u32>(r0 * p.a_stride)), a_words(at + vec4<u32>(r1 * p.a_stride)),
+                       a_words(at + vec4<u32>(r2 * p.a_stride)), a_words(at + vec4<u32>(r3 * p.a_stride)));
+}
+
+fn a_words(at: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(a[at.x >> 2u][at.x & 3u], a[at.y >> 2u][at.y & 3u], a[at.z >> 2u][at.z & 3u],
                      a[at.w >> 2u][at.w & 3u]);
 }
 
-// Four rows by four steps, as the tiles want them.
-fn turned(r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>, n: u32, r: u32) -> mat4x4<f32> {
-    let steps = transpose(mat4x4<f32>(r0, r1, r2, r3));
+// Four rows by four steps from step r of n on, as the tiles want them.
+fn turned(rows: mat4x4<f32>, n: u32, r: u32) -> mat4x4<f32> {
+    let steps = transpose(rows);
     let zero = vec4<f32>(0.0);
     return mat4x4<f32>(select(zero, steps[0], r < n), select(zero, steps[1], r + 1u < n),
                        select(zero, steps[2], r + 2u < n), select(zero, steps[3], r + 3u < n));
