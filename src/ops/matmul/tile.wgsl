@@ -1,8 +1,8 @@
 // tile.wgsl - what the matmul and its gradients share: y[m, c] = sum over r of a(m, r) b(r, c).
 //
 // A workgroup of 256 makes a tile of TILE by TILE results; DEPTH steps of the sums at a time lie in workgroup memory, 16 KiB. Half
-// of the invocations bring a, the others b; an invocation adds up 8 by 8 results: where tiles are small, for a quarter of
-// the steps, and the parts are added in the end, always in the same order.
+// of the invocations bring a, the others b; an invocation adds up 8 by 8 results: where tiles are small, for a part of the
+// steps, and the parts are added in the end, always in the same order.
 //
 // The module it stands in says what a and b are: bring_a and bring_b fill the tiles, with zeros beyond the sums' end (what is
 // beyond the last row or column is not stored), and store(m, c, sum) takes four results. A matrix whose rows run along the sums
@@ -70,9 +70,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let first_column = index % p.n_tiles * TILE;
     // What this invocation computes: rows t * 4 to t * 4 + 3 of each half of the tile, columns c * 4 to c * 4 + 3.
     let part = lane / LANES;
-    let block = lane % LANES / 32u;
-    let c = lane % 4u + block % ACROSS * 4u;
-    let t = lane / 4u % 8u + block / ACROSS * 8u;
+    let l = lane % LANES;
+    let block = l / 32u;
+    let c = l % 4u + block % ACROSS * 4u;
+    let t = l / 4u % 8u + block / ACROSS * 8u;
     var s: array<vec4<f32>, 16>; // [rows, halves] of four columns
     for (var r = 0u; r < p.depth; r += DEPTH) {
         if (lane < BRINGERS) { bring_a(first_row, r, lane); } else { bring_b(first_column, r, lane - BRINGERS); }
@@ -107,44 +108,43 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         workgroupBarrier();
     }
     // The sums of the other parts, one after another, through the same memory.
-    let l = lane % LANES;
     for (var other = 1u; other < PARTS; other += 1u) {
         if (part == other) {
-            a_tile[0u * 64u + l] = s[0];
-            a_tile[1u * 64u + l] = s[1];
-            a_tile[2u * 64u + l] = s[2];
-            a_tile[3u * 64u + l] = s[3];
-            a_tile[4u * 64u + l] = s[4];
-            a_tile[5u * 64u + l] = s[5];
-            a_tile[6u * 64u + l] = s[6];
-            a_tile[7u * 64u + l] = s[7];
-            b_tile[0u * 64u + l] = s[8];
-            b_tile[1u * 64u + l] = s[9];
-            b_tile[2u * 64u + l] = s[10];
-            b_tile[3u * 64u + l] = s[11];
-            b_tile[4u * 64u + l] = s[12];
-            b_tile[5u * 64u + l] = s[13];
-            b_tile[6u * 64u + l] = s[14];
-            b_tile[7u * 64u + l] = s[15];
+            a_tile[0u * LANES + l] = s[0];
+            a_tile[1u * LANES + l] = s[1];
+            a_tile[2u * LANES + l] = s[2];
+            a_tile[3u * LANES + l] = s[3];
+            a_tile[4u * LANES + l] = s[4];
+            a_tile[5u * LANES + l] = s[5];
+            a_tile[6u * LANES + l] = s[6];
+            a_tile[7u * LANES + l] = s[7];
+            b_tile[0u * LANES + l] = s[8];
+            b_tile[1u * LANES + l] = s[9];
+            b_tile[2u * LANES + l] = s[10];
+            b_tile[3u * LANES + l] = s[11];
+            b_tile[4u * LANES + l] = s[12];
+            b_tile[5u * LANES + l] = s[13];
+            b_tile[6u * LANES + l] = s[14];
+            b_tile[7u * LANES + l] = s[15];
         }
         workgroupBarrier();
         if (part == 0u) {
-            s[0] += a_tile[0u * 64u + l];
-            s[1] += a_tile[1u * 64u + l];
-            s[2] += a_tile[2u * 64u + l];
-            s[3] += a_tile[3u * 64u + l];
-            s[4] += a_tile[4u * 64u + l];
-            s[5] += a_tile[5u * 64u + l];
-            s[6] += a_tile[6u * 64u + l];
-            s[7] += a_tile[7u * 64u + l];
-            s[8] += b_tile[0u * 64u + l];
-            s[9] += b_tile[1u * 64u + l];
-            s[10] += b_tile[2u * 64u + l];
-            s[11] += b_tile[3u * 64u + l];
-            s[12] += b_tile[4u * 64u + l];
-            s[13] += b_tile[5u * 64u + l];
-            s[14] += b_tile[6u * 64u + l];
-            s[15] += b_tile[7u * 64u + l];
+            s[0] += a_tile[0u * LANES + l];
+            s[1] += a_tile[1u * LANES + l];
+            s[2] += a_tile[2u * LANES + l];
+            s[3] += a_tile[3u * LANES + l];
+            s[4] += a_tile[4u * LANES + l];
+            s[5] += a_tile[5u * LANES + l];
+            s[6] += a_tile[6u * LANES + l];
+            s[7] += a_tile[7u * LANES + l];
+            s[8] += b_tile[0u * LANES + l];
+            s[9] += b_tile[1u * LANES + l];
+            s[10] += b_tile[2u * LANES + l];
+            s[11] += b_tile[3u * LANES + l];
+            s[12] += b_tile[4u * LANES + l];
+            s[13] += b_tile[5u * LANES + l];
+            s[14] += b_tile[6u * LANES + l];
+            s[15] += b_tile[7u * LANES + l];
         }
         workgroupBarrier();
     }
