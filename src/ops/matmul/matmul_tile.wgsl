@@ -13,7 +13,7 @@ fn bring_a(first: u32, r: u32, lane: u32) {
     let i = lane / QUADS;
     let t = first + i * 4u;
     let k = min(r + q * 4u, p.depth - 4u);
-    let steps = turned(x4(t, k), x4(t + 1u, k), x4(t + 2u, k), x4(t + 3u, k), p.depth, r + q * 4u);
+    let steps = turned(mat4x4<f32>(x4(t, k), x4(t + 1u, k), x4(t + 2u, k), x4(t + 3u, k)), p.depth, r + q * 4u);
     let at = q * 4u * PITCH + (i ^ turn_a(q));
     a_tile[at] = steps[0];
     a_tile[at + PITCH] = steps[1];
@@ -26,7 +26,7 @@ fn bring_b(first: u32, r: u32, lane: u32) {
     let i = lane / QUADS;
     let n = first + i * 4u;
     let k = min(r + q * 4u, p.depth - 4u);
-    let steps = turned(w4(n, k), w4(n + 1u, k), w4(n + 2u, k), w4(n + 3u, k), p.depth, r + q * 4u);
+    let steps = turned(mat4x4<f32>(w4(n, k), w4(n + 1u, k), w4(n + 2u, k), w4(n + 3u, k)), p.depth, r + q * 4u);
     let at = q * 4u * PITCH + (i ^ turn_b(q));
     b_tile[at] = steps[0];
     b_tile[at + PITCH] = steps[1];

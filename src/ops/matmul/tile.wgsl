@@ -1,11 +1,11 @@
 // tile.wgsl - what the matmul and its gradients share: y[m, c] = sum over r of a(m, r) b(r, c).
 //
 // A workgroup of 256 makes a tile of TILE by TILE results; DEPTH steps of the sums at a time lie in workgroup memory, 16 KiB. Half
-// of the invocations bring a, the others b; an invocation adds up 8 by 8 results: where tiles are small, for a quarter of
-// the steps, and the parts are added in the end, always in the same order.
+// of the invocations bring a, the others b; an invocation adds up 8 by 8 results: where tiles are small, for a part of the
+// steps, and the parts are added in the end, always in the same order.
 //
 // The module it stands in says what a and b are: bring_a and bring_b fill the tiles, with zeros beyond the sums' end (what is
-// beyond the last row or column is not stored), and finish(m, c, sum) makes a result. A matrix whose rows run along the sums
+// beyond the last row or column is not stored), and store(m, c, sum) takes four results. A matrix whose rows run along the sums
 // is brought four rows by four steps at a time, turned in registers; such blocks are swapped about in memory, the ^ below,
 // so that invocations next to each other write to different banks (turn_a, turn_b; 0 where nothing is turned).
 //
@@ -37,18 +37,26 @@ const BRINGERS: u32 = 128u; // of a, and of b
 var<workgroup> a_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four rows
 var<workgroup> b_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four columns
 
-// Four elements of a row of n from element i on, of a matrix whose rows may begin anywhere; what is beyond the row is not said.
-fn a4(row: u32, n: u32, i: u32) -> vec4<f32> {
-    let first = p.a_offset + row * p.a_stride;
-    if ((p.a_stride & 3u) == 0u) { return a[(first + (min(i, n - 1u) & ~3u)) >> 2u]; }
-    let at = vec4<u32>(first) + min(vec4<u32>(i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u));
+// Elements i to i + 3 of four rows of a, of n elements each; the rows may begin anywhere. What is beyond a row is not said.
+fn a_block(r0: u32, r1: u32, r2: u32, r3: u32, n: u32, i: u32) -> mat4x4<f32> {
+    if ((p.a_stride & 3u) == 0u) {
+        let at = p.a_offset + (min(i, n - 1u) & ~3u);
+        return mat4x4<f32>(a[(at + r0 * p.a_stride) >> 2u], a[(at + r1 * p.a_stride) >> 2u],
+                           a[(at + r2 * p.a_stride) >> 2u], a[(at + r3 * p.a_stride) >> 2u]);
+    }
+    let at = vec4<u32>(p.a_offset) + min(vec4<u32>(i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u));
+    return mat4x4<f32>(a_words(at + vec4<u32>(r0 * p.a_stride)), a_words(at + vec4<u32>(r1 * p.a_stride)),
+                       a_words(at + vec4<u32>(r2 * p.a_stride)), a_words(at + vec4<u32>(r3 * p.a_stride)));
+}
+
+fn a_words(at: vec4<u32>) -> vec4<f32> {
     return vec4<f32>(a[at.x >> 2u][at.x & 3u], a[at.y >> 2u][at.y & 3u], a[at.z >> 2u][at.z & 3u],
                      a[at.w >> 2u][at.w & 3u]);
 }
 
-// Four rows by four steps, as the tiles want them.
-fn turned(r0: vec4<f32>, r1: vec4<f32>, r2: vec4<f32>, r3: vec4<f32>, n: u32, r: u32) -> mat4x4<f32> {
-    let steps = transpose(mat4x4<f32>(r0, r1, r2, r3));
+// Four rows by four steps from step r of n on, as the tiles want them.
+fn turned(rows: mat4x4<f32>, n: u32, r: u32) -> mat4x4<f32> {
+    let steps = transpose(rows);
     let zero = vec4<f32>(0.0);
     return mat4x4<f32>(select(zero, steps[0], r < n), select(zero, steps[1], r + 1u < n),
                        select(zero, steps[2], r + 2u < n), select(zero, steps[3], r + 3u < n));
@@ -62,9 +70,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let first_column = index % p.n_tiles * TILE;
     // What this invocation computes: rows t * 4 to t * 4 + 3 of each half of the tile, columns c * 4 to c * 4 + 3.
     let part = lane / LANES;
-    let block = lane % LANES / 32u;
-    let c = lane % 4u + block % ACROSS * 4u;
-    let t = lane / 4u % 8u + block / ACROSS * 8u;
+    let l = lane % LANES;
+    let block = l / 32u;
+    let c = l % 4u + block % ACROSS * 4u;
+    let t = l / 4u % 8u + block / ACROSS * 8u;
     var s: array<vec4<f32>, 16>; // [rows, halves] of four columns
     for (var r = 0u; r < p.depth; r += DEPTH) {
         if (lane < BRINGERS) { bring_a(first_row, r, lane); } else { bring_b(first_column, r, lane - BRINGERS); }
@@ -99,44 +108,43 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         workgroupBarrier();
     }
     // The sums of the other parts, one after another, through the same memory.
-    let l = lane % LANES;
     for (var other = 1u; other < PARTS; other += 1u) {
         if (part == other) {
-            a_tile[0u * 64u + l] = s[0];
-            a_tile[1u * 64u + l] = s[1];
-            a_tile[2u * 64u + l] = s[2];
-            a_tile[3u * 64u + l] = s[3];
-            a_tile[4u * 64u + l] = s[4];
-            a_tile[5u * 64u + l] = s[5];
-            a_tile[6u * 64u + l] = s[6];
-            a_tile[7u * 64u + l] = s[7];
-            b_tile[0u * 64u + l] = s[8];
-            b_tile[1u * 64u + l] = s[9];
-            b_tile[2u * 64u + l] = s[10];
-            b_tile[3u * 64u + l] = s[11];
-            b_tile[4u * 64u + l] = s[12];
-            b_tile[5u * 64u + l] = s[13];
-            b_tile[6u * 64u + l] = s[14];
-            b_tile[7u * 64u + l] = s[15];
+            a_tile[0u * LANES + l] = s[0];
+            a_tile[1u * LANES + l] = s[1];
+            a_tile[2u * LANES + l] = s[2];
+            a_tile[3u * LANES + l] = s[3];
+            a_tile[4u * LANES + l] = s[4];
+            a_tile[5u * LANES + l] = s[5];
+            a_tile[6u * LANES + l] = s[6];
+            a_tile[7u * LANES + l] = s[7];
+            b_tile[0u * LANES + l] = s[8];
+            b_tile[1u * LANES + l] = s[9];
+            b_tile[2u * LANES + l] = s[10];
+            b_tile[3u * LANES + l] = s[11];
+            b_tile[4u * LANES + l] = s[12];
+            b_tile[5u * LANES + l] = s[13];
+            b_tile[6u * LANES + l] = s[14];
+            b_tile[7u * LANES + l] = s[15];
         }
         workgroupBarrier();
         if (part == 0u) {
-            s[0] += a_tile[0u * 64u + l];
-            s[1] += a_tile[1u * 64u + l];
-            s[2] += a_tile[2u * 64u + l];
-            s[3] += a_tile[3u * 64u + l];
-            s[4] += a_tile[4u * 64u + l];
-            s[5] += a_tile[5u * 64u + l];
-            s[6] += a_tile[6u * 64u + l];
-            s[7] += a_tile[7u * 64u + l];
-            s[8] += b_tile[0u * 64u + l];
-            s[9] += b_tile[1u * 64u + l];
-            s[10] += b_tile[2u * 64u + l];
-            s[11] += b_tile[3u * 64u + l];
-            s[12] += b_tile[4u * 64u + l];
-            s[13] += b_tile[5u * 64u + l];
-            s[14] += b_tile[6u * 64u + l];
-            s[15] += b_tile[7u * 64u + l];
+            s[0] += a_tile[0u * LANES + l];
+            s[1] += a_tile[1u * LANES + l];
+            s[2] += a_tile[2u * LANES + l];
+            s[3] += a_tile[3u * LANES + l];
+            s[4] += a_tile[4u * LANES + l];
+            s[5] += a_tile[5u * LANES + l];
+            s[6] += a_tile[6u * LANES + l];
+            s[7] += a_tile[7u * LANES + l];
+            s[8] += b_tile[0u * LANES + l];
+            s[9] += b_tile[1u * LANES + l];
+            s[10] += b_tile[2u * LANES + l];
+            s[11] += b_tile[3u * LANES + l];
+            s[12] += b_tile[4u * LANES + l];
+            s[13] += b_tile[5u * LANES + l];
+            s[14] += b_tile[6u * LANES + l];
+            s[15] += b_tile[7u * LANES + l];
         }
         workgroupBarrier();
     }

@@ -1,15 +1,26 @@
-// tiles_webgpu.h - how the matmul kernels divide a result into tiles (tile_large.wgsl, tile_small.wgsl), and when large ones
-// are enough to keep a GPU busy.
+// tiles_webgpu.h - how the matmul kernels divide a result into tiles (tile_large.wgsl, tile_small.wgsl, tile_tiny.wgsl), and
+// when large ones, or small ones, are enough to keep a GPU busy.
 #ifndef TDL_OPS_TILES_WEBGPU_H
 #define TDL_OPS_TILES_WEBGPU_H
 
 #include "ops/dispatch.h"
 
-enum { TDL_TILE_LARGE = 128, TDL_TILE_SMALL = 64, TDL_LARGE_TILES_MIN = 256 };
+enum {
+    TDL_TILE_LARGE = 128,
+    TDL_TILE_SMALL = 64,
+    TDL_TILE_TINY = 32,
+    TDL_LARGE_TILES_MIN = 256,
+    TDL_SMALL_TILES_MIN = 200
+};
 
 // Two workgroups of large tiles a processor of the largest GPU measured.
 static inline bool tdl_tiles_large(const tdl_tensor *y) {
     return tdl_div_up(y->shape[0], TDL_TILE_LARGE) * tdl_div_up(y->shape[1], TDL_TILE_LARGE) >= TDL_LARGE_TILES_MIN;
+}
+
+// Less than that: where the sums are long they had better be divided among more workgroups.
+static inline bool tdl_tiles_tiny(const tdl_tensor *y) {
+    return tdl_div_up(y->shape[0], TDL_TILE_SMALL) * tdl_div_up(y->shape[1], TDL_TILE_SMALL) < TDL_SMALL_TILES_MIN;
 }
 
 // Whether the rows of a matrix are whole quads, so that the shaders may read or write it by quads.

@@ -26,6 +26,7 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {300, 64, 96}},
     {.dims = {37, 66, 68}, .strided = true, .note = "quads, but no tile is full"},
     {.dims = {9, 1930, 1924}, .note = "large tiles on a GPU"},
+    {.dims = {70, 900, 904}, .note = "small tiles on a GPU"},
     {.dims = {33, 192, 576}},
     {.dims = {256, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
     {.dims = {256, 768, 256}, .bench = true, .slow = true, .note = "novelist"},

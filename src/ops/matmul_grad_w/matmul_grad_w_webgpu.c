@@ -1,5 +1,5 @@
-// matmul_grad_w_webgpu.c - when and how matmul_grad_w.wgsl runs: with large tiles or small ones; where rows of dw are no whole
-// quads, with small ones.
+// matmul_grad_w_webgpu.c - when and how matmul_grad_w.wgsl runs: with large tiles, small or tiny ones, by how many results there are;
+// where rows of dw are no whole quads, with small ones.
 #include "ops/matmul/tiles_webgpu.h"
 #include "wgsl.h"
 
@@ -10,6 +10,13 @@ static bool accepts_any(const tdl_call *call) {
 static bool accepts_small(const tdl_call *call) { return accepts_any(call) && tdl_whole_quads(&call->out[0]); }
 
 static bool accepts_large(const tdl_call *call) { return accepts_small(call) && tdl_tiles_large(&call->out[0]); }
+
+// Many sums of many tokens, few results.
+static bool accepts_tiny(const tdl_call *call) { return accepts_small(call) && tdl_tiles_tiny(&call->out[0]); }
+
+static void dispatch_tiny(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    tdl_dispatch_tiles(call, offsets, call->in[0].shape[0], TDL_TILE_TINY, out);
+}
 
 static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[0], TDL_TILE_SMALL, out);
@@ -26,6 +33,14 @@ const tdl_kernel tdl_kernel_matmul_grad_w_large_webgpu = {
     .accepts = accepts_large,
     .wgsl = {tdl_wgsl_tile_large, tdl_wgsl_tile, tdl_wgsl_matmul_grad_w, tdl_wgsl_matmul_grad_w_y},
     .dispatch = dispatch_large};
+
+const tdl_kernel tdl_kernel_matmul_grad_w_tiny_webgpu = {
+    .name = "matmul_grad_w_tiny_webgpu",
+    .op = TDL_OP_MATMUL_GRAD_W,
+    .backend = TDL_BACKEND_WEBGPU,
+    .accepts = accepts_tiny,
+    .wgsl = {tdl_wgsl_tile_tiny, tdl_wgsl_tile, tdl_wgsl_matmul_grad_w, tdl_wgsl_matmul_grad_w_y},
+    .dispatch = dispatch_tiny};
 
 const tdl_kernel tdl_kernel_matmul_grad_w_small_webgpu = {
     .name = "matmul_grad_w_small_webgpu",

@@ -3,14 +3,14 @@ fn turn_a(q: u32) -> u32 { return q * SPREAD; }
 
 fn turn_b(q: u32) -> u32 { return 0u; }
 
-fn dy4(token: u32, n: u32) -> vec4<f32> { return a4(min(token, p.n_rows - 1u), p.depth, n); }
-
 fn bring_a(first: u32, r: u32, lane: u32) {
     let q = lane % QUADS;
     let i = lane / QUADS;
     let t = first + i * 4u;
     let n = r + q * 4u;
-    let steps = turned(dy4(t, n), dy4(t + 1u, n), dy4(t + 2u, n), dy4(t + 3u, n), p.depth, n);
+    let last = p.n_rows - 1u;
+    let rows = a_block(min(t, last), min(t + 1u, last), min(t + 2u, last), min(t + 3u, last), p.depth, n);
+    let steps = turned(rows, p.depth, n);
     let at = q * 4u * PITCH + (i ^ turn_a(q));
     a_tile[at] = steps[0];
     a_tile[at + PITCH] = steps[1];

@@ -28,6 +28,8 @@ static const op_case matmul_grad_x_list[] = {
     {.dims = {33, 192, 576}},
     {.dims = {70, 67, 132}, .note = "quads, but no tile is full"},
     {.dims = {1930, 5, 1924}, .note = "large tiles on a GPU"},
+    {.dims = {900, 70, 904}, .note = "small tiles on a GPU"},
+    {.dims = {97, 513, 100}, .note = "tiny tiles on a GPU, several steps of each"},
     MATMUL_GRAD_X_CASES(TDL_DTYPE_F32, 64),
     MATMUL_GRAD_X_CASES(TDL_DTYPE_F16, 67),
     MATMUL_GRAD_X_CASES(TDL_DTYPE_BF16, 65),

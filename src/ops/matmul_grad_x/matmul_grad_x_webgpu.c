@@ -1,5 +1,5 @@
-// matmul_grad_x_webgpu.c - when and how matmul_grad_x.wgsl runs: with large tiles or small ones; where rows are no whole quads,
-// with small ones.
+// matmul_grad_x_webgpu.c - when and how matmul_grad_x.wgsl runs: with large tiles, small or tiny ones, by how many results there are;
+// where rows are no whole quads, with small ones.
 #include "ops/matmul/tiles_webgpu.h"
 #include "ops/weight.h"
 #include "wgsl.h"
@@ -15,9 +15,16 @@ static bool accepts_large(const tdl_call *call) {
     return accepts_small(call) && tdl_tiles_large(&call->out[0]) && tdl_dtype_get(call->in[1].dtype)->block_n < 256;
 }
 
+// Few tokens, sums as long as the vocabulary.
+static bool accepts_tiny(const tdl_call *call) { return accepts_small(call) && tdl_tiles_tiny(&call->out[0]); }
+
 static const char *decoder(const tdl_call *call) { return tdl_weight_decoder(&call->in[1]); }
 
 static const char *row_decoder(const tdl_call *call) { return tdl_weight_row_decoder(&call->in[1]); }
+
+static void dispatch_tiny(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_TINY, out);
+}
 
 static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_SMALL, out);
@@ -35,6 +42,15 @@ const tdl_kernel tdl_kernel_matmul_grad_x_large_webgpu = {
     .wgsl = {tdl_wgsl_tile_large, tdl_wgsl_tile, tdl_wgsl_matmul_grad_x, tdl_wgsl_matmul_y},
     .wgsl_decoder = row_decoder,
     .dispatch = dispatch_large};
+
+const tdl_kernel tdl_kernel_matmul_grad_x_tiny_webgpu = {
+    .name = "matmul_grad_x_tiny_webgpu",
+    .op = TDL_OP_MATMUL_GRAD_X,
+    .backend = TDL_BACKEND_WEBGPU,
+    .accepts = accepts_tiny,
+    .wgsl = {tdl_wgsl_tile_tiny, tdl_wgsl_tile, tdl_wgsl_matmul_grad_x, tdl_wgsl_matmul_y},
+    .wgsl_decoder = row_decoder,
+    .dispatch = dispatch_tiny};
 
 const tdl_kernel tdl_kernel_matmul_grad_x_small_webgpu = {
     .name = "matmul_grad_x_small_webgpu",
