@@ -51,6 +51,17 @@ tdl_label_test(op_suite_webgpu_min)
 add_test(NAME op_suite_webgpu_slow COMMAND op_suite_webgpu --slow)
 tdl_label_test(op_suite_webgpu_slow)
 
+# And on a driver without f16 and with other subgroups, where tools/setup.sh test could fetch it.
+if(EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json)
+  add_test(NAME op_suite_webgpu_swiftshader COMMAND op_suite_webgpu)
+  tdl_label_test(op_suite_webgpu_swiftshader)
+  set_tests_properties(op_suite_webgpu_swiftshader PROPERTIES
+    ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
+    PASS_REGULAR_EXPRESSION "SwiftShader.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
+else()
+  message(STATUS "SwiftShader is not there: its tests are left out (tools/setup.sh test fetches it)")
+endif()
+
 file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
 foreach(source IN LISTS benches)
   get_filename_component(name ${source} NAME_WE)
@@ -71,7 +82,7 @@ endif()
 
 file(GLOB support_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/support/*.c)
 list(FILTER support_sources EXCLUDE REGEX "/op_cases\\.c$")
-set(test_libraries PkgConfig::CMOCKA ${TDL_DEPENDENCIES})
+set(test_libraries tdl_op_cases PkgConfig::CMOCKA ${TDL_DEPENDENCIES})
 if(support_sources)
   add_library(tdl_test_support STATIC ${support_sources})
   tdl_test_flags(tdl_test_support)

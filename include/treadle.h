@@ -321,6 +321,13 @@ TDL_API void tdl_text_free(tdl_model *model, char *text);
 /* Tokens of the timeline that are computed. PENDING with this number unchanged: a step is under way on the device. */
 TDL_API int32_t tdl_session_n_computed(const tdl_session *session);
 
+/* A session of `model` that goes on where `session` stands: its tokens, its sampler (random numbers too), its stop strings, the
+ * text not taken yet. The model is the same one, opened on another device: for when a device is lost. `session` stays as it
+ * is. batch: borrowed until destroy; NULL: one of the new session's own.
+ * Errors: as tdl_session_create; ARGUMENT (another vocabulary). */
+TDL_API tdl_status tdl_session_move(const tdl_session *session, tdl_model *model, tdl_batch *batch, tdl_session **out,
+                                    tdl_error *err);
+
 /* A device that tdl_device_open can open here. */
 typedef struct tdl_device_info {
     char name[16];                              /* "webgpu:0" */

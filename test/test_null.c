@@ -418,6 +418,50 @@ static void every_call_may_fail(void **state) {
     print_message("%lld lives, each with one failure\n", (long long)n_runs);
 }
 
+// Sampling goes on with the random numbers that it would have drawn, wherever the device is lost.
+static void moved_session_draws_the_same(void **state) {
+    (void)state;
+    enum { N = 10 };
+    const tdl_session_desc desc = {.size = sizeof desc,
+                                   .n_ctx = 64,
+                                   .n_batch = 2,
+                                   .ignore_eos = true,
+                                   .n_predict = N,
+                                   .sampler = {.temperature = 1, .top_k = 40, .seed = 7}};
+    int32_t expected[N], token;
+    for (int64_t lost_at = 0; lost_at < 40; lost_at++) { // the first run loses nothing
+        tdl_error err = {0};
+        tdl_device *device[2] = {open_device(NULL), open_device(NULL)};
+        tdl_model *model[2] = {open_model(device[0], LLAMA), open_model(device[1], LLAMA)};
+        tdl_session *session = NULL, *moved = NULL;
+        assert_int_equal(tdl_session_create(model[0], &desc, &session, &err), TDL_OK);
+        assert_int_equal(tdl_session_push(session, prompts[0], N_PROMPT, &err), TDL_OK);
+        ((tdl_null_device *)device[0])->fault = (tdl_null_fault){TDL_NULL_POLL, lost_at, TDL_ERROR_DEVICE_LOST};
+        tdl_status status;
+        while ((status = tdl_session_next(session, &token, &err)) == TDL_OK || status == TDL_PENDING) {
+        }
+        bool lost = ((tdl_null_device *)device[0])->report.failed;
+        assert_int_equal(status, lost ? TDL_ERROR_DEVICE_LOST : TDL_DONE);
+        assert_int_equal(tdl_session_move(session, model[1], NULL, &moved, &err), TDL_OK);
+        tdl_session_destroy(session);
+        while ((status = tdl_session_next(moved, &token, &err)) == TDL_OK || status == TDL_PENDING) {
+        }
+        assert_int_equal(status, TDL_DONE);
+        size_t n;
+        const int32_t *tokens = tdl_session_tokens(moved, &n);
+        assert_int_equal(n, N_PROMPT + N);
+        if (lost_at == 0) memcpy(expected, tokens + N_PROMPT, sizeof expected);
+        assert_memory_equal(tokens + N_PROMPT, expected, sizeof expected);
+        tdl_session_destroy(moved);
+        for (int i = 0; i < 2; i++) {
+            tdl_model_close(model[i]);
+            close_device(device[i], 0);
+        }
+        if (lost_at > 0 && !lost) return; // all of its polls were lost once
+    }
+    fail_msg("40 polls were not enough");
+}
+
 // A weight that a later plan is the first to want: a failure half way leaves nothing that looks ready.
 static void half_made_weight_is_not_used(void **state) {
     (void)state;
@@ -449,11 +493,17 @@ static void half_made_weight_is_not_used(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(device_is_not_listed),   cmocka_unit_test(access_is_checked),
-        cmocka_unit_test(reads_come_with_a_poll), cmocka_unit_test(plans_are_checked),
-        cmocka_unit_test(steps_are_checked),      cmocka_unit_test(close_with_buffers_is_told),
-        cmocka_unit_test(allocations_may_fail),   cmocka_unit_test(models_say_what_the_cpu_says),
-        cmocka_unit_test(every_call_may_fail),    cmocka_unit_test(half_made_weight_is_not_used),
+        cmocka_unit_test(device_is_not_listed),
+        cmocka_unit_test(access_is_checked),
+        cmocka_unit_test(reads_come_with_a_poll),
+        cmocka_unit_test(plans_are_checked),
+        cmocka_unit_test(steps_are_checked),
+        cmocka_unit_test(close_with_buffers_is_told),
+        cmocka_unit_test(allocations_may_fail),
+        cmocka_unit_test(models_say_what_the_cpu_says),
+        cmocka_unit_test(every_call_may_fail),
+        cmocka_unit_test(moved_session_draws_the_same),
+        cmocka_unit_test(half_made_weight_is_not_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

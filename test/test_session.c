@@ -201,6 +201,54 @@ static void stop_strings(void **state) {
     }
 }
 
+// Moved to a new session after any number of tokens, with and without text taken before: the same text, cut at the same stop.
+static void moved_session_goes_on(void **state) {
+    (void)state;
+    if (!demo) skip();
+    static const char prompt[] = "It was a dark and stormy night";
+    char whole[1024] = "", stop[8] = "";
+    const char *stops[] = {"never in any text", stop};
+    tdl_session_desc desc = {
+        .n_ctx = 128, .n_predict = 30, .sampler = {.temperature = 0.8f, .seed = 3}, .stops = stops};
+    for (int pass = -1; pass < 24;
+         pass++) { // -1: whole, to find a stop; 0: whole, with the stop; then moved after so many
+        tdl_session *s = make(demo, desc), *moved = NULL;
+        char text[1024] = "";
+        int32_t token;
+        tdl_status status;
+        tdl_error err = {0};
+        assert_int_equal(tdl_session_push_text(s, prompt, sizeof prompt - 1, NULL, NULL), TDL_OK);
+        for (int i = 0; (status = next(s, &token, NULL)) == TDL_OK; i++) {
+            if (i % 2 == 0) {
+                tdl_text piece = tdl_session_take_text(s);
+                strncat(text, piece.ptr, piece.size);
+            }
+            if (i + 1 != pass) continue;
+            if (tdl_session_move(s, demo, NULL, &moved, &err) != TDL_OK) fail_msg("%s", err.message);
+            tdl_session_destroy(s);
+            s = moved;
+        }
+        assert_int_equal(status, TDL_DONE);
+        tdl_text rest = tdl_session_take_text(s);
+        strncat(text, rest.ptr, rest.size);
+        tdl_session_destroy(s);
+        if (pass < 0) {
+            memcpy(stop, text + strlen(text) - 12, 6);
+            desc.n_stops = 2;
+        } else if (pass == 0) {
+            memcpy(whole, text, sizeof whole);
+            assert_true(strlen(whole) > 10 && !strstr(whole, stop));
+        }
+        if (pass > 0) assert_string_equal(text, whole);
+    }
+    tdl_error err = {0};
+    tdl_session *s = make(demo, (tdl_session_desc){.n_ctx = 16}), *moved = NULL;
+    assert_int_equal(tdl_session_move(s, model, NULL, &moved, &err), TDL_ERROR_ARGUMENT); // another vocabulary
+    assert_non_null(strstr(err.message, "256"));
+    assert_int_equal(tdl_session_move(NULL, demo, NULL, &moved, &err), TDL_ERROR_ARGUMENT);
+    tdl_session_destroy(s);
+}
+
 static tdl_status read_file(void *user, uint64_t offset, void *dst, size_t size) {
     return fseek(user, (long)offset, SEEK_SET) == 0 && fread(dst, 1, size, user) == size ? TDL_OK : TDL_ERROR_IO;
 }
@@ -303,6 +351,9 @@ static tdl_status whole_life(const tdl_allocator *mem, void *path) {
         }
         if (status == TDL_DONE) status = TDL_OK;
     }
+    tdl_session *moved = NULL;
+    if (status == TDL_OK) status = tdl_session_move(s, m, NULL, &moved, NULL);
+    tdl_session_destroy(moved);
     if (status == TDL_OK) status = tdl_session_rewind(s, 2, NULL);
     if (status == TDL_OK) status = tdl_session_eval(s, prompt, 3, logits, NULL);
     tdl_session_destroy(s);
@@ -332,11 +383,12 @@ int main(void) {
         printf("skipped: the bundled model is not here\n");
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rewind_repeats),       cmocka_unit_test(sync_equals_fresh),
-        cmocka_unit_test(context_full),         cmocka_unit_test(bad_arguments),
-        cmocka_unit_test(n_predict_and_text),   cmocka_unit_test(stop_strings),
-        cmocka_unit_test(bytes_and_reader),     cmocka_unit_test(open_cancelled),
-        cmocka_unit_test(shared_pool_runs_out), cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(rewind_repeats),         cmocka_unit_test(sync_equals_fresh),
+        cmocka_unit_test(context_full),           cmocka_unit_test(bad_arguments),
+        cmocka_unit_test(n_predict_and_text),     cmocka_unit_test(stop_strings),
+        cmocka_unit_test(moved_session_goes_on),  cmocka_unit_test(bytes_and_reader),
+        cmocka_unit_test(open_cancelled),         cmocka_unit_test(shared_pool_runs_out),
+        cmocka_unit_test(every_allocation_fails),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     tdl_model_close(demo);

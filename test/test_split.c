@@ -217,6 +217,8 @@ static void table_in_parts(void **state) {
         check_table(device, 200, 4, 64);
         check_table(device, 129, 3, 64); // the last part is a row
         check_table(device, 128, 2, 64);
+        device->value_size_max = 38 * N_COLUMNS * sizeof(float); // fewer rows than a tile has
+        check_table(device, 100, 3, 36);
         tdl_device_close(device);
     }
 }

@@ -84,6 +84,7 @@ static void test_views(void **state) {
     tdl_tensor turned = tdl_tensor_transpose(&t, 0, 2); // [4, 3, 2]
     assert_int_equal(turned.shape[0], 4);
     assert_false(tdl_tensor_contiguous(&turned));
+    assert_int_equal(tdl_tensor_extent(&turned), 24 * sizeof *data);
     int32_t packed[24];
     tdl_tensor_pack(&turned, packed);
     for (int i = 0; i < 4; i++) {
@@ -93,6 +94,7 @@ static void test_views(void **state) {
     }
     tdl_tensor part = tdl_tensor_slice(&t, 2, 1, 2); // [2, 3, 2]
     assert_false(tdl_tensor_contiguous(&part));
+    assert_int_equal(tdl_tensor_extent(&part), (12 + 8 + 1 + 1) * sizeof *data); // to element [1, 2, 1]
     tdl_tensor_pack(&part, packed);
     for (int i = 0; i < 12; i++) assert_int_equal(packed[i], i / 2 * 4 + 1 + i % 2);
     part = tdl_tensor_slice(&t, 0, 1, 1); // a stride that is never taken does not matter
@@ -100,6 +102,7 @@ static void test_views(void **state) {
     assert_ptr_equal(part.data, (uint8_t *)(data + 12));
     part = tdl_tensor_slice(&t, 1, 3, 0);
     assert_int_equal(tdl_tensor_n_elements(&part), 0);
+    assert_int_equal(tdl_tensor_extent(&part), 0);
     tdl_tensor_pack(&part, packed);
     part = tdl_tensor_transpose(&part, 1, 2); // empty rows
     tdl_tensor_pack(&part, packed);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The checks that need no build: layers, sizes, names, paths in the docs, banned calls, format, shell scripts.
+# The checks that need no build: layers, sizes, names, paths in the docs, banned calls, code in comments, format, shell scripts.
 # Runs all of them and fails if any does. A tool that is not installed is named and its check left out.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -29,8 +29,8 @@ check_format() {
 # shellcheck disable=SC2317
 check_shell() { tools/sources.sh sh | xargs shellcheck -x; }
 
-if have python3 'layers, sizes, names, paths, banned calls'; then
-    for script in layers size names paths banned; do
+if have python3 'layers, sizes, names, paths, banned calls, comments'; then
+    for script in layers size names paths banned comments; do
         run python3 "tools/check_$script.py"
     done
 fi

@@ -64,6 +64,7 @@ main() {
     done <<<"${needs//__ARCH__/$(uname -m)}"
     [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
     [ "$1" = demo ] || fetch_webgpu
+    [ "$1" != test ] || fetch_swiftshader
 }
 
 fetch_webgpu() {
@@ -77,6 +78,24 @@ fetch_webgpu() {
     python3 -m zipfile -e "$work"/wgpu-*.whl "$work"
     mkdir -p "$webgpu_dir"
     cp "$work"/wgpu/resources/{webgpu.h,wgpu.h,libwgpu_native-release.so} "$webgpu_dir"
+    rm -rf "$work"
+}
+
+# A second Vulkan driver that computes on the CPU, without f16 and with other subgroups: one file of Debian's chromium-common, which
+# itself is not installed. Tests that want it are skipped where it cannot be had.
+fetch_swiftshader() {
+    local work library=libvk_swiftshader.so
+    if [ -e "$webgpu_dir/$library" ]; then return; fi
+    echo "setup: fetching chromium-common (32 MB) for SwiftShader, to $webgpu_dir" >&2
+    work=$(mktemp -d)
+    if (cd "$work" && apt-get download -q chromium-common >&2) &&
+        dpkg --fsys-tarfile "$work"/chromium-common_*.deb | tar -xO "./usr/lib/chromium/$library" >"$work/$library"; then
+        printf '{"file_format_version": "1.0.0", "ICD": {"library_path": "./%s", "api_version": "1.0.5"}}\n' \
+            "$library" >"$webgpu_dir/swiftshader.json"
+        mv "$work/$library" "$webgpu_dir"
+    else
+        echo "setup: skipped, SwiftShader is not to be had here" >&2
+    fi
     rm -rf "$work"
 }
 

@@ -9,7 +9,9 @@
 #include "base/checked.h"
 #include "graph/plan_make.h"
 
-enum { PART_ROWS = 64 }; // parts begin at multiples of it, where they have so many: tiles stay whole
+// Parts begin at multiples of 64 rows, so that tiles stay whole, or, where rows are huge, of 4: a device may want tensors to
+// begin at multiples of 16 bytes.
+enum { PART_ROWS = 64, PART_ROWS_MIN = 4 };
 
 static void split_op(tdl_graph *g, tdl_vec *ops, const tdl_plan_op *op, int32_t which, int64_t n_rows);
 static int32_t weight_of(const tdl_graph *g, const tdl_plan_op *op);
@@ -39,15 +41,16 @@ static int32_t weight_of(const tdl_graph *g, const tdl_plan_op *op) {
     return which >= 0 && tdl_graph_value(g, op->in[which])->kind == TDL_VALUE_WEIGHT ? which : -1;
 }
 
-// Rows of each part but the last; 0: it fits whole, or not even a row does.
+// Rows of each part but the last; 0: it fits whole, or not even a few rows do.
 static int64_t rows_of_part(const tdl_tensor *w, uint64_t size_max) {
     uint64_t size = tdl_tensor_size(w);
     if (size <= size_max || w->n_dims != 2) return 0;
     int64_t n_rows = w->shape[0], n_max = (int64_t)(size_max / (size / (uint64_t)n_rows));
-    if (n_max >= PART_ROWS) n_max = n_max / PART_ROWS * PART_ROWS;
-    if (n_max < PART_ROWS) return n_max;
+    int64_t unit = n_max >= PART_ROWS ? PART_ROWS : PART_ROWS_MIN;
+    n_max = n_max / unit * unit;
+    if (n_max == 0) return 0;
     int64_t even = tdl_div_up(n_rows, tdl_div_up(n_rows, n_max)); // of about one size
-    return tdl_div_up(even, PART_ROWS) * PART_ROWS;
+    return tdl_div_up(even, unit) * unit;
 }
 
 static void split_op(tdl_graph *g, tdl_vec *ops, const tdl_plan_op *op, int32_t which, int64_t n_rows) {

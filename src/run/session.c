@@ -24,6 +24,7 @@ struct tdl_session {
     size_t n_stops;
     int32_t n_predict, n_new; // new tokens since the last push
     bool ignore_eos, ended;
+    tdl_session_desc desc; // as given, for tdl_session_move; its pointers are not kept
 };
 
 static tdl_status check_desc(const tdl_model *model, const tdl_session_desc *desc, tdl_error *err);
@@ -223,6 +224,38 @@ tdl_status tdl_session_eval(tdl_session *s, const int32_t *ids, size_t n_ids, fl
     return TDL_OK;
 }
 
+tdl_status tdl_session_move(const tdl_session *from, tdl_model *model, tdl_batch *batch, tdl_session **out,
+                            tdl_error *err) {
+    if (!from || !model || !out)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: session, model and out must not be NULL");
+    if (model->config.n_vocab != from->model->config.n_vocab)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: the model has %d tokens, expected the %d of the session's",
+                        model->config.n_vocab, from->model->config.n_vocab);
+    const char *stops[TDL_STOPS_MAX];
+    for (size_t i = 0; i < from->n_stops; i++) stops[i] = from->stops[i].ptr; // they end in NUL
+    tdl_session_desc desc = from->desc;
+    desc.batch = batch;
+    desc.n_ctx = from->timeline.n_ctx;
+    desc.stops = stops;
+    tdl_session *s = NULL;
+    tdl_status status = tdl_session_create(model, &desc, &s, err);
+    if (status != TDL_OK) return status;
+    const tdl_vec *tokens = &from->timeline.tokens;
+    bool ok = tdl_vec_push(&s->timeline.tokens, tokens->data, tokens->n) &&
+              tdl_str_append(&s->text, from->text.ptr, from->text.size) &&
+              tdl_str_append(&s->detokenizer.pending, from->detokenizer.pending.ptr, from->detokenizer.pending.size);
+    if (!ok) {
+        tdl_session_destroy(s);
+        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", tokens->n);
+    }
+    s->detokenizer.first = from->detokenizer.first;
+    s->n_new = from->n_new;
+    s->ended = from->ended;
+    tdl_sampler_set_rng(s->sampler, tdl_sampler_rng(from->sampler)); // a step that failed has drawn nothing
+    *out = s;
+    return TDL_OK;
+}
+
 static tdl_status check_desc(const tdl_model *model, const tdl_session_desc *desc, tdl_error *err) {
     if (desc->size != sizeof *desc)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: desc size is %zu, expected %zu", desc->size, sizeof *desc);
@@ -249,6 +282,9 @@ static tdl_status check_desc(const tdl_model *model, const tdl_session_desc *des
 
 static tdl_status set_up(tdl_session *s, const tdl_session_desc *desc, tdl_error *err) {
     tdl_timeline *t = &s->timeline;
+    s->desc = *desc;
+    s->desc.batch = NULL;
+    s->desc.stops = NULL;
     s->n_predict = desc->n_predict;
     s->ignore_eos = desc->ignore_eos;
     t->n_ctx = desc->n_ctx ? desc->n_ctx : s->model->config.n_ctx;

@@ -67,6 +67,15 @@ size_t tdl_tensor_size(const tdl_tensor *t) {
     return (size_t)(tdl_tensor_n_rows(t) * units_per_row(t) * tdl_dtype_get(t->dtype)->block_size);
 }
 
+size_t tdl_tensor_extent(const tdl_tensor *t) {
+    if (t->n_dims == 0 || tdl_tensor_n_elements(t) == 0) return tdl_tensor_size(t);
+    const tdl_dtype_info *dtype = tdl_dtype_get(t->dtype);
+    int32_t last = t->n_dims - 1;
+    size_t extent = (size_t)dtype->block_size + (size_t)((t->shape[last] / dtype->block_n - 1) * t->strides[last]);
+    for (int32_t d = 0; d < last; d++) extent += (size_t)((t->shape[d] - 1) * t->strides[d]);
+    return extent;
+}
+
 bool tdl_tensor_contiguous(const tdl_tensor *t) {
     if (tdl_tensor_n_elements(t) == 0) return true;
     int64_t expected = tdl_dtype_get(t->dtype)->block_size;

@@ -25,6 +25,7 @@ tdl_status tdl_tensor_make(tdl_dtype dtype, int32_t n_dims, const int64_t *shape
 int64_t tdl_tensor_n_elements(const tdl_tensor *t);
 int64_t tdl_tensor_n_rows(const tdl_tensor *t); // product of all dimensions but the last
 size_t tdl_tensor_size(const tdl_tensor *t);    // bytes of the elements, packed
+size_t tdl_tensor_extent(const tdl_tensor *t);  // bytes from the first element to the last, gaps included; strides >= 0
 bool tdl_tensor_contiguous(const tdl_tensor *t);
 bool tdl_tensor_same_shape(const tdl_tensor *a, const tdl_tensor *b);
 tdl_tensor tdl_tensor_transpose(const tdl_tensor *t, int32_t a, int32_t b);                  // plain types only

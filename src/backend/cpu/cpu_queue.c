@@ -46,6 +46,8 @@ static void run_ops(void *arg, int32_t index);
 static bool run_units(cpu_op *op, uint8_t *scratch);
 static void begin_trace(cpu_program *p);
 static void end_trace(cpu_program *p);
+static tdl_status check_extents(const tdl_plan *plan, const tdl_plan_op *op, tdl_buffer *const *buffers,
+                                tdl_error *err);
 static void bind_tensor(cpu_program *p, tdl_tensor *t, int32_t id, tdl_buffer *const *buffers);
 
 tdl_status tdl_cpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
@@ -54,6 +56,10 @@ tdl_status tdl_cpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer 
         if (!buffers[i] || buffers[i]->size < plan->buffer_sizes[i])
             return tdl_fail(err, TDL_ERROR_ARGUMENT, "cpu: buffer %d has %zu bytes, the plan needs %zu", i,
                             buffers[i] ? buffers[i]->size : 0, plan->buffer_sizes[i]);
+    for (int32_t i = 0; i < plan->n_ops; i++) {
+        tdl_status status = check_extents(plan, &plan->ops[i], buffers, err);
+        if (status != TDL_OK) return status;
+    }
     const tdl_allocator *mem = device->mem;
     int32_t n_threads = tdl_pool_n_threads(((tdl_cpu_device *)device)->pool);
     cpu_program *p = tdl_alloc(mem, 1, sizeof *p);
@@ -165,6 +171,21 @@ static void end_trace(cpu_program *p) {
         }
     tdl_free(p->program.device->mem, p->times);
     p->times = NULL;
+}
+
+// What the op will touch at the plan's maximum lies within its buffers. (A prepared weight's bytes are the kernel's affair:
+// its buffer has the size that the layout asks for.)
+static tdl_status check_extents(const tdl_plan *plan, const tdl_plan_op *op, tdl_buffer *const *buffers,
+                                tdl_error *err) {
+    for (int32_t j = 0; j < op->n_in + op->n_out; j++) {
+        const tdl_value *value = &plan->values[j < op->n_in ? op->in[j] : op->out[j - op->n_in]];
+        bool rows = value->layout == TDL_LAYOUT_ROWS;
+        size_t size = rows ? tdl_tensor_extent(&value->tensor) : tdl_layout_size(value->layout, &value->tensor);
+        if (!tdl_range_ok(value->offset, size, buffers[value->buffer]->size))
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "cpu: '%s': %zu bytes at %zu of a buffer of %zu", value->name,
+                            size, value->offset, buffers[value->buffer]->size);
+    }
+    return TDL_OK;
 }
 
 // Points a call's tensor at its value's memory and remembers the dimension that changes with the step.

@@ -117,13 +117,9 @@ static tdl_status check_value(tdl_null_device *d, const tdl_plan *plan, const td
     if (value->buffer < 0 || value->buffer >= plan->n_buffers)
         return tdl_null_violation(d, err, "null: '%s' lies in buffer %d of %d", value->name, value->buffer,
                                   plan->n_buffers);
-    size_t end = tdl_tensor_size(t), room = plan->buffer_sizes[value->buffer];
-    if (!tdl_tensor_contiguous(t)) { // a view: up to its last element
-        end = tdl_dtype_get(t->dtype)->block_size;
-        for (int32_t i = 0; i < t->n_dims; i++) end += (size_t)((t->shape[i] - 1) * t->strides[i]);
-    }
-    if (value->offset % 4 || !tdl_range_ok(value->offset, end, room))
-        return tdl_null_violation(d, err, "null: '%s': %zu bytes at %zu of a buffer of %zu", value->name, end,
+    size_t extent = tdl_tensor_extent(t), room = plan->buffer_sizes[value->buffer];
+    if (value->offset % 4 || !tdl_range_ok(value->offset, extent, room))
+        return tdl_null_violation(d, err, "null: '%s': %zu bytes at %zu of a buffer of %zu", value->name, extent,
                                   value->offset, room);
     if (value->rows != TDL_ROWS_FIXED && t->shape[0] != plan->max.n[value->rows] + value->rows_add)
         return tdl_null_violation(d, err, "null: '%s' has %lld rows, the plan has at most %d", value->name,

@@ -264,11 +264,7 @@ static tdl_status bind(tdl_webgpu_program *p, int32_t id, WGPUBindGroupEntry *en
     const tdl_value *value = &p->program.plan->values[id];
     const tdl_webgpu_buffer *buffer = (const tdl_webgpu_buffer *)p->buffers[value->buffer];
     const tdl_tensor *t = &value->tensor;
-    size_t first = value->offset / d->offset_align * d->offset_align, end = value->offset + tdl_tensor_size(t);
-    if (!tdl_tensor_contiguous(t)) { // a view of a plain type: up to its last element
-        end = value->offset + (size_t)tdl_dtype_get(t->dtype)->block_size;
-        for (int32_t i = 0; i < t->n_dims; i++) end += (size_t)((t->shape[i] - 1) * t->strides[i]);
-    }
+    size_t first = value->offset / d->offset_align * d->offset_align, end = value->offset + tdl_tensor_extent(t);
     bool ok = value->offset % 4 == 0 && end <= buffer->buffer.size && tdl_align_size(end, 16, &end);
     if (!ok || end - first > d->device.value_size_max + 16)
         return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: '%s': bytes %zu to %zu of a buffer of %zu cannot be bound",
