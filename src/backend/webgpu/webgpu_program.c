@@ -265,7 +265,7 @@ static tdl_status bind(tdl_webgpu_program *p, int32_t id, WGPUBindGroupEntry *en
     const tdl_webgpu_buffer *buffer = (const tdl_webgpu_buffer *)p->buffers[value->buffer];
     const tdl_tensor *t = &value->tensor;
     size_t first = value->offset / d->offset_align * d->offset_align, end = value->offset + tdl_tensor_extent(t);
-    bool ok = value->offset % 4 == 0 && end <= buffer->buffer.size && tdl_align_size(end, 16, &end);
+    bool ok = value->offset % 16 == 0 && end <= buffer->buffer.size && tdl_align_size(end, 16, &end);
     if (!ok || end - first > d->device.value_size_max + 16)
         return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: '%s': bytes %zu to %zu of a buffer of %zu cannot be bound",
                         value->name, first, end, buffer->buffer.size);

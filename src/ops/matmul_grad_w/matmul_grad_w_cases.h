@@ -24,6 +24,8 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {2, 4099, 32}, .strided = true},
     {.dims = {67, 61, 130}, .strided = true},
     {.dims = {300, 64, 96}},
+    {.dims = {37, 66, 68}, .strided = true, .note = "quads, but no tile is full"},
+    {.dims = {9, 1930, 1924}, .note = "large tiles on a GPU"},
     {.dims = {33, 192, 576}},
     {.dims = {512, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
     {.dims = {512, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},

@@ -26,6 +26,8 @@ static const op_case matmul_grad_x_list[] = {
     {.dims = {2, 17, 8209}},
     {.dims = {67, 1537, 5}, .strided = true},
     {.dims = {33, 192, 576}},
+    {.dims = {70, 67, 132}, .note = "quads, but no tile is full"},
+    {.dims = {1930, 5, 1924}, .note = "large tiles on a GPU"},
     MATMUL_GRAD_X_CASES(TDL_DTYPE_F32, 64),
     MATMUL_GRAD_X_CASES(TDL_DTYPE_F16, 67),
     MATMUL_GRAD_X_CASES(TDL_DTYPE_BF16, 65),

@@ -1,0 +1,56 @@
+// matmul_grad_x_webgpu.c - when and how matmul_grad_x.wgsl runs: with large tiles or small ones; where rows are no whole quads,
+// with small ones.
+#include "ops/matmul/tiles_webgpu.h"
+#include "ops/weight.h"
+#include "wgsl.h"
+
+static bool accepts_any(const tdl_call *call) {
+    return tdl_webgpu_rows(&call->in[0]) && tdl_weight_decodes(&call->in[1]) && tdl_webgpu_rows(&call->out[0]);
+}
+
+static bool accepts_small(const tdl_call *call) { return accepts_any(call) && tdl_whole_quads(&call->out[0]); }
+
+// As in the matmul itself, blocks of 256 columns are for small tiles.
+static bool accepts_large(const tdl_call *call) {
+    return accepts_small(call) && tdl_tiles_large(&call->out[0]) && tdl_dtype_get(call->in[1].dtype)->block_n < 256;
+}
+
+static const char *decoder(const tdl_call *call) { return tdl_weight_decoder(&call->in[1]); }
+
+static const char *row_decoder(const tdl_call *call) { return tdl_weight_row_decoder(&call->in[1]); }
+
+static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_SMALL, out);
+}
+
+static void dispatch_large(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_LARGE, out);
+}
+
+const tdl_kernel tdl_kernel_matmul_grad_x_large_webgpu = {
+    .name = "matmul_grad_x_large_webgpu",
+    .op = TDL_OP_MATMUL_GRAD_X,
+    .backend = TDL_BACKEND_WEBGPU,
+    .accepts = accepts_large,
+    .wgsl = {tdl_wgsl_tile_large, tdl_wgsl_tile, tdl_wgsl_matmul_grad_x, tdl_wgsl_matmul_y},
+    .wgsl_decoder = row_decoder,
+    .dispatch = dispatch_large};
+
+const tdl_kernel tdl_kernel_matmul_grad_x_small_webgpu = {
+    .name = "matmul_grad_x_small_webgpu",
+    .op = TDL_OP_MATMUL_GRAD_X,
+    .backend = TDL_BACKEND_WEBGPU,
+    .accepts = accepts_small,
+    .wgsl = {tdl_wgsl_tile_small, tdl_wgsl_tile, tdl_wgsl_matmul_grad_x, tdl_wgsl_matmul_y},
+    .wgsl_decoder = row_decoder,
+    .dispatch = dispatch_small};
+
+const tdl_kernel tdl_kernel_matmul_grad_x_any_webgpu = {.name = "matmul_grad_x_any_webgpu",
+                                                        .op = TDL_OP_MATMUL_GRAD_X,
+                                                        .backend = TDL_BACKEND_WEBGPU,
+                                                        .accepts = accepts_any,
+                                                        .wgsl = {tdl_wgsl_tile_small, tdl_wgsl_tile,
+                                                                 tdl_wgsl_matmul_grad_x, tdl_wgsl_matmul_y_any,
+                                                                 tdl_wgsl_row4_any, tdl_wgsl_quant_block},
+                                                        .wgsl_decoder = decoder,
+                                                        .dispatch = dispatch_small};
