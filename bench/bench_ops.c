@@ -244,17 +244,21 @@ static tdl_status device_plan_init(device_plan *d, const options *opt, const op_
     for (int32_t i = 0; i < TDL_BUFFER_BOUND + n && status == TDL_OK; i++) {
         int32_t v = i - TDL_BUFFER_BOUND;
         d->bound[i] = v >= 0 ? v : -1;
-        d->sizes[i] = 16;
-        if (v >= 0) {
-            const tdl_tensor *from = v < call->n_in ? &call->in[v] : &call->out[v - call->n_in];
-            tdl_value *value = &d->values[v];
-            *value = (tdl_value){.name = "", .kind = TDL_VALUE_STATE, .base = -1, .weight = v, .buffer = i};
-            status = tdl_tensor_make(from->dtype, from->n_dims, from->shape, NULL, &value->tensor, err);
-            d->sizes[i] = (tdl_tensor_size(&value->tensor) + 15) / 16 * 16;
-        }
-        if (status == TDL_OK) status = backend->buffer_create(opt->device, d->sizes[i], &d->buffers[i], err);
-        if (status == TDL_OK && v >= 0 && v < call->n_in)
-            status = backend->write(d->buffers[i], 0, call->in[v].data, tdl_tensor_size(&d->values[v].tensor), err);
+        d->sizes[i] += 16;
+        if (v < 0) continue;
+        const tdl_tensor *from = v < call->n_in ? &call->in[v] : &call->out[v - call->n_in];
+        int32_t buffer = from->dtype == TDL_DTYPE_I32 ? TDL_BUFFER_STEP : i; // indices lie in one
+        tdl_value *value = &d->values[v];
+        *value = (tdl_value){.name = "", .kind = TDL_VALUE_STATE, .base = -1, .weight = v, .buffer = buffer};
+        status = tdl_tensor_make(from->dtype, from->n_dims, from->shape, NULL, &value->tensor, err);
+        size_t size = (tdl_tensor_size(&value->tensor) + 15) / 16 * 16;
+        if (buffer != i) value->offset = d->sizes[buffer];
+        d->sizes[buffer] = buffer == i ? size : d->sizes[buffer] + size;
     }
+    for (int32_t i = 0; i < TDL_BUFFER_BOUND + n && status == TDL_OK; i++)
+        status = backend->buffer_create(opt->device, d->sizes[i], &d->buffers[i], err);
+    for (int32_t v = 0; v < call->n_in && status == TDL_OK; v++)
+        status = backend->write(d->buffers[d->values[v].buffer], d->values[v].offset, call->in[v].data,
+                                tdl_tensor_size(&d->values[v].tensor), err);
     return status == TDL_OK ? backend->compile(opt->device, &d->plan, d->buffers, &d->program, err) : status;
 }

@@ -30,10 +30,11 @@ static tdl_model *open_model(tdl_device *device) {
     return model;
 }
 
-// Ops of a plan: the first line that begins with "# " and a number.
+// Ops of a plan for as many tokens as a step here has: the first line that begins with "# " and a number.
 static int32_t n_ops_of(tdl_model *model) {
     char *text = NULL;
-    assert_int_equal(tdl_model_plan_text(model, NULL, &text, NULL), TDL_OK);
+    const tdl_batch_desc desc = {.size = sizeof desc, .n_tokens_max = 8};
+    assert_int_equal(tdl_model_plan_text(model, &desc, &text, NULL), TDL_OK);
     int32_t n = 0;
     for (const char *line = text; line && n == 0; line = strchr(line, '\n')) n = atoi(line += strspn(line, "\n# "));
     tdl_text_free(model, text);

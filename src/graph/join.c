@@ -34,7 +34,7 @@ static int32_t count_joinable(const tdl_graph *g, const tdl_plan_desc *desc, int
         const tdl_plan_op *next = tdl_graph_op_at(g, first + count);
         if (tdl_graph_value(g, next->out[0])->base >= 0) break; // a part of one that was too large
         if (next->op != TDL_OP_MATMUL || next->in[0] != op->in[0] || next->n_in != op->n_in) break;
-        bool fits = true;
+        bool fits = tdl_graph_value(g, next->out[0])->tensor.shape[1] % 4 == 0; // views begin at multiples of 16 bytes
         for (int32_t i = 1; i < op->n_in; i++) {
             const tdl_value *value = tdl_graph_value(g, next->in[i]);
             fits &= value->kind == TDL_VALUE_WEIGHT && value->layout == TDL_LAYOUT_ROWS &&

@@ -17,8 +17,7 @@
 // shader's entry point is `main`; group 0 holds, at binding 0, `var<uniform>` with the words that dispatch wrote, then one
 // storage buffer for each in[], `var<storage, read>`, then one for each out[], `var<storage, read_write>`. All in[] of I32 share
 // one, where the first of them stands: they lie in the step's buffer, and their offsets count from its beginning. Inputs and outputs
-// never overlap; tensors begin at multiples of 16 bytes of their bindings, but for views of columns, and every binding is
-// padded to 16 bytes. Kernels keep to WebGPU's guaranteed limits: 256 invocations, 16 KiB of
+// never overlap; every tensor begins at a multiple of 16 bytes, every binding is padded to 16. Kernels keep to WebGPU's guaranteed limits: 256 invocations, 16 KiB of
 // workgroup memory, 65,535 groups a dimension. The backend writes the `enable` lines that `needs` asks for.
 //
 // One plan runs steps of one token and of thousands: a kernel with rows_max is picked for the steps that it takes, one

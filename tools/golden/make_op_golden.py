@@ -218,10 +218,60 @@ def take_rows():
     return [case([tensor(x), tensor(rows, "I32")], [tensor(x[rows])])]
 
 
+def linear():
+    """Bits of `linear`: 1 a norm, 2 a bias, 4 a residual connection; act: the product is a gate and what it gates."""
+    cases = []
+    for parts, act in ((0, 0), (1, 0), (3, 0), (4, 0), (6, 0), (7, 0), (1, 1)):
+        x, w, norm, bias, residual = floats(2, 5), floats(4, 5), floats(5), floats(4), floats(2, 4)
+        h = rms(x, norm, 0.125) if parts & 1 else x
+        y = h @ w.T + (bias if parts & 2 else 0) + (residual if parts & 4 else 0)
+        inputs = [x, w] + [t for bit, t in ((1, norm), (2, bias), (4, residual)) if parts & bit]
+        attrs = {"linear": parts, "eps": 0.125} if parts & 1 else {"linear": parts} if parts else {}
+        if act:
+            y = ACTIVATIONS[act](y[:, :2]) * y[:, 2:]
+            attrs["act"] = act
+        cases.append(case([tensor(t) for t in inputs], [tensor(y)], **attrs))
+    return cases
+
+
+def turn(x, angles, adjacent):
+    """x [tokens, heads, hd] by angles [tokens, pairs], as complex numbers."""
+    n = angles.shape[1]
+    first, second = (slice(0, 2 * n, 2), slice(1, 2 * n, 2)) if adjacent else (slice(0, n), slice(n, 2 * n))
+    z = (x[..., first] + 1j * x[..., second]) * np.exp(1j * angles)[:, None, :]
+    turned = x.copy()
+    turned[..., first], turned[..., second] = z.real, z.imag
+    return np.float64(np.float32(turned))
+
+
+def rope_attention():
+    """Sequences from their first position on: the caches begin empty."""
+    cases = []
+    for window, adjacent, n_pairs in ((0, 0, 2), (3, 1, 2), (2, 0, 1)):
+        new, pages = ([5, 2], [[1], [0]]) if window else ([66, 2], [[2, 0], [1]])
+        positions, starts, n_all = [], [0], sum(new)
+        q, k, v = floats(n_all, 2, 4), floats(n_all, 1, 4), floats(n_all, 1, 4)
+        for n in new:
+            positions += range(n)
+            starts.append(starts[-1] + n)
+        angles = np.array(positions)[:, None] * np.array([0.5, 0.0625])[None, :n_pairs]
+        q_turned, k_turned = turn(q, angles, adjacent), turn(k, angles, adjacent)
+        parts = [slice(a, b) for a, b in zip(starts, starts[1:])]
+        out = np.concatenate([dense_attention(q_turned[s], k_turned[s], v[s], 0, 0.5, window) for s in parts])
+        k_cache, v_cache = paged([k_turned[s] for s in parts], [v[s] for s in parts], pages, sum(map(len, pages)))
+        x = np.concatenate([q.reshape(n_all, -1), k.reshape(n_all, -1)], axis=1)
+        table = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+        inputs = [tensor(x), tensor(v), tensor(table), tensor(positions, "I32"), tensor(starts, "I32"),
+                  tensor(page_table(pages), "I32")]  # fmt: skip
+        attrs = {"scale": 0.5} | ({"window": window} if window else {}) | ({"rope_pairs": 1} if adjacent else {})
+        cases.append(case(inputs, [tensor(out), tensor(k_cache), tensor(v_cache)], **attrs))
+    return cases
+
+
 def main():
     folder = Path(sys.argv[1])
     for op in (embed, add, rms_norm, layer_norm, add_rms_norm, add_layer_norm, quantize, matmul, rope_table, rope,
-               kv_append, attention, act, glu, take_rows):  # fmt: skip
+               kv_append, attention, act, glu, take_rows, linear, rope_attention):  # fmt: skip
         lines = ",\n ".join(json.dumps(made, separators=(",", ":")) for made in op())
         (folder / f"{op.__name__}.json").write_text(f"[{lines}]\n")
 
