@@ -44,7 +44,7 @@ test_usage() {
     refused 2 'no command'
     refused 2 "'frobnicate': no such command" frobnicate
     local command
-    for command in run chat info plan tokenize detokenize logits perplexity eval bench; do
+    for command in run chat info plan tokenize detokenize logits perplexity eval finetune bench; do
         run "$command" --help
         same "$command --help" "$code" 0
         matches "$command --help" "$out" "^usage: treadle $command "
@@ -85,6 +85,9 @@ test_usage() {
     refused 2 'logits: --output FILE is missing' logits m --ids 1
     refused 2 'perplexity: --file FILE is missing' perplexity m
     refused 2 'eval: --data FILE is missing' eval m
+    refused 2 'one of --from MODEL and --config FILE' train --data x --out y
+    refused 2 'train: --data FILE is missing' train --from m --out y
+    refused 2 'finetune: --out DIR is missing' finetune m --data x
     refused 2 "eval: --task: 'x': one of" eval m --data d --task x
     refused 2 "bench: -o: 'xml': one of" bench -m m -o xml
     refused 2 "detokenize: '12x': token ids expected" detokenize m 12x
@@ -358,6 +361,48 @@ test_eval() { # model with a tokenizer
     refused 1 'none.txt: No such file' eval "$model" --data "$work/none.txt"
 }
 
+test_train() { # model with a tokenizer
+    local model=$1 i
+    for ((i = 0; i < 30; i++)); do
+        printf 'The cat sees the house today. A dog likes a tree again. One fish follows my friend.\0'
+    done >"$work/train.txt"
+    cat >"$work/config.json" <<'END'
+{"model_type": "llama", "vocab_size": 4096, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+ "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "rms_norm_eps": 1e-5,
+ "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true}
+END
+    local tokenizer=$repo/../shared/data/models/novelist-7m-tokenizer.json
+    if [ -f "$tokenizer" ]; then
+        run train --config "$work/config.json" --tokenizer "$tokenizer" --data "$work/train.txt" --val "$work/train.txt" \
+            --out "$work/run" --steps 12 --batch 4 --seq 32 --lr 0.01 --val-every 6 --seed 1
+        same 'train' "$code" 0
+        matches 'train: its curve' "$(head -1 "$work/run/log.jsonl") $(tail -1 "$work/run/log.jsonl")" \
+            '^\{"step":1,"loss":8\.[0-9]+,"lr":.*"tokens_per_s":.*\{"step":12,"loss":[0-7]\.[0-9]+,.*"val_loss":'
+        same 'train: files' "$(cd "$work/run" && ls loss.html model.gguf checkpoint.tdl best.tdl)" \
+            "$(printf 'best.tdl\ncheckpoint.tdl\nloss.html\nmodel.gguf')"
+        run run "$work/run/model.gguf" -p 'The cat' -n 3 --temp 0
+        same 'train: the model runs' "$code" 0
+        refused 1 'holds another run' train --config "$work/config.json" --tokenizer "$tokenizer" --data "$work/train.txt" \
+            --out "$work/run" --steps 12
+        run train --config "$work/config.json" --tokenizer "$tokenizer" --data "$work/train.txt" --out "$work/run" \
+            --steps 14 --batch 4 --seq 32 --lr 0.01 --seed 1 --resume
+        matches 'train --resume' "$err" 'steps 13 to 14'
+    else
+        skip 'train from random weights: no tokenizer.json'
+    fi
+    printf '%s\n' '{"prompt": "Who are you?", "completion": " I am a captain, and my ship is at sea."}' >"$work/chat.jsonl"
+    run finetune "$model" --data "$work/chat.jsonl" --out "$work/tuned" --steps 6 --batch 2 --seq 32 --lr 5e-3 --rank 4
+    same 'finetune' "$code" 0
+    same 'finetune: the adapter' "$(cd "$work/tuned/adapter" && ls)" \
+        "$(printf 'adapter_config.json\nadapter_model.safetensors')"
+    run train --from "$model" --data "$work/train.txt" --out "$work/plan" --batch 2 --seq 32 --plan
+    matches 'train --plan' "$out" '^# training: weights [0-9]+, gradients [0-9]+, moments [0-9]+, activations [0-9]+ bytes'
+    refused 1 'is 1000, the model' finetune "$model" --data "$work/train.txt" --out "$work/far" --seq 1000
+    refused 1 'fits no tensor' train --from "$model" --data "$work/train.txt" --out "$work/frozen" --freeze 'blk.99.*'
+    : >"$work/empty.txt"
+    refused 1 'empty' train --from "$model" --data "$work/empty.txt" --out "$work/none"
+}
+
 test_chat() { # model with a tokenizer
     local model=$1
     printf 'Hello there.\n\n  \nAnd again, <|im_end|>\n/reset\nOnce more\n/quit\nnot read\n' |
@@ -399,6 +444,7 @@ fi
 if [ -e "$novelist" ]; then
     test_text "$novelist"
     test_eval "$novelist"
+    test_train "$novelist"
     test_chat "$novelist"
 else
     skip "texts and chat: $novelist is absent"
