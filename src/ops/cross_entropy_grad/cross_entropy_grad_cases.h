@@ -28,7 +28,7 @@ static const op_case_set cross_entropy_grad_cases = {.make = cross_entropy_grad_
                                                      .list = cross_entropy_grad_list,
                                                      .n = OP_CASE_COUNT(cross_entropy_grad_list),
                                                      .metric = OP_METRIC_ELEMENT,
-                                                     .bound_abs = 1e-7,
+                                                     .bound_abs = 2e-7,
                                                      .bound_rel = 4e-7,
                                                      .webgpu_abs = 1e-6,
                                                      .webgpu_rel = 4e-6,
