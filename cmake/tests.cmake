@@ -63,6 +63,9 @@ else()
 endif()
 
 file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
+if(TDL_OPS_ONLY)
+  list(FILTER benches EXCLUDE REGEX "/bench_tokens\\.c$") # needs a tokenizer
+endif()
 foreach(source IN LISTS benches)
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})

@@ -136,7 +136,7 @@ static small_plan make_plan(tdl_device *device) {
         tdl_graph_op(&g, "x", TDL_OP_EMBED, NULL, 2, (int32_t[]){tdl_graph_weight(&g, "table", 0, &table), ids});
     x = tdl_graph_op(&g, "sum", TDL_OP_ADD, NULL, 2, (int32_t[]){x, tdl_graph_weight(&g, "w", 1, &w)});
     tdl_graph_output(&g, tdl_graph_op(&g, "y", TDL_OP_ACT, &relu, 1, &x));
-    tdl_plan_desc desc = {.device = device, .max = {{0, 4, 0, 0}}};
+    tdl_plan_desc desc = {.device = device, .max = {.n = {0, 4, 0, 0}}};
     if (tdl_plan_create(&g, &desc, &p.plan, &err) != TDL_OK) fail_msg("%s", err.message);
     tdl_graph_deinit(&g);
     assert_true(p.plan->n_ops == 3 && p.plan->n_buffers <= 8);

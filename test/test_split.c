@@ -155,7 +155,7 @@ static tdl_plan *table_plan(const tdl_device *device, int64_t n_rows) {
     int32_t step_ids = tdl_graph_step(&g, TDL_STEP_IDS, TDL_ROWS_TOKENS, N_IDS, 0, 0);
     int32_t x = tdl_graph_op(&g, "x", TDL_OP_EMBED, NULL, 2, (int32_t[]){table, step_ids});
     tdl_graph_output(&g, tdl_graph_op(&g, "y", TDL_OP_MATMUL, NULL, 3, (int32_t[]){x, table, bias}));
-    tdl_plan_desc desc = {.device = device, .max = {{0, N_IDS, 0, 0}}};
+    tdl_plan_desc desc = {.device = device, .max = {.n = {0, N_IDS, 0, 0}}};
     if (tdl_plan_create(&g, &desc, &plan, &err) != TDL_OK) fail_msg("%s", err.message);
     tdl_graph_deinit(&g);
     return plan;
