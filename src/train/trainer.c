@@ -3,12 +3,12 @@
 
 #include "base/checked.h"
 #include "base/hash.h"
+#include "base/thread.h"
 #include "train/export.h"
 #include "train/fresh.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
@@ -163,12 +163,6 @@ static tdl_status create_engine(tdl_trainer *t, tdl_error *err) {
 
 // ---- phases ----------------------------------------------------------------------------------------------------------
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err) {
     if (out && out->size != sizeof *out)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: step size is %zu, expected %zu", out->size, sizeof *out);
@@ -217,7 +211,7 @@ static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
         tdl_status status = kept ? tdl_trainer_restore_best(t, err) : TDL_OK;
         return status == TDL_OK ? TDL_DONE : status;
     }
-    t->begun = seconds_now();
+    t->begun_ns = tdl_now_ns();
     t->n_micro = 0;
     t->loss_sum = 0;
     int32_t n_micro = t->desc.n_batch / t->desc.n_micro_batch;
@@ -287,7 +281,8 @@ static tdl_status after_update(tdl_trainer *t, tdl_error *err) {
     bool finite;
     t->result.grad_norm = tdl_train_engine_grad_norm(t->engine, &finite);
     t->result.loss = (float)(t->loss_sum / (double)t->n_counted);
-    t->result.tokens_per_s = (float)((double)t->result.n_tokens / fmax(1e-9, seconds_now() - t->begun));
+    t->result.tokens_per_s =
+        (float)((double)t->result.n_tokens / (1e-9 * fmax(1, (double)(tdl_now_ns() - t->begun_ns))));
     if (!finite && t->counts.scale > 1) {
         t->counts.scale = fmaxf(1, t->counts.scale / 16); // too large for F16: this step's update was left out
     } else if (!finite) {
@@ -356,6 +351,11 @@ static tdl_status end_step(tdl_trainer *t, tdl_error *err) {
                                            .val_loss = (double)r->val_loss,
                                            .has_val_loss = !isnan(r->val_loss)},
                            err);
+}
+
+tdl_status tdl_trainer_check_idle(const tdl_trainer *t, tdl_error *err) {
+    bool idle = t->phase == TDL_PHASE_NEXT || t->phase == TDL_PHASE_END;
+    return idle ? TDL_OK : tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a step is under way");
 }
 
 tdl_status tdl_trainer_wait(tdl_trainer *t, tdl_error *err) {

@@ -56,7 +56,7 @@ struct tdl_trainer {
     int64_t n_counted;    // targets of the step, or of the evaluation so far
     double loss_sum;
     tdl_train_step result;
-    double begun; // seconds; of the step at hand
+    uint64_t begun_ns; // of the step at hand
 
     bool writes_best, writes_last; // checkpoints that this step has still to write
     tdl_checkpoint_writer *writer; // of the one under way; the best's has weights alone
@@ -74,6 +74,8 @@ tdl_status tdl_trainer_checkpoint_advance(tdl_trainer *trainer, tdl_error *err);
 bool tdl_trainer_checkpoint_exists(const tdl_trainer *trainer);
 tdl_status tdl_trainer_restore(tdl_trainer *trainer, tdl_error *err);
 tdl_status tdl_trainer_restore_best(tdl_trainer *trainer, tdl_error *err);
+// What may only be asked for between steps. Errors: ARGUMENT (a step is under way).
+tdl_status tdl_trainer_check_idle(const tdl_trainer *trainer, tdl_error *err);
 // Waits until what is under way on the device has ended.
 tdl_status tdl_trainer_wait(tdl_trainer *trainer, tdl_error *err);
 

@@ -194,9 +194,9 @@ tdl_status tdl_trainer_restore_best(tdl_trainer *t, tdl_error *err) {
 }
 
 tdl_status tdl_trainer_checkpoint(tdl_trainer *t, tdl_error *err) {
-    if (t->phase != TDL_PHASE_NEXT && t->phase != TDL_PHASE_END)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a step is under way");
-    tdl_status status = tdl_trainer_checkpoint_begin(t, false, err);
+    tdl_status status = tdl_trainer_check_idle(t, err);
+    if (status != TDL_OK) return status;
+    status = tdl_trainer_checkpoint_begin(t, false, err);
     if (status == TDL_OK) status = TDL_PENDING;
     while (status == TDL_PENDING) {
         status = tdl_trainer_wait(t, err);

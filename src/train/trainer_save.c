@@ -10,13 +10,12 @@ static tdl_status merge(const tdl_trainer *t, float *const *values, tdl_tensor *
                         tdl_error *err);
 
 tdl_status tdl_trainer_save(tdl_trainer *t, const char *path, tdl_error *err) {
-    if (t->phase != TDL_PHASE_NEXT && t->phase != TDL_PHASE_END)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a step is under way");
+    tdl_status status = tdl_trainer_check_idle(t, err);
+    if (status != TDL_OK) return status;
     int32_t n = tdl_train_engine_n_params(t->engine), n_model = t->model->params.n;
     float **values = tdl_alloc(t->mem, (size_t)n, sizeof *values);       // of the trained parameters
     float **merged = tdl_alloc(t->mem, (size_t)n_model, sizeof *merged); // of matrices with adapters
     tdl_tensor *tensors = tdl_alloc(t->mem, (size_t)n_model, sizeof *tensors);
-    tdl_status status = TDL_OK;
     if (!values || !merged || !tensors) status = tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
     if (status == TDL_OK) status = read_weights(t, values, err);
     for (int32_t i = 0; i < n && status == TDL_OK; i++) {
@@ -88,14 +87,13 @@ static tdl_status merge(const tdl_trainer *t, float *const *values, tdl_tensor *
 
 tdl_status tdl_trainer_save_adapters(tdl_trainer *t, const char *dir, tdl_error *err) {
     if (!t->desc.lora_rank) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: there are no adapters");
-    if (t->phase != TDL_PHASE_NEXT && t->phase != TDL_PHASE_END)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a step is under way");
+    tdl_status status = tdl_trainer_check_idle(t, err);
+    if (status != TDL_OK) return status;
     const tdl_model_train *train = tdl_train_engine_train(t->engine);
     int32_t n = tdl_train_engine_n_params(t->engine);
     tdl_lora lora = {.mem = t->mem, .alpha = t->desc.lora_alpha};
     float **values = tdl_alloc(t->mem, (size_t)n, sizeof *values);
     lora.pairs = tdl_alloc(t->mem, (size_t)n / 2, sizeof *lora.pairs);
-    tdl_status status = TDL_OK;
     if (!values || !lora.pairs) status = tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
     if (status == TDL_OK) status = read_weights(t, values, err);
     for (int32_t i = 0; i < t->model->params.n && status == TDL_OK; i++)

@@ -34,36 +34,6 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 @group(0) @binding(6) var<storage, read_write> lse: array<f32>;
 
-fn q_any(at: u32, n: u32) -> vec4<f32> { return quad_of(q[at / 4u], q[last_of(at, n) / 4u], at, n); }
-
-fn q_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
-    let reads = reads_of(p.q_offset, p.q_stride, head * p.q_head_stride, token, step, d);
-    let i = reads.at / 4u;
-    if (p.aligned != 0u) { return there(Quads(q[i.x], q[i.y], q[i.z], q[i.w]), reads.n); }
-    return Quads(q_any(reads.at.x, reads.n.x), q_any(reads.at.y, reads.n.y), q_any(reads.at.z, reads.n.z),
-                 q_any(reads.at.w, reads.n.w));
-}
-
-fn k_any(at: u32, n: u32) -> vec4<f32> { return quad_of(k[at / 4u], k[last_of(at, n) / 4u], at, n); }
-
-fn k_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
-    let reads = reads_of(p.k_offset, p.k_stride, head * p.k_head_stride, token, step, d);
-    let i = reads.at / 4u;
-    if (p.aligned != 0u) { return there(Quads(k[i.x], k[i.y], k[i.z], k[i.w]), reads.n); }
-    return Quads(k_any(reads.at.x, reads.n.x), k_any(reads.at.y, reads.n.y), k_any(reads.at.z, reads.n.z),
-                 k_any(reads.at.w, reads.n.w));
-}
-
-fn v_any(at: u32, n: u32) -> vec4<f32> { return quad_of(v[at / 4u], v[last_of(at, n) / 4u], at, n); }
-
-fn v_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
-    let reads = reads_of(p.v_offset, p.v_stride, head * p.v_head_stride, token, step, d);
-    let i = reads.at / 4u;
-    if (p.aligned != 0u) { return there(Quads(v[i.x], v[i.y], v[i.z], v[i.w]), reads.n); }
-    return Quads(v_any(reads.at.x, reads.n.x), v_any(reads.at.y, reads.n.y), v_any(reads.at.z, reads.n.z),
-                 v_any(reads.at.w, reads.n.w));
-}
-
 fn put_y_quad(token: u32, head: u32, d: u32, quad: vec4<f32>) {
     if (token >= p.n_tokens) { return; }
     let at = p.y_offset + token * p.y_stride + head * p.y_head_stride + d;
@@ -91,28 +61,6 @@ fn put_lse(token: u32, head: u32, value: f32) {
 fn begin_of(token: u32) -> u32 {
     if (token >= p.n_tokens) { return 0u; }
     return first_seen(token, positions[p.positions_offset + token]);
-}
-
-// Of 64 queries with 32 keys.
-fn products(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -> Quads {
-    var sums = Quads();
-    for (var d = 0u; d < p.head_dim; d += SPAN) {
-        let low = q_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
-        let others = k_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
-        workgroupBarrier(); // the last tiles have been used
-        put_wide(brought_place(lane), low);
-        put_narrow(exchanged(lane), others);
-        workgroupBarrier();
-        sums = add_products(sums, 0u, lane);
-        if (d + DEPTH < p.head_dim) {
-            let high = q_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
-            workgroupBarrier();
-            put_wide(brought_place(lane), high);
-            workgroupBarrier();
-            sums = add_products(sums, 8u, lane);
-        }
-    }
-    return sums;
 }
 
 // sums + the weights in `wide` times the 64 columns from d on of 32 values.

@@ -18,11 +18,12 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     attention_dispatch_tiles(out, &call->out[0], SPANS_MAX);
 }
 
-const tdl_kernel tdl_kernel_self_attention_webgpu = {
-    .name = "self_attention_webgpu",
-    .op = TDL_OP_SELF_ATTENTION,
-    .backend = TDL_BACKEND_WEBGPU,
-    .accepts = accepts,
-    .wgsl = {tdl_wgsl_self_attention, tdl_wgsl_attention_tiles, tdl_wgsl_rows},
-    .wgsl_decoder = spans,
-    .dispatch = dispatch};
+const tdl_kernel tdl_kernel_self_attention_webgpu = {.name = "self_attention_webgpu",
+                                                     .op = TDL_OP_SELF_ATTENTION,
+                                                     .backend = TDL_BACKEND_WEBGPU,
+                                                     .accepts = accepts,
+                                                     .wgsl = {tdl_wgsl_self_attention, tdl_wgsl_attention_tiles,
+                                                              tdl_wgsl_rows, tdl_wgsl_attention_qkv,
+                                                              tdl_wgsl_attention_queries},
+                                                     .wgsl_decoder = spans,
+                                                     .dispatch = dispatch};

@@ -16,11 +16,12 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     attention_dispatch_tiles(out, &call->out[0], SPANS_MAX);
 }
 
-const tdl_kernel tdl_kernel_self_attention_grad_kv_webgpu = {
-    .name = "self_attention_grad_kv_webgpu",
-    .op = TDL_OP_SELF_ATTENTION_GRAD_KV,
-    .backend = TDL_BACKEND_WEBGPU,
-    .accepts = accepts,
-    .wgsl = {tdl_wgsl_self_attention_grad_kv, tdl_wgsl_attention_tiles, tdl_wgsl_rows},
-    .wgsl_decoder = spans,
-    .dispatch = dispatch};
+const tdl_kernel tdl_kernel_self_attention_grad_kv_webgpu = {.name = "self_attention_grad_kv_webgpu",
+                                                             .op = TDL_OP_SELF_ATTENTION_GRAD_KV,
+                                                             .backend = TDL_BACKEND_WEBGPU,
+                                                             .accepts = accepts,
+                                                             .wgsl = {tdl_wgsl_self_attention_grad_kv,
+                                                                      tdl_wgsl_attention_tiles, tdl_wgsl_rows,
+                                                                      tdl_wgsl_attention_qkv, tdl_wgsl_attention_dy},
+                                                             .wgsl_decoder = spans,
+                                                             .dispatch = dispatch};

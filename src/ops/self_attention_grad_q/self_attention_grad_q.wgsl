@@ -37,46 +37,6 @@ struct Params {
 @group(0) @binding(6) var<storage, read> positions: array<i32>;
 @group(0) @binding(7) var<storage, read_write> dq: array<f32>;
 
-fn q_any(at: u32, n: u32) -> vec4<f32> { return quad_of(q[at / 4u], q[last_of(at, n) / 4u], at, n); }
-
-fn q_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
-    let reads = reads_of(p.q_offset, p.q_stride, head * p.q_head_stride, token, step, d);
-    let i = reads.at / 4u;
-    if (p.aligned != 0u) { return there(Quads(q[i.x], q[i.y], q[i.z], q[i.w]), reads.n); }
-    return Quads(q_any(reads.at.x, reads.n.x), q_any(reads.at.y, reads.n.y), q_any(reads.at.z, reads.n.z),
-                 q_any(reads.at.w, reads.n.w));
-}
-
-fn k_any(at: u32, n: u32) -> vec4<f32> { return quad_of(k[at / 4u], k[last_of(at, n) / 4u], at, n); }
-
-fn k_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
-    let reads = reads_of(p.k_offset, p.k_stride, head * p.k_head_stride, token, step, d);
-    let i = reads.at / 4u;
-    if (p.aligned != 0u) { return there(Quads(k[i.x], k[i.y], k[i.z], k[i.w]), reads.n); }
-    return Quads(k_any(reads.at.x, reads.n.x), k_any(reads.at.y, reads.n.y), k_any(reads.at.z, reads.n.z),
-                 k_any(reads.at.w, reads.n.w));
-}
-
-fn v_any(at: u32, n: u32) -> vec4<f32> { return quad_of(v[at / 4u], v[last_of(at, n) / 4u], at, n); }
-
-fn v_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
-    let reads = reads_of(p.v_offset, p.v_stride, head * p.v_head_stride, token, step, d);
-    let i = reads.at / 4u;
-    if (p.aligned != 0u) { return there(Quads(v[i.x], v[i.y], v[i.z], v[i.w]), reads.n); }
-    return Quads(v_any(reads.at.x, reads.n.x), v_any(reads.at.y, reads.n.y), v_any(reads.at.z, reads.n.z),
-                 v_any(reads.at.w, reads.n.w));
-}
-
-fn dy_any(at: u32, n: u32) -> vec4<f32> { return quad_of(dy[at / 4u], dy[last_of(at, n) / 4u], at, n); }
-
-fn dy_rows(token: u32, step: u32, head: u32, d: u32) -> Quads {
-    let reads = reads_of(p.dy_offset, p.dy_stride, head * p.dy_head_stride, token, step, d);
-    let i = reads.at / 4u;
-    if (p.aligned != 0u) { return there(Quads(dy[i.x], dy[i.y], dy[i.z], dy[i.w]), reads.n); }
-    return Quads(dy_any(reads.at.x, reads.n.x), dy_any(reads.at.y, reads.n.y), dy_any(reads.at.z, reads.n.z),
-                 dy_any(reads.at.w, reads.n.w));
-}
-
 fn put_dq_quad(token: u32, head: u32, d: u32, quad: vec4<f32>) {
     if (token >= p.n_tokens) { return; }
     let at = p.dq_offset + token * p.dq_stride + head * p.dq_head_stride + d;
@@ -107,28 +67,6 @@ fn stats_of(token: u32, head: u32) -> vec2<f32> {
     if (token >= p.n_tokens) { return vec2<f32>(0.0); }
     let at = p.stats_offset + 2u * (token * p.n_heads + head);
     return vec2<f32>(stats[at] * LOG2_E, stats[at + 1u]);
-}
-
-// Of 64 queries with 32 keys.
-fn products(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -> Quads {
-    var sums = Quads();
-    for (var d = 0u; d < p.head_dim; d += SPAN) {
-        let low = q_rows(wide_token + lane / 8u, 16u, wide_head, d + lane % 8u * 4u);
-        let others = k_rows(first + lane / 16u, 8u, head, d + lane % 16u * 4u);
-        workgroupBarrier(); // the last tiles have been used
-        put_wide(brought_place(lane), low);
-        put_narrow(exchanged(lane), others);
-        workgroupBarrier();
-        sums = add_products(sums, 0u, lane);
-        if (d + DEPTH < p.head_dim) {
-            let high = q_rows(wide_token + lane / 8u, 16u, wide_head, d + DEPTH + lane % 8u * 4u);
-            workgroupBarrier();
-            put_wide(brought_place(lane), high);
-            workgroupBarrier();
-            sums = add_products(sums, 8u, lane);
-        }
-    }
-    return sums;
 }
 
 // Of the gradients of 64 queries' outputs with 32 values.

@@ -21,6 +21,7 @@ const tdl_kernel tdl_kernel_self_attention_grad_q_webgpu = {
     .op = TDL_OP_SELF_ATTENTION_GRAD_Q,
     .backend = TDL_BACKEND_WEBGPU,
     .accepts = accepts,
-    .wgsl = {tdl_wgsl_self_attention_grad_q, tdl_wgsl_attention_tiles, tdl_wgsl_rows},
+    .wgsl = {tdl_wgsl_self_attention_grad_q, tdl_wgsl_attention_tiles, tdl_wgsl_rows, tdl_wgsl_attention_qkv,
+             tdl_wgsl_attention_dy, tdl_wgsl_attention_queries},
     .wgsl_decoder = spans,
     .dispatch = dispatch};
