@@ -272,7 +272,7 @@ static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel, const
     op_fixture_reset(f);
     if (n_units > 0) kernel->run(call, 0, n_units, scratch);
     result whole = take_result(f);
-    op_bound bound = op_bound_of(f->op, TDL_BACKEND_CPU);
+    op_bound bound = op_bound_of(f->op, TDL_BACKEND_CPU, false);
     double error = op_fixture_error(f, whole.data, bound), limit = bound.metric == OP_METRIC_EXACT ? 0 : 1;
     if (s->opt.verbose) printf("    error %.2g, bound %g, %" PRId64 " units\n", error, limit, n_units);
     verdict(s, error <= limit, "error %g, bound %g", error, limit);
@@ -459,9 +459,9 @@ static void write_markdown(FILE *file) {
     for (int op = TDL_OP_NONE + 1; op < TDL_OP_COUNT; op++) {
         const op_case_set *set = op_case_set_of((tdl_op)op);
         fprintf(file, "| %s | %zu | ", tdl_op_get((tdl_op)op)->name, set->n);
-        write_bound(file, op_bound_of((tdl_op)op, TDL_BACKEND_CPU));
+        write_bound(file, op_bound_of((tdl_op)op, TDL_BACKEND_CPU, false));
         fprintf(file, " | ");
-        if (on_webgpu((tdl_op)op)) write_bound(file, op_bound_of((tdl_op)op, TDL_BACKEND_WEBGPU));
+        if (on_webgpu((tdl_op)op)) write_bound(file, op_bound_of((tdl_op)op, TDL_BACKEND_WEBGPU, false));
         else fprintf(file, "not there");
         fprintf(file, " |\n");
     }

@@ -110,6 +110,11 @@ static bool read_options(int argc, char **argv, options *opt) {
 static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found);
 static void verdict(suite *s, bool passed, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+// Whether the adapter can run it.
+static bool ours(const suite *s, const tdl_kernel *kernel) {
+    return kernel->backend == TDL_BACKEND_WEBGPU && (kernel->needs & ~s->device->features) == 0;
+}
+
 static void test_op(suite *s, tdl_op op) {
     const char *name = tdl_op_get(op)->name;
     const op_case_set *set = op_case_set_of(op);
@@ -123,7 +128,7 @@ static void test_op(suite *s, tdl_op op) {
     for (size_t i = 0; i < set->n; i++)
         if (!set->list[i].bench_gpu && (!set->list[i].slow || s->opt.slow)) test_case(s, op, i, ran, found);
     for (size_t k = 0; k < n_kernels; k++) {
-        if (kernels[k]->backend != TDL_BACKEND_WEBGPU) continue;
+        if (!ours(s, kernels[k])) continue;
         n_ours++;
         snprintf(s->label, sizeof s->label, "%s: %s", name, kernels[k]->name);
         verdict(s, ran[k], "accepted by no case");
@@ -174,8 +179,9 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
     const tdl_kernel *const *kernels = tdl_kernels_of(op, &n_kernels);
     for (size_t k = 0; made && k < n_kernels; k++) {
         tdl_call call;
-        if (kernels[k]->backend != TDL_BACKEND_WEBGPU || !op_fixture_prepare(&f, kernels[k], &call)) continue;
-        found[k] |= tdl_kernel_find(op, TDL_BACKEND_WEBGPU, s->device->features, false, &call) == kernels[k];
+        if (!ours(s, kernels[k]) || !op_fixture_prepare(&f, kernels[k], &call)) continue;
+        for (int may_round = 0; may_round <= 1; may_round++)
+            found[k] |= tdl_kernel_find(op, TDL_BACKEND_WEBGPU, s->device->features, may_round, &call) == kernels[k];
         ran[k] = true;
         snprintf(s->label, sizeof s->label, "%s: %s", text, kernels[k]->name);
         if (s->opt.verbose) {
@@ -197,7 +203,7 @@ static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel) {
     one_op o;
     tdl_error err = {0};
     uint8_t *got[TDL_OP_OUT_MAX] = {NULL}, *again[TDL_OP_OUT_MAX] = {NULL};
-    op_bound bound = op_bound_of(f->op, TDL_BACKEND_WEBGPU);
+    op_bound bound = op_bound_of(f->op, TDL_BACKEND_WEBGPU, kernel->rounds);
     for (int32_t i = 0; i < f->call.n_out; i++) {
         got[i] = malloc(f->expected_size[i] + 1);
         again[i] = malloc(f->expected_size[i] + 1);

@@ -43,6 +43,9 @@ typedef enum tdl_feature {
     TDL_FEATURE_GPU_F16 = 1 << 8,
     TDL_FEATURE_GPU_SUBGROUPS = 1 << 9, // of any size
     TDL_FEATURE_GPU_DOT4 = 1 << 10,     // dot4I8Packed and its kin
+    // Subgroups multiply square matrices of F16 and add up in F32; 32 KiB of workgroup memory. The shader is given MATRIX, their
+    // side (8 or 16), and SUBGROUP, which is then the same everywhere; it may use F16 and subgroups too.
+    TDL_FEATURE_GPU_MATRIX = 1 << 11,
 } tdl_feature;
 
 enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 6 };

@@ -67,10 +67,13 @@ const op_case_set *op_case_set_of(tdl_op op) {
     return sets[op];
 }
 
-op_bound op_bound_of(tdl_op op, tdl_backend_id backend) {
+op_bound op_bound_of(tdl_op op, tdl_backend_id backend, bool rounds) {
     const op_case_set *set = op_case_set_of(op);
     op_bound bound = {.metric = set->metric, .abs = set->bound_abs, .rel = set->bound_rel};
-    if (backend == TDL_BACKEND_WEBGPU && (set->webgpu_abs > 0 || set->webgpu_rel > 0)) {
+    if (backend == TDL_BACKEND_WEBGPU && rounds) {
+        bound.abs = set->half_abs;
+        bound.rel = set->half_rel;
+    } else if (backend == TDL_BACKEND_WEBGPU && (set->webgpu_abs > 0 || set->webgpu_rel > 0)) {
         bound.abs = set->webgpu_abs;
         bound.rel = set->webgpu_rel;
         if (bound.metric == OP_METRIC_EXACT) bound.metric = OP_METRIC_ELEMENT;

@@ -55,6 +55,7 @@ typedef struct op_case_set {
     // On WebGPU, where it differs (else both 0): by element where the metric is EXACT. WGSL lets an adapter fuse and flush,
     // and divide and take roots less than exactly.
     double webgpu_abs, webgpu_rel;
+    double half_abs, half_rel; // of WebGPU's kernels that round, to F16
     // Bit i: in[i]'s first dimension follows the outputs' rows. The suite computes some rows alone and wants the same
     // bits. 0: not asked. slice changes a part's other inputs where that is not enough: rows [first, first + count).
     uint32_t row_inputs;
@@ -82,14 +83,14 @@ struct op_fixture {
     bool rounded; // `expected` is what the reference makes of a rounded in[0]
 };
 
-// The bound that holds on a kind of device.
+// The bound that holds on a kind of device, and there for kernels that round.
 typedef struct op_bound {
     op_metric metric;
     double abs, rel;
 } op_bound;
 
 const op_case_set *op_case_set_of(tdl_op op); // NULL: no cases
-op_bound op_bound_of(tdl_op op, tdl_backend_id backend);
+op_bound op_bound_of(tdl_op op, tdl_backend_id backend, bool rounds);
 const char *op_isa_name(uint32_t needs); // of a kernel's features: "plain", "avx2", "avx512", "neon"
 void op_case_describe(tdl_op op, const op_case *c, char *text, size_t size);
 

@@ -4,7 +4,8 @@
 #include <dlfcn.h>
 #include <string.h>
 
-static const char *const usual_names[] = {"libwgpu_native.so", "libwgpu_native-release.so", "libwebgpu.so"};
+static const char *const usual_names[] = {"libwgpu_native.so", "libwgpu_native-release.so", "libwebgpu_dawn.so",
+                                          "libwebgpu.so"};
 
 // A library that started threads must stay when its last user goes: NODELETE.
 static void *load(const char *path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); }
@@ -32,8 +33,8 @@ tdl_status tdl_webgpu_api_open(tdl_webgpu_api *api, const char *path, tdl_error 
         return tdl_fail(err, TDL_ERROR_DEVICE, "webgpu: cannot load '%s': %s", path, load_error());
     if (!api->library)
         return tdl_fail(err, TDL_ERROR_DEVICE,
-                        "webgpu: no WebGPU library: looked for %s, %s and %s where the loader looks; name one",
-                        usual_names[0], usual_names[1], usual_names[2]);
+                        "webgpu: no WebGPU library: looked for %s, %s, %s and %s where the loader looks; name one",
+                        usual_names[0], usual_names[1], usual_names[2], usual_names[3]);
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         void *function = dlsym(api->library, functions[i].name);
         if (!function && !functions[i].optional) {

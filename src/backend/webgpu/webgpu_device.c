@@ -179,8 +179,13 @@ static tdl_status find_adapters(tdl_webgpu_device *d, WGPUAdapter *adapters, siz
         else return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: %zu adapters, at most %d", *n, ADAPTERS_MAX);
         return TDL_OK;
     }
+    // What Dawn holds back until it has passed all of its own tests: F16 on NVIDIA, matrices of subgroups.
+    static const char *const names[] = {"allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "use_vulkan_memory_model"};
+    dawn_toggles toggles = {.chain = {.sType = (WGPUSType)DAWN_STYPE_TOGGLES}, .n_enabled = 3, .enabled = names};
+    WGPURequestAdapterOptions options = WGPU_REQUEST_ADAPTER_OPTIONS_INIT;
+    if (tdl_webgpu_is_dawn(&d->api)) options.nextInChain = &toggles.chain;
     request r = {0};
-    d->api.InstanceRequestAdapter(d->instance, NULL,
+    d->api.InstanceRequestAdapter(d->instance, &options,
                                   (WGPURequestAdapterCallbackInfo){.mode = WGPUCallbackMode_AllowSpontaneous,
                                                                    .callback = on_adapter,
                                                                    .userdata1 = &r});
@@ -204,14 +209,22 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
         limits.maxComputeWorkgroupSizeX = adapter.maxComputeWorkgroupSizeX;
     }
     // What kernels can make use of: ops/kernel.h.
-    static const WGPUFeatureName wanted[] = {WGPUFeatureName_ShaderF16, WGPUFeatureName_Subgroups,
-                                             (WGPUFeatureName)WGPUNativeFeature_Subgroup,
-                                             WGPUFeatureName_TimestampQuery};
+    static const WGPUFeatureName wanted[] = {
+        WGPUFeatureName_ShaderF16, WGPUFeatureName_Subgroups, (WGPUFeatureName)WGPUNativeFeature_Subgroup,
+        (WGPUFeatureName)DAWN_FEATURE_SUBGROUP_MATRIX, WGPUFeatureName_TimestampQuery};
     WGPUFeatureName features[sizeof wanted / sizeof *wanted];
     size_t n_features = 0;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !min; i++)
         if (api->AdapterHasFeature(d->adapter, wanted[i])) features[n_features++] = wanted[i];
+    // Our own shaders (webgpu_pipeline.c); timestamps in full.
+    static const char *const on[] = {"disable_robustness"}, *const off[] = {"timestamp_quantization"};
+    dawn_toggles toggles = {.chain = {.sType = (WGPUSType)DAWN_STYPE_TOGGLES},
+                            .n_enabled = 1,
+                            .enabled = on,
+                            .n_disabled = 1,
+                            .disabled = off};
     const WGPUDeviceDescriptor desc = {
+        .nextInChain = tdl_webgpu_is_dawn(api) ? &toggles.chain : NULL,
         .requiredFeatureCount = n_features,
         .requiredFeatures = features,
         .requiredLimits = &limits,
@@ -229,6 +242,7 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
         return tdl_fail(err, TDL_ERROR_DEVICE, "webgpu: the device does not say its limits");
     d->buffer_size_max = limits.maxBufferSize;
     d->offset_align = limits.minStorageBufferOffsetAlignment;
+    d->workgroup_memory = limits.maxComputeWorkgroupStorageSize;
     // Bindings are padded to 16 bytes, and one that is not whole begins up to an alignment earlier.
     d->device.value_size_max = limits.maxStorageBufferBindingSize - 16;
     if (!min) tdl_webgpu_find_features(d);
@@ -253,8 +267,10 @@ static void describe_features(tdl_webgpu_device *d, char *text, size_t size) {
     static const struct {
         uint32_t feature;
         const char *name;
-    } names[] = {
-        {TDL_FEATURE_GPU_F16, "f16"}, {TDL_FEATURE_GPU_SUBGROUPS, "subgroups"}, {TDL_FEATURE_GPU_DOT4, "dot4"}};
+    } names[] = {{TDL_FEATURE_GPU_F16, "f16"},
+                 {TDL_FEATURE_GPU_SUBGROUPS, "subgroups"},
+                 {TDL_FEATURE_GPU_DOT4, "dot4"},
+                 {TDL_FEATURE_GPU_MATRIX, "matrix"}};
     text[0] = 0;
     d->device.features = 0;
     atomic_store(&d->lost, false); // the one before was destroyed

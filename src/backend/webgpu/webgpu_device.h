@@ -51,10 +51,13 @@ typedef struct tdl_webgpu_device {
     WGPUDevice handle;
     WGPUQueue queue;
     uint64_t buffer_size_max;
-    uint32_t offset_align;  // of storage bindings
-    bool enables_subgroups; // shaders that use them must say so; naga does not know the word
-    pthread_mutex_t lock;   // guards all below; the functions below this struct want it held
-    tdl_vec pipelines;      // tdl_webgpu_pipeline
+    uint32_t offset_align;     // of storage bindings
+    uint32_t workgroup_memory; // bytes
+    bool enables_subgroups;    // shaders that use them must say so; naga does not know the word
+    uint32_t matrix_size;      // the side of the matrices that a subgroup multiplies; 0: it does not
+    uint32_t subgroup_size;    // where there are such
+    pthread_mutex_t lock;      // guards all below; the functions below this struct want it held
+    tdl_vec pipelines;         // tdl_webgpu_pipeline
     WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 2]; // by bindings read, and written
     WGPUPipelineLayout pipeline_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 2];
     WGPUCommandBuffer ready;    // a step that was encoded ahead, submitted before the encoder's; NULL: none

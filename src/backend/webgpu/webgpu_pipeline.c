@@ -159,8 +159,16 @@ static bool same(const tdl_webgpu_pipeline *a, const tdl_webgpu_pipeline *b) {
 
 static bool write_code(const tdl_webgpu_device *d, const tdl_webgpu_pipeline *p, tdl_str *code) {
     const tdl_kernel *kernel = p->kernel;
-    if (kernel->needs & TDL_FEATURE_GPU_F16) tdl_str_format(code, "enable f16;\n");
-    if (kernel->needs & TDL_FEATURE_GPU_SUBGROUPS && d->enables_subgroups) tdl_str_format(code, "enable subgroups;\n");
+    bool matrix = kernel->needs & TDL_FEATURE_GPU_MATRIX;
+    if (kernel->needs & TDL_FEATURE_GPU_F16 || matrix) tdl_str_format(code, "enable f16;\n");
+    if ((kernel->needs & TDL_FEATURE_GPU_SUBGROUPS || matrix) && d->enables_subgroups)
+        tdl_str_format(code, "enable subgroups;\n");
+    if (matrix) // which subgroup is at work decides what it computes, so the library cannot see that all take the same way
+        tdl_str_format(code,
+                       "enable chromium_experimental_subgroup_matrix;\n"
+                       "diagnostic(off, chromium.subgroup_matrix_uniformity);\n"
+                       "const MATRIX: u32 = %uu;\nconst SUBGROUP: u32 = %uu;\n",
+                       d->matrix_size, d->subgroup_size);
     if (p->decoder) tdl_str_format(code, "%s\n", p->decoder);
     for (int i = 0; i < TDL_WGSL_PARTS && kernel->wgsl[i]; i++) tdl_str_format(code, "%s\n", kernel->wgsl[i]);
     return !code->failed;

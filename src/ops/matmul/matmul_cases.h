@@ -81,6 +81,8 @@ static const op_case_set matmul_cases = {.make = matmul_make,
                                          .metric = OP_METRIC_ROW,
                                          .bound_abs = 2e-5,
                                          .bound_rel = 5e-6,
+                                         .half_abs = 5e-4,
+                                         .half_rel = 1e-3,
                                          .row_inputs = 0x1,
                                          .flops = matmul_flops};
 

@@ -10,19 +10,7 @@
 // so that invocations next to each other write to different banks (turn_a, turn_b; 0 where nothing is turned).
 //
 // On the way of a load nothing branches but on what is the same for all: loads behind branches would wait for each other.
-struct Params {
-    a_offset: u32,
-    a_stride: u32,
-    b_offset: u32,
-    b_stride: u32,
-    bias_offset: u32,
-    y_offset: u32,
-    y_stride: u32,
-    n_rows: u32, // of y
-    n_columns: u32, // of y
-    depth: u32, // of the sums
-    n_tiles: u32, // across
-}
+// include tile_args
 
 const QUADS: u32 = DEPTH / 4u;
 const PITCH: u32 = TILE / 4u;
@@ -30,9 +18,6 @@ const SPREAD: u32 = 8u / QUADS;
 const LANES: u32 = 256u / PARTS; // invocations that share no sums
 const ACROSS: u32 = TILE / 32u;
 const BRINGERS: u32 = 128u; // of a, and of b
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 
 var<workgroup> a_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four rows
 var<workgroup> b_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four columns
@@ -47,11 +32,6 @@ fn a_block(r0: u32, r1: u32, r2: u32, r3: u32, n: u32, i: u32) -> mat4x4<f32> {
     let at = vec4<u32>(p.a_offset) + min(vec4<u32>(i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u));
     return mat4x4<f32>(a_words(at + vec4<u32>(r0 * p.a_stride)), a_words(at + vec4<u32>(r1 * p.a_stride)),
                        a_words(at + vec4<u32>(r2 * p.a_stride)), a_words(at + vec4<u32>(r3 * p.a_stride)));
-}
-
-fn a_words(at: vec4<u32>) -> vec4<f32> {
-    return vec4<f32>(a[at.x >> 2u][at.x & 3u], a[at.y >> 2u][at.y & 3u], a[at.z >> 2u][at.z & 3u],
-                     a[at.w >> 2u][at.w & 3u]);
 }
 
 // Four rows by four steps from step r of n on, as the tiles want them.

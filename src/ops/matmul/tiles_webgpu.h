@@ -1,4 +1,5 @@
-// tiles_webgpu.h - how the matmul kernels divide a result into tiles (tile_large.wgsl, tile_small.wgsl, tile_tiny.wgsl), and
+// tiles_webgpu.h - how the matmul kernels divide a result into tiles (tile_large.wgsl, tile_small.wgsl, tile_tiny.wgsl,
+// matrix_large.wgsl, matrix_small.wgsl), and
 // when large ones, or small ones, are enough to keep a GPU busy.
 #ifndef TDL_OPS_TILES_WEBGPU_H
 #define TDL_OPS_TILES_WEBGPU_H
@@ -10,12 +11,18 @@ enum {
     TDL_TILE_SMALL = 64,
     TDL_TILE_TINY = 32,
     TDL_LARGE_TILES_MIN = 256,
-    TDL_SMALL_TILES_MIN = 200
+    TDL_SMALL_TILES_MIN = 200,
+    TDL_LARGE_MATRICES_MIN = 128
 };
 
 // Two workgroups of large tiles a processor of the largest GPU measured.
 static inline bool tdl_tiles_large(const tdl_tensor *y) {
     return tdl_div_up(y->shape[0], TDL_TILE_LARGE) * tdl_div_up(y->shape[1], TDL_TILE_LARGE) >= TDL_LARGE_TILES_MIN;
+}
+
+// The same for tiles of matrices (tile_matrix.wgsl): one workgroup a processor.
+static inline bool tdl_matrices_large(const tdl_tensor *y) {
+    return tdl_div_up(y->shape[0], TDL_TILE_LARGE) * tdl_div_up(y->shape[1], TDL_TILE_LARGE) >= TDL_LARGE_MATRICES_MIN;
 }
 
 // Less than that: where the sums are long they had better be divided among more workgroups.

@@ -14,6 +14,12 @@ static bool accepts_large(const tdl_call *call) { return accepts_small(call) && 
 // Many sums of many tokens, few results.
 static bool accepts_tiny(const tdl_call *call) { return accepts_small(call) && tdl_tiles_tiny(&call->out[0]); }
 
+static bool accepts_matrix_small(const tdl_call *call) { return accepts_small(call) && tdl_whole_quads(&call->in[1]); }
+
+static bool accepts_matrix_large(const tdl_call *call) {
+    return accepts_matrix_small(call) && tdl_matrices_large(&call->out[0]);
+}
+
 static void dispatch_tiny(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[0], TDL_TILE_TINY, out);
 }
@@ -25,6 +31,28 @@ static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl
 static void dispatch_large(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[0], TDL_TILE_LARGE, out);
 }
+
+const tdl_kernel tdl_kernel_matmul_grad_w_matrix_large_webgpu = {
+    .name = "matmul_grad_w_matrix_large_webgpu",
+    .op = TDL_OP_MATMUL_GRAD_W,
+    .backend = TDL_BACKEND_WEBGPU,
+    .needs = TDL_FEATURE_GPU_MATRIX,
+    .rounds = true,
+    .accepts = accepts_matrix_large,
+    .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_w_matrix, tdl_wgsl_matrix_b_across,
+             tdl_wgsl_matmul_grad_w_y},
+    .dispatch = dispatch_large};
+
+const tdl_kernel tdl_kernel_matmul_grad_w_matrix_small_webgpu = {
+    .name = "matmul_grad_w_matrix_small_webgpu",
+    .op = TDL_OP_MATMUL_GRAD_W,
+    .backend = TDL_BACKEND_WEBGPU,
+    .needs = TDL_FEATURE_GPU_MATRIX,
+    .rounds = true,
+    .accepts = accepts_matrix_small,
+    .wgsl = {tdl_wgsl_matrix_small, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_w_matrix, tdl_wgsl_matrix_b_across,
+             tdl_wgsl_matmul_grad_w_y},
+    .dispatch = dispatch_small};
 
 const tdl_kernel tdl_kernel_matmul_grad_w_large_webgpu = {
     .name = "matmul_grad_w_large_webgpu",

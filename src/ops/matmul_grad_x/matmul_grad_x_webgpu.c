@@ -22,6 +22,12 @@ static const char *decoder(const tdl_call *call) { return tdl_weight_decoder(&ca
 
 static const char *row_decoder(const tdl_call *call) { return tdl_weight_row_decoder(&call->in[1]); }
 
+static bool accepts_matrix_small(const tdl_call *call) { return accepts_small(call); }
+
+static bool accepts_matrix_large(const tdl_call *call) {
+    return accepts_matrix_small(call) && tdl_matrices_large(&call->out[0]);
+}
+
 static void dispatch_tiny(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_TINY, out);
 }
@@ -33,6 +39,30 @@ static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl
 static void dispatch_large(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_LARGE, out);
 }
+
+const tdl_kernel tdl_kernel_matmul_grad_x_matrix_large_webgpu = {.name = "matmul_grad_x_matrix_large_webgpu",
+                                                                 .op = TDL_OP_MATMUL_GRAD_X,
+                                                                 .backend = TDL_BACKEND_WEBGPU,
+                                                                 .needs = TDL_FEATURE_GPU_MATRIX,
+                                                                 .rounds = true,
+                                                                 .accepts = accepts_matrix_large,
+                                                                 .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix,
+                                                                          tdl_wgsl_matmul_grad_x_matrix,
+                                                                          tdl_wgsl_matrix_b_across, tdl_wgsl_matmul_y},
+                                                                 .wgsl_decoder = row_decoder,
+                                                                 .dispatch = dispatch_large};
+
+const tdl_kernel tdl_kernel_matmul_grad_x_matrix_small_webgpu = {.name = "matmul_grad_x_matrix_small_webgpu",
+                                                                 .op = TDL_OP_MATMUL_GRAD_X,
+                                                                 .backend = TDL_BACKEND_WEBGPU,
+                                                                 .needs = TDL_FEATURE_GPU_MATRIX,
+                                                                 .rounds = true,
+                                                                 .accepts = accepts_matrix_small,
+                                                                 .wgsl = {tdl_wgsl_matrix_small, tdl_wgsl_tile_matrix,
+                                                                          tdl_wgsl_matmul_grad_x_matrix,
+                                                                          tdl_wgsl_matrix_b_across, tdl_wgsl_matmul_y},
+                                                                 .wgsl_decoder = row_decoder,
+                                                                 .dispatch = dispatch_small};
 
 const tdl_kernel tdl_kernel_matmul_grad_x_large_webgpu = {
     .name = "matmul_grad_x_large_webgpu",

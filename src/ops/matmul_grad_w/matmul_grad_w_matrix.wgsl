@@ -1,0 +1,27 @@
+// matmul_grad_w_matrix.wgsl - matmul_grad_w.wgsl's product for tile_matrix.wgsl: a is dy, b is x, both with rows across the sums;
+// stands with matrix_b_across.wgsl.
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+
+const A_QUADS: u32 = TILE / 4u;
+const A_PITCH: u32 = A_QUADS + 2u;
+const A_STEPS: u32 = WORKGROUP / A_QUADS; // brought at once
+
+var<workgroup> a_tile: array<vec4<f16>, DEPTH * A_PITCH>; // [DEPTH, A_PITCH] of four rows
+
+fn left(row: u32, step: u32) -> Left {
+    return subgroupMatrixLoad<Left, col_major>(&a_tile, step * A_PITCH + row / 4u, A_PITCH);
+}
+
+fn bring_a(first: u32, r: u32, lane: u32) {
+    let q = lane % A_QUADS;
+    for (var i = 0u; i < DEPTH; i += A_STEPS) {
+        let step = i + lane / A_QUADS;
+        let values = a_quad(min(r + step, p.depth - 1u), first + q * 4u, p.n_rows);
+        a_tile[step * A_PITCH + q] = halves(values, select(0u, 4u, r + step < p.depth));
+    }
+}
+
+// Rows of x are whole quads.
+fn b_quad(row: u32, column: u32) -> vec4<f32> {
+    return b[(p.b_offset + row * p.b_stride + min(column, p.n_columns - 4u)) >> 2u];
+}

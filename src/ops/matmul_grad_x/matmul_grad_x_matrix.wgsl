@@ -1,0 +1,7 @@
+// matmul_grad_x_matrix.wgsl - matmul_grad_x.wgsl's product for tile_matrix.wgsl: a is dy, with rows along the sums, b is w, with rows
+// across them; stands with matrix_b_across.wgsl.
+// include matrix_a_along
+
+fn b_quad(row: u32, column: u32) -> vec4<f32> {
+    return row4(row * p.n_columns + min(column, (p.n_columns - 1u) & ~3u));
+}
