@@ -116,6 +116,15 @@ static int64_t chunk_rows(const tdl_train_plan_desc *desc) {
     return tdl_min_i64(tdl_max_i64(rows, CHUNK_ROWS), desc->train->n_tokens);
 }
 
+// Logits of so many rows, or their gradient. Rows begin at whole quads, as the fastest kernels want them.
+static int32_t logits_temp(tdl_graph *g, const char *name, int64_t rows, int64_t n_vocab) {
+    tdl_tensor tensor;
+    const int64_t shape[2] = {rows, n_vocab};
+    if (g->error.code || tdl_tensor_make(TDL_DTYPE_F32, 2, shape, NULL, &tensor, &g->error) != TDL_OK) return -1;
+    tensor.strides[0] = tdl_div_up(n_vocab, 4) * 4 * (int64_t)sizeof(float);
+    return tdl_graph_temp(g, name, &tensor);
+}
+
 // The losses, and with gradients the hidden state's; -1 otherwise. d_output: the output matrix's gradient; -1: it is not trained.
 static int32_t loss_head(const tdl_train_plan_desc *desc, tdl_graph *g, int32_t hidden, int32_t output,
                          int32_t d_output, bool gradients) {
@@ -133,13 +142,15 @@ static int32_t loss_head(const tdl_train_plan_desc *desc, tdl_graph *g, int32_t 
         int32_t x = tdl_graph_rows(g, "hidden", hidden, first, count);
         int32_t target = tdl_graph_rows(g, "targets", targets, first, count);
         int32_t loss = tdl_graph_rows(g, "losses", losses, first, count);
-        int32_t logits = tdl_graph_op(g, "logits", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, output});
+        int32_t logits = logits_temp(g, "logits", count, desc->model->config.n_vocab);
+        tdl_graph_op_into(g, "logits", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, output}, &logits);
         if (!gradients) {
             tdl_graph_op_into(g, "loss", TDL_OP_CROSS_ENTROPY, NULL, 2, (int32_t[]){logits, target}, &loss);
             continue;
         }
-        int32_t d_logits = tdl_graph_op_into(g, "d.logits", TDL_OP_CROSS_ENTROPY_GRAD, NULL, 3,
-                                             (int32_t[]){logits, target, hyper}, (int32_t[]){-1, loss});
+        int32_t d_logits = logits_temp(g, "d.logits", count, desc->model->config.n_vocab);
+        tdl_graph_op_into(g, "d.logits", TDL_OP_CROSS_ENTROPY_GRAD, NULL, 3, (int32_t[]){logits, target, hyper},
+                          (int32_t[]){d_logits, loss});
         int32_t dx = tdl_graph_rows(g, "d.hidden", d_hidden, first, count);
         tdl_graph_op_into(g, "d.hidden", TDL_OP_MATMUL_GRAD_X, NULL, 2, (int32_t[]){d_logits, output}, &dx);
         if (d_output >= 0)

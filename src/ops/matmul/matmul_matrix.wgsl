@@ -11,12 +11,15 @@ fn right(step: u32, column: u32) -> Right {
     return subgroupMatrixLoad<Right, col_major>(&b_tile, column * B_PITCH + step / 4u, B_PITCH);
 }
 
-fn bring_b(first: u32, r: u32, lane: u32) {
+fn a_value(x: vec4<f32>) -> vec4<f32> { return clamped(x); }
+
+fn bring_b(first: u32, r: u32, lane: u32, ends: bool) {
     let q = lane % B_QUADS;
     let k = r + q * 4u;
     for (var i = 0u; i < TILE; i += B_ROWS) {
         let column = i + lane / B_QUADS;
-        let values = row4(min(first + column, p.n_columns - 1u) * p.depth + min(k, p.depth - 4u));
-        b_tile[column * B_PITCH + q] = halves(values, select(0u, 4u, k < p.depth));
+        var values = row4(min(first + column, p.n_columns - 1u) * p.depth + select(k, min(k, p.depth - 4u), ends));
+        if (ends) { values = first_of(values, select(0u, 4u, k < p.depth)); }
+        b_tile[column * B_PITCH + q] = vec4<f16>(values);
     }
 }

@@ -10,11 +10,13 @@ fn right(step: u32, column: u32) -> Right {
     return subgroupMatrixLoad<Right, row_major>(&b_tile, step * B_PITCH + column / 4u, B_PITCH);
 }
 
-fn bring_b(first: u32, r: u32, lane: u32) {
+fn bring_b(first: u32, r: u32, lane: u32, ends: bool) {
     let q = lane % B_QUADS;
+    let column = min(first + q * 4u, (p.n_columns - 1u) & ~3u);
     for (var i = 0u; i < DEPTH; i += B_STEPS) {
         let step = i + lane / B_QUADS;
-        let values = b_quad(min(r + step, p.depth - 1u), first + q * 4u);
-        b_tile[step * B_PITCH + q] = halves(values, select(0u, 4u, r + step < p.depth));
+        var values = b_quad(select(r + step, min(r + step, p.depth - 1u), ends), column);
+        if (ends) { values = first_of(values, select(0u, 4u, r + step < p.depth)); }
+        b_tile[step * B_PITCH + q] = vec4<f16>(values);
     }
 }

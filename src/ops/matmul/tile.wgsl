@@ -34,6 +34,11 @@ fn a_block(r0: u32, r1: u32, r2: u32, r3: u32, n: u32, i: u32) -> mat4x4<f32> {
                        a_words(at + vec4<u32>(r2 * p.a_stride)), a_words(at + vec4<u32>(r3 * p.a_stride)));
 }
 
+fn a_words(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(a[at.x >> 2u][at.x & 3u], a[at.y >> 2u][at.y & 3u], a[at.z >> 2u][at.z & 3u],
+                     a[at.w >> 2u][at.w & 3u]);
+}
+
 // Four rows by four steps from step r of n on, as the tiles want them.
 fn turned(rows: mat4x4<f32>, n: u32, r: u32) -> mat4x4<f32> {
     let steps = transpose(rows);

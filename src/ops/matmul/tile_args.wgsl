@@ -1,4 +1,4 @@
-// tile_args.wgsl - what tile.wgsl and tile_matrix.wgsl are given, and how they read a, whose rows may have any length.
+// tile_args.wgsl - what tile.wgsl and tile_matrix.wgsl are given.
 struct Params {
     a_offset: u32,
     a_stride: u32,
@@ -15,9 +15,3 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-
-// Four elements, each of its own.
-fn a_words(at: vec4<u32>) -> vec4<f32> {
-    return vec4<f32>(a[at.x >> 2u][at.x & 3u], a[at.y >> 2u][at.y & 3u], a[at.z >> 2u][at.z & 3u],
-                     a[at.w >> 2u][at.w & 3u]);
-}

@@ -4,9 +4,12 @@
 // subgroups share the tile out: each adds up SIDE by SIDE results, four by four matrices, of one part of the steps; the parts
 // are added in the end, always in the same order.
 //
-// The modules it stands with say what a and b are: bring_a and bring_b fill the tiles, with zeros beyond the sums' end, and left
-// and right take matrices out of them; store(m, c, sum) takes four results. Rows of a tile are eight elements longer than they
-// hold, so that rows of a matrix lie in different banks. MATRIX, the side of a matrix, and SUBGROUP are the device's.
+// The modules it stands with say what a and b are: bring_a and bring_b fill the tiles, with zeros where the sums end within them,
+// and left and right take matrices out of them; store(m, c, sum) takes four results. Rows of a tile are eight elements longer
+// than they hold, so that rows of a matrix lie in different banks. MATRIX, the side of a matrix, and SUBGROUP are the device's.
+//
+// Wanted: rows of a that begin at whole quads. Among the loads nothing branches, not even where all would take the same way: that
+// made a third of the speed.
 //
 // The sixteen sums have names that are known when this is compiled, as an array's elements with constant indices: what is indexed
 // by a variable would lie in memory, at a sixth of the speed.
@@ -26,18 +29,16 @@ alias Sum = subgroup_matrix_result<f32, MATRIX, MATRIX>;
 
 var<workgroup> sums: array<vec4<f32>, AREAS * PARTS * MATRIX_QUADS>; // a matrix of each subgroup
 
-// Elements i to i + 3 of a row of a, which has n and may begin anywhere. What is beyond them is not said.
-fn a_quad(row: u32, i: u32, n: u32) -> vec4<f32> {
-    let at = p.a_offset + row * p.a_stride;
-    if ((p.a_stride & 3u) == 0u) { return a[(at + (min(i, n - 1u) & ~3u)) >> 2u]; }
-    return a_words(vec4<u32>(at) + min(vec4<u32>(i) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(n - 1u)));
+// Four elements of a row of a from i on, i a multiple of 4.
+fn a_quad(row: u32, i: u32) -> vec4<f32> { return a[(p.a_offset + row * p.a_stride + i) >> 2u]; }
+
+// The first n of four, then zeros.
+fn first_of(values: vec4<f32>, n: u32) -> vec4<f32> {
+    return select(vec4<f32>(0.0), values, vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(n));
 }
 
-// As the tiles hold them: the first n of four, then zeros. F16 ends at 65504.
-fn halves(values: vec4<f32>, n: u32) -> vec4<f16> {
-    let within = vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(n);
-    return vec4<f16>(select(vec4<f32>(0.0), clamp(values, vec4<f32>(-65504.0), vec4<f32>(65504.0)), within));
-}
+// Activations: F16 ends at 65504. A gradient beyond it becomes infinite, so that the loss is scaled anew.
+fn clamped(values: vec4<f32>) -> vec4<f32> { return clamp(values, vec4<f32>(-65504.0), vec4<f32>(65504.0)); }
 
 // Stores the matrices that all subgroups have at this place of their areas.
 fn deliver(sum: Sum, subgroup: u32, lane: u32, row: u32, column: u32) {
@@ -64,8 +65,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let c = subgroup % ACROSS * SIDE;
     var s: array<Sum, 16>; // [row, column] of matrices
     for (var r = 0u; r < p.depth; r += DEPTH) {
-        bring_a(first_row, r, lane);
-        bring_b(first_column, r, lane);
+        if (r + DEPTH <= p.depth) {
+            bring_a(first_row, r, lane, false);
+            bring_b(first_column, r, lane, false);
+        } else {
+            bring_a(first_row, r, lane, true);
+            bring_b(first_column, r, lane, true);
+        }
         workgroupBarrier();
         for (var step = part * BREADTH; step < (part + 1u) * BREADTH; step += MATRIX) {
             let b0 = right(step, c);

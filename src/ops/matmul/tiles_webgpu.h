@@ -35,6 +35,9 @@ static inline bool tdl_whole_quads(const tdl_tensor *t) {
     return t->shape[1] % 4 == 0 && (tdl_dtype_get(t->dtype)->block_n > 1 || tdl_stride_words(t, 0) % 4 == 0);
 }
 
+// Whether the rows of F32 begin at whole quads; what follows the last element of one is there, whatever it is.
+static inline bool tdl_quad_rows(const tdl_tensor *t) { return tdl_stride_words(t, 0) % 4 == 0; }
+
 // The uniforms of tile.wgsl, and the dispatch: in[0] is a, in[1] is b, in[2] a bias, out[0] is y.
 static inline void tdl_dispatch_tiles(const tdl_call *call, const tdl_offsets *offsets, int64_t depth, int64_t tile,
                                       tdl_dispatch *out) {

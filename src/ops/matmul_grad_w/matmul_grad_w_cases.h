@@ -1,9 +1,9 @@
-// matmul_grad_w_cases.h - dims: tokens T, rows N of the weight, columns K. dw is given, and added to.
+// matmul_grad_w_cases.h - dims: tokens T, rows N of the weight, columns K, elements between the rows of dy. dw is given, and added to.
 #ifndef TDL_OPS_MATMUL_GRAD_W_CASES_H
 #define TDL_OPS_MATMUL_GRAD_W_CASES_H
 
 static void matmul_grad_w_make(op_fixture *f, const op_case *c) {
-    op_input(f, 0, TDL_DTYPE_F32, 2, c->dims, c->strided ? 5 : 0);
+    op_input(f, 0, TDL_DTYPE_F32, 2, c->dims, c->strided ? 5 : c->dims[3]);
     op_input(f, 1, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[2]}, c->strided ? 3 : 0);
     op_given(f, 0, TDL_DTYPE_F32, 2, c->dims + 1, 0);
 }
@@ -26,6 +26,8 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {300, 64, 96}},
     {.dims = {37, 66, 68}, .strided = true, .note = "quads, but no tile is full"},
     {.dims = {9, 1930, 1924}, .note = "large tiles on a GPU"},
+    {.dims = {9, 1932, 1924}, .note = "large tiles of matrices"},
+    {.dims = {70, 67, 132, 1}, .note = "rows of dy at whole quads, of any length"},
     {.dims = {70, 900, 904}, .note = "small tiles on a GPU"},
     {.dims = {33, 192, 576}},
     {.dims = {256, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
@@ -36,6 +38,9 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {64, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
+    {.dims = {8192, 768, 768}, .bench_gpu = true, .slow = true, .note = "GPT-2"},
+    {.dims = {8192, 3072, 768}, .bench_gpu = true, .slow = true, .note = "GPT-2"},
+    {.dims = {640, 50257, 768, 3}, .bench_gpu = true, .slow = true, .note = "GPT-2, the head"},
 };
 
 static const op_case_set matmul_grad_w_cases = {.make = matmul_grad_w_make,

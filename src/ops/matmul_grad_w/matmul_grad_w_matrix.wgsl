@@ -12,16 +12,15 @@ fn left(row: u32, step: u32) -> Left {
     return subgroupMatrixLoad<Left, col_major>(&a_tile, step * A_PITCH + row / 4u, A_PITCH);
 }
 
-fn bring_a(first: u32, r: u32, lane: u32) {
+fn bring_a(first: u32, r: u32, lane: u32, ends: bool) {
     let q = lane % A_QUADS;
+    let row = min(first + q * 4u, (p.n_rows - 1u) & ~3u);
     for (var i = 0u; i < DEPTH; i += A_STEPS) {
         let step = i + lane / A_QUADS;
-        let values = a_quad(min(r + step, p.depth - 1u), first + q * 4u, p.n_rows);
-        a_tile[step * A_PITCH + q] = halves(values, select(0u, 4u, r + step < p.depth));
+        var values = a_quad(select(r + step, min(r + step, p.depth - 1u), ends), row);
+        if (ends) { values = first_of(values, select(0u, 4u, r + step < p.depth)); }
+        a_tile[step * A_PITCH + q] = vec4<f16>(values);
     }
 }
 
-// Rows of x are whole quads.
-fn b_quad(row: u32, column: u32) -> vec4<f32> {
-    return b[(p.b_offset + row * p.b_stride + min(column, p.n_columns - 4u)) >> 2u];
-}
+fn b_quad(row: u32, column: u32) -> vec4<f32> { return clamped(b[(p.b_offset + row * p.b_stride + column) >> 2u]); }

@@ -14,7 +14,9 @@ static bool accepts_large(const tdl_call *call) { return accepts_small(call) && 
 // Many sums of many tokens, few results.
 static bool accepts_tiny(const tdl_call *call) { return accepts_small(call) && tdl_tiles_tiny(&call->out[0]); }
 
-static bool accepts_matrix_small(const tdl_call *call) { return accepts_small(call) && tdl_whole_quads(&call->in[1]); }
+static bool accepts_matrix_small(const tdl_call *call) {
+    return accepts_small(call) && tdl_quad_rows(&call->in[0]) && tdl_whole_quads(&call->in[1]);
+}
 
 static bool accepts_matrix_large(const tdl_call *call) {
     return accepts_matrix_small(call) && tdl_matrices_large(&call->out[0]);

@@ -28,6 +28,8 @@ static const op_case matmul_grad_x_list[] = {
     {.dims = {33, 192, 576}},
     {.dims = {70, 67, 132}, .note = "quads, but no tile is full"},
     {.dims = {1930, 5, 1924}, .note = "large tiles on a GPU"},
+    {.dims = {1922, 12, 1924}, .note = "large tiles of matrices"},
+    {.dims = {70, 67, 132}, .strided = true, .note = "rows of dy at whole quads, of any length"},
     {.dims = {900, 70, 904}, .note = "small tiles on a GPU"},
     {.dims = {97, 513, 100}, .note = "tiny tiles on a GPU, several steps of each"},
     MATMUL_GRAD_X_CASES(TDL_DTYPE_F32, 64),
@@ -47,6 +49,9 @@ static const op_case matmul_grad_x_list[] = {
     {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "GPT-2"},
     {.dims = {64, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
+    {.dims = {8192, 768, 768}, .bench_gpu = true, .slow = true, .note = "GPT-2"},
+    {.dims = {8192, 3072, 768}, .bench_gpu = true, .slow = true, .note = "GPT-2"},
+    {.dims = {640, 50259, 768}, .strided = true, .bench_gpu = true, .slow = true, .note = "GPT-2, the head"},
     {.dims = {512, 1536, 576}, .dtype = TDL_DTYPE_Q8_0, .bench = true, .slow = true},
 };
 

@@ -22,7 +22,7 @@ static const char *decoder(const tdl_call *call) { return tdl_weight_decoder(&ca
 
 static const char *row_decoder(const tdl_call *call) { return tdl_weight_row_decoder(&call->in[1]); }
 
-static bool accepts_matrix_small(const tdl_call *call) { return accepts_small(call); }
+static bool accepts_matrix_small(const tdl_call *call) { return accepts_small(call) && tdl_quad_rows(&call->in[0]); }
 
 static bool accepts_matrix_large(const tdl_call *call) {
     return accepts_matrix_small(call) && tdl_matrices_large(&call->out[0]);
