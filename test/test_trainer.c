@@ -18,7 +18,7 @@ static const char *const LIBRARY = NULL;
 #endif
 
 static const char config[] =
-    "{\"model_type\": \"%s\", \"vocab_size\": 512, \"hidden_size\": 32, \"intermediate_size\": 64, "
+    "{\"model_type\": \"%s\", \"vocab_size\": 515, \"hidden_size\": 32, \"intermediate_size\": 64, "
     "\"num_hidden_layers\": 2,"
     " \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-5,"
     " \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true}";

@@ -108,7 +108,7 @@ static void check_op(tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op 
     for (int32_t i = 0; size_max && i < op->n_in + op->n_out && !g->error.code; i++) {
         int32_t id = i < op->n_in ? op->in[i] : op->out[i - op->n_in];
         const tdl_value *value = tdl_graph_value(g, tdl_graph_root(g, id));
-        if (tdl_tensor_size(&value->tensor) > size_max)
+        if (tdl_tensor_extent(&value->tensor) > size_max)
             tdl_fail(&g->error, TDL_ERROR_LIMIT, "plan: '%s', %s, has %zu bytes, this device binds at most %llu",
                      value->name, tdl_tensor_describe(&value->tensor, text), tdl_tensor_size(&value->tensor),
                      (unsigned long long)size_max);

@@ -104,7 +104,7 @@ static void find_lives(const tdl_plan *plan, temp *temps, int32_t *temp_of, int3
             }
             temp_of[id] = (*n_temps)++;
             temps[temp_of[id]] =
-                (temp){.id = id, .first = i, .last = i, .size = tdl_tensor_size(&plan->values[id].tensor)};
+                (temp){.id = id, .first = i, .last = i, .size = tdl_tensor_extent(&plan->values[id].tensor)};
         }
         for (int32_t j = 0; j < op->n_in; j++) {
             int32_t id = root_of(plan, op->in[j]);
