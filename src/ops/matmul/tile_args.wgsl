@@ -11,6 +11,8 @@ struct Params {
     n_columns: u32, // of y
     depth: u32, // of the sums
     n_tiles: u32, // across
+    share_depth: u32, // of the sums, for one of the n_shares workgroups that have a tile in common; of matrices only
+    n_shares: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

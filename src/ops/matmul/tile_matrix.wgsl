@@ -11,6 +11,8 @@
 // Wanted: rows of a that begin at whole quads. Among the loads nothing branches, not even where all would take the same way: that
 // made a third of the speed.
 //
+// Where there are few tiles and long sums, several workgroups have a tile in common, each a share of the steps: matrix_y_share.wgsl.
+//
 // The sixteen sums have names that are known when this is compiled, as an array's elements with constant indices: what is indexed
 // by a variable would lie in memory, at a sixth of the speed.
 // include tile_args
@@ -27,6 +29,7 @@ alias Left = subgroup_matrix_left<f16, MATRIX, MATRIX>;
 alias Right = subgroup_matrix_right<f16, MATRIX, MATRIX>;
 alias Sum = subgroup_matrix_result<f32, MATRIX, MATRIX>;
 
+var<private> share: u32; // which of the n_shares this workgroup's is
 var<workgroup> sums: array<vec4<f32>, AREAS * PARTS * MATRIX_QUADS>; // a matrix of each subgroup
 
 // Four elements of a row of a from i on, i a multiple of 4.
@@ -58,13 +61,18 @@ fn deliver(sum: Sum, subgroup: u32, lane: u32, row: u32, column: u32) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32, @builtin(subgroup_id) subgroup: u32) {
     let index = group.y * n_groups.x + group.x; // the dispatch is folded into two dimensions
-    let first_row = index / p.n_tiles * TILE;
-    let first_column = index % p.n_tiles * TILE;
+    let n_all = (p.n_rows + TILE - 1u) / TILE * p.n_tiles;
+    let n = index / n_all;
+    if (n >= p.n_shares) { return; }
+    share = n; // for store; not read here, where it must be seen that all invocations have the same
+    let first_row = index % n_all / p.n_tiles * TILE;
+    let first_column = index % n_all % p.n_tiles * TILE;
     let part = subgroup / AREAS;
     let m = subgroup % AREAS / ACROSS * SIDE;
     let c = subgroup % ACROSS * SIDE;
     var s: array<Sum, 16>; // [row, column] of matrices
-    for (var r = 0u; r < p.depth; r += DEPTH) {
+    let end = min((n + 1u) * p.share_depth, p.depth);
+    for (var r = n * p.share_depth; r < end; r += DEPTH) {
         if (r + DEPTH <= p.depth) {
             bring_a(first_row, r, lane, false);
             bring_b(first_column, r, lane, false);

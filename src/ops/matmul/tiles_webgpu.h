@@ -12,23 +12,27 @@ enum {
     TDL_TILE_TINY = 32,
     TDL_LARGE_TILES_MIN = 256,
     TDL_SMALL_TILES_MIN = 200,
-    TDL_LARGE_MATRICES_MIN = 128
+    TDL_LARGE_MATRICES_MIN = 128,
+    TDL_SHARED_GROUPS = 264, // workgroups wanted where sums are shared out: two a processor
+    TDL_SHARE_DEPTH_MIN = 256
 };
+
+static inline int64_t tdl_n_tiles(const tdl_tensor *y, int64_t tile) {
+    return tdl_div_up(y->shape[0], tile) * tdl_div_up(y->shape[1], tile);
+}
 
 // Two workgroups of large tiles a processor of the largest GPU measured.
 static inline bool tdl_tiles_large(const tdl_tensor *y) {
-    return tdl_div_up(y->shape[0], TDL_TILE_LARGE) * tdl_div_up(y->shape[1], TDL_TILE_LARGE) >= TDL_LARGE_TILES_MIN;
+    return tdl_n_tiles(y, TDL_TILE_LARGE) >= TDL_LARGE_TILES_MIN;
 }
 
 // The same for tiles of matrices (tile_matrix.wgsl): one workgroup a processor.
 static inline bool tdl_matrices_large(const tdl_tensor *y) {
-    return tdl_div_up(y->shape[0], TDL_TILE_LARGE) * tdl_div_up(y->shape[1], TDL_TILE_LARGE) >= TDL_LARGE_MATRICES_MIN;
+    return tdl_n_tiles(y, TDL_TILE_LARGE) >= TDL_LARGE_MATRICES_MIN;
 }
 
 // Less than that: where the sums are long they had better be divided among more workgroups.
-static inline bool tdl_tiles_tiny(const tdl_tensor *y) {
-    return tdl_div_up(y->shape[0], TDL_TILE_SMALL) * tdl_div_up(y->shape[1], TDL_TILE_SMALL) < TDL_SMALL_TILES_MIN;
-}
+static inline bool tdl_tiles_tiny(const tdl_tensor *y) { return tdl_n_tiles(y, TDL_TILE_SMALL) < TDL_SMALL_TILES_MIN; }
 
 // Whether the rows of a matrix are whole quads, so that the shaders may read or write it by quads.
 static inline bool tdl_whole_quads(const tdl_tensor *t) {
@@ -38,9 +42,27 @@ static inline bool tdl_whole_quads(const tdl_tensor *t) {
 // Whether the rows of F32 begin at whole quads; what follows the last element of one is there, whatever it is.
 static inline bool tdl_quad_rows(const tdl_tensor *t) { return tdl_stride_words(t, 0) % 4 == 0; }
 
-// The uniforms of tile.wgsl, and the dispatch: in[0] is a, in[1] is b, in[2] a bias, out[0] is y.
-static inline void tdl_dispatch_tiles(const tdl_call *call, const tdl_offsets *offsets, int64_t depth, int64_t tile,
-                                      tdl_dispatch *out) {
+// Into how many shares of `*depth` steps each sum of so many is divided, where that keeps a GPU busy: for few, large tiles of
+// matrices. 1: it is not.
+static inline int64_t tdl_matrix_shares(const tdl_tensor *y, int64_t *depth) {
+    int64_t wanted = tdl_div_up(TDL_SHARED_GROUPS, tdl_max_i64(1, tdl_n_tiles(y, TDL_TILE_LARGE)));
+    int64_t n = tdl_max_i64(1, tdl_min_i64(wanted, *depth / TDL_SHARE_DEPTH_MIN));
+    int64_t share = tdl_div_up(tdl_div_up(*depth, n), 32) * 32; // whole DEPTHs
+    n = share ? tdl_div_up(*depth, share) : 1;
+    *depth = tdl_max_i64(share, 1);
+    return n;
+}
+
+// Bytes for the shares of all tiles, for a call and for those with fewer rows or shorter sums.
+static inline size_t tdl_matrix_shares_size(const tdl_call *call) {
+    int64_t n_tiles = tdl_n_tiles(&call->out[0], TDL_TILE_LARGE);
+    return (size_t)(TDL_SHARED_GROUPS + n_tiles) * TDL_TILE_LARGE * TDL_TILE_LARGE * sizeof(float);
+}
+
+// The uniforms of tile.wgsl, and the dispatch: in[0] is a, in[1] is b, in[2] a bias, out[0] is y. n_shares workgroups have a tile
+// in common, each for share_depth of the depth's steps.
+static inline void tdl_dispatch_shares(const tdl_call *call, const tdl_offsets *offsets, int64_t depth, int64_t tile,
+                                       int64_t share_depth, int64_t n_shares, tdl_dispatch *out) {
     const tdl_tensor *y = &call->out[0];
     assert(offsets->in[0] % 4 == 0 && offsets->in[1] % 4 == 0 && offsets->out[0] % 4 == 0);
     tdl_put_word(out, offsets->in[0]);
@@ -54,7 +76,27 @@ static inline void tdl_dispatch_tiles(const tdl_call *call, const tdl_offsets *o
     tdl_put_word(out, y->shape[1]);
     tdl_put_word(out, depth);
     tdl_put_word(out, tdl_div_up(y->shape[1], tile));
-    tdl_dispatch_groups(out, tdl_div_up(y->shape[0], tile) * tdl_div_up(y->shape[1], tile));
+    tdl_put_word(out, share_depth);
+    tdl_put_word(out, n_shares);
+    tdl_dispatch_groups(out, tdl_n_tiles(y, tile) * n_shares);
+}
+
+static inline void tdl_dispatch_tiles(const tdl_call *call, const tdl_offsets *offsets, int64_t depth, int64_t tile,
+                                      tdl_dispatch *out) {
+    tdl_dispatch_shares(call, offsets, depth, tile, depth, 1, out);
+}
+
+// The uniforms of matrix_merge.wgsl, and the dispatch.
+static inline void tdl_dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, int64_t n_shares, bool adds,
+                                      tdl_dispatch *out) {
+    const tdl_tensor *y = &call->out[0];
+    tdl_put_word(out, offsets->out[0]);
+    tdl_put_word(out, tdl_stride_words(y, 0));
+    tdl_put_word(out, y->shape[1]);
+    tdl_put_word(out, tdl_tensor_n_elements(y));
+    tdl_put_word(out, n_shares);
+    tdl_put_word(out, adds);
+    tdl_dispatch_groups(out, tdl_div_up(tdl_tensor_n_elements(y), 4 * TDL_GROUP_ITEMS));
 }
 
 #endif

@@ -28,6 +28,7 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {9, 1930, 1924}, .note = "large tiles on a GPU"},
     {.dims = {9, 1932, 1924}, .note = "large tiles of matrices"},
     {.dims = {70, 67, 132, 1}, .note = "rows of dy at whole quads, of any length"},
+    {.dims = {1537, 130, 100, 2}, .note = "sums in shares"},
     {.dims = {70, 900, 904}, .note = "small tiles on a GPU"},
     {.dims = {33, 192, 576}},
     {.dims = {256, 256, 768}, .bench = true, .slow = true, .note = "novelist"},
@@ -40,6 +41,7 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {64, 50257, 768}, .bench = true, .slow = true, .note = "GPT-2, the head"},
     {.dims = {8192, 768, 768}, .bench_gpu = true, .slow = true, .note = "GPT-2"},
     {.dims = {8192, 3072, 768}, .bench_gpu = true, .slow = true, .note = "GPT-2"},
+    {.dims = {131072, 256, 256}, .bench_gpu = true, .slow = true, .note = "novelist"},
     {.dims = {640, 50257, 768, 3}, .bench_gpu = true, .slow = true, .note = "GPT-2, the head"},
 };
 

@@ -22,6 +22,23 @@ static bool accepts_matrix_large(const tdl_call *call) {
     return accepts_matrix_small(call) && tdl_matrices_large(&call->out[0]);
 }
 
+// Few tiles, long sums.
+static bool accepts_matrix_shared(const tdl_call *call) {
+    int64_t depth = call->in[0].shape[0];
+    return accepts_matrix_small(call) && tdl_matrix_shares(&call->out[0], &depth) > 1;
+}
+
+static void dispatch_matrix_shared(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    int64_t depth = call->in[0].shape[0], share_depth = depth,
+            n_shares = tdl_matrix_shares(&call->out[0], &share_depth);
+    tdl_dispatch_shares(call, offsets, depth, TDL_TILE_LARGE, share_depth, n_shares, out);
+}
+
+static void dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    int64_t depth = call->in[0].shape[0], n_shares = tdl_matrix_shares(&call->out[0], &depth);
+    tdl_dispatch_merge(call, offsets, n_shares, true, out);
+}
+
 static void dispatch_tiny(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[0], TDL_TILE_TINY, out);
 }
@@ -33,6 +50,26 @@ static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl
 static void dispatch_large(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[0], TDL_TILE_LARGE, out);
 }
+
+static const tdl_kernel merge = {.name = "matmul_grad_w_merge_webgpu",
+                                 .op = TDL_OP_MATMUL_GRAD_W,
+                                 .backend = TDL_BACKEND_WEBGPU,
+                                 .wgsl = {tdl_wgsl_matrix_merge},
+                                 .dispatch = dispatch_merge,
+                                 .is_merge = true};
+
+const tdl_kernel tdl_kernel_matmul_grad_w_matrix_shared_webgpu = {
+    .name = "matmul_grad_w_matrix_shared_webgpu",
+    .op = TDL_OP_MATMUL_GRAD_W,
+    .backend = TDL_BACKEND_WEBGPU,
+    .needs = TDL_FEATURE_GPU_MATRIX,
+    .rounds = true,
+    .accepts = accepts_matrix_shared,
+    .scratch_size = tdl_matrix_shares_size,
+    .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_w_matrix, tdl_wgsl_matrix_b_across,
+             tdl_wgsl_matrix_y_share},
+    .dispatch = dispatch_matrix_shared,
+    .merge = &merge};
 
 const tdl_kernel tdl_kernel_matmul_grad_w_matrix_large_webgpu = {
     .name = "matmul_grad_w_matrix_large_webgpu",

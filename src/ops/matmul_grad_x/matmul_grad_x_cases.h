@@ -30,6 +30,7 @@ static const op_case matmul_grad_x_list[] = {
     {.dims = {1930, 5, 1924}, .note = "large tiles on a GPU"},
     {.dims = {1922, 12, 1924}, .note = "large tiles of matrices"},
     {.dims = {70, 67, 132}, .strided = true, .note = "rows of dy at whole quads, of any length"},
+    {.dims = {131, 1539, 100}, .strided = true, .note = "sums in shares"},
     {.dims = {900, 70, 904}, .note = "small tiles on a GPU"},
     {.dims = {97, 513, 100}, .note = "tiny tiles on a GPU, several steps of each"},
     MATMUL_GRAD_X_CASES(TDL_DTYPE_F32, 64),
