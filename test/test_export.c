@@ -25,12 +25,12 @@ static tdl_model *open_model(const char *path) {
 
 static void export_gguf(const tdl_export_desc *desc, const char *path) {
     tdl_error err = {0};
-    if (tdl_export_check(desc, &err) || tdl_export_gguf(desc, path, &err)) fail_msg("%s: %s", path, err.message);
+    if (tdl_export_check(desc, &err) || tdl_export_save(desc, path, &err)) fail_msg("%s: %s", path, err.message);
 }
 
 static void export_safetensors(const tdl_export_desc *desc, const char *dir) {
     tdl_error err = {0};
-    if (tdl_export_safetensors(desc, dir, &err)) fail_msg("%s: %s", dir, err.message);
+    if (tdl_export_save(desc, dir, &err)) fail_msg("%s: %s", dir, err.message);
 }
 
 // The prompt's logits by another implementation, and by the model; returns the largest error.
@@ -131,10 +131,10 @@ static void test_tensors(void **state) {
     }
     tdl_error err = {0};
     tensors[norm].shape[0] = 31;
-    assert_error(tdl_export_gguf(&(tdl_export_desc){.model = model, .tensors = tensors}, path, &err),
+    assert_error(tdl_export_save(&(tdl_export_desc){.model = model, .tensors = tensors}, path, &err),
                  TDL_ERROR_ARGUMENT, &err, "'blk.0.ffn_norm.weight' is [31] F32, expected [32] F32");
     tensors[norm].shape[0] = 32;
-    assert_error(tdl_export_gguf(&(tdl_export_desc){.model = model, .matrices = TDL_DTYPE_Q8_0}, path, &err),
+    assert_error(tdl_export_save(&(tdl_export_desc){.model = model, .matrices = TDL_DTYPE_Q8_0}, path, &err),
                  TDL_ERROR_ARGUMENT, &err, "matrices as Q8_0");
     tdl_model_close(model);
     free(tensors), free(values);
@@ -154,18 +154,18 @@ static void test_refused(void **state) {
     assert_error(tdl_export_check(&desc, &err), TDL_ERROR_UNSUPPORTED, &err, "layer 1 has an attention window of 7");
     model->config.windows[1] = 0;
     model->config.act = TDL_ACT_RELU;
-    assert_error(tdl_export_gguf(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "activation");
+    assert_error(tdl_export_save(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "activation");
     model->config.act = model->arch->act;
     model->config.rope.attn_factor = 3;
-    assert_error(tdl_export_gguf(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "attention_factor 3");
+    assert_error(tdl_export_save(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "attention_factor 3");
     model->config.rope.attn_factor = 0;
-    assert_error(tdl_export_safetensors(&desc, "/proc/none/x", &err), TDL_ERROR_IO, &err, "cannot make the directory");
+    assert_error(tdl_export_save(&desc, "/proc/none/x", &err), TDL_ERROR_IO, &err, "cannot make the directory");
     tdl_model_close(model);
     model = open_model(TDL_TEST_DATA "/hf-tiny/llama3-rope");
     export_gguf(&(tdl_export_desc){.model = model}, path);
     tdl_model_close(model);
     model = open_model(path);
-    assert_error(tdl_export_safetensors(&(tdl_export_desc){.model = model}, dir, &err), TDL_ERROR_UNSUPPORTED, &err,
+    assert_error(tdl_export_save(&(tdl_export_desc){.model = model}, dir, &err), TDL_ERROR_UNSUPPORTED, &err,
                  "rope_freqs.weight");
     tdl_model_close(model);
     test_dir_remove(dir);
@@ -202,8 +202,8 @@ static tdl_status scenario(const tdl_allocator *m, void *arg) {
     const tdl_allocator *own = s->model->mem;
     s->model->mem = m;
     tdl_export_desc desc = {.model = s->model, .matrices = TDL_DTYPE_F16};
-    tdl_status status = tdl_export_gguf(&desc, s->gguf, NULL);
-    if (status == TDL_OK) status = tdl_export_safetensors(&desc, s->hf, NULL);
+    tdl_status status = tdl_export_save(&desc, s->gguf, NULL);
+    if (status == TDL_OK) status = tdl_export_save(&desc, s->hf, NULL);
     s->model->mem = own;
     return status;
 }

@@ -57,7 +57,7 @@ static void check_tokenizer(const char *dir, const char *name, size_t n_min) {
     tdl_tokenizer *tokenizer = NULL;
     tdl_model *model = open_fresh(dir, name, "");
     test_path(path, dir, "model.gguf");
-    if (tdl_export_gguf(&(tdl_export_desc){.model = model}, path, &err)) fail_msg("%s: %s", name, err.message);
+    if (tdl_export_save(&(tdl_export_desc){.model = model}, path, &err)) fail_msg("%s: %s", name, err.message);
     tdl_model_desc desc = {.size = sizeof desc, .path = path};
     if (tdl_tokenizer_open(&desc, &tokenizer, &err)) fail_msg("%s: %s", name, err.message);
     assert_int_equal(tdl_tokenizer_n_vocab(tokenizer), 700);

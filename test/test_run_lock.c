@@ -22,7 +22,7 @@ static void test_two(void **state) {
     tdl_run_lock *a = NULL, *b = NULL;
     tdl_error err = {0};
     test_dir_make(parent);
-    test_path(dir, parent, "run"); // is made
+    test_path(dir, parent, "a/b//run/"); // is made, with what is above it
     assert_int_equal(tdl_run_lock_take(mem(), dir, &a, &err), TDL_OK);
     snprintf(process, sizeof process, "another run is in this directory (process %ld)", (long)getpid());
     assert_error(tdl_run_lock_take(mem(), dir, &b, &err), TDL_ERROR_ARGUMENT, &err, process);
