@@ -1,6 +1,8 @@
 // test_trainer.c - training runs through the public interface: the loss falls, runs repeat, resume, stop and fail as they should.
 //
 // The model is tiny and random; its text is made here from a few words, so that a few steps learn something.
+#include "backend/null/null_device.h"
+#include "support/fail_alloc.h"
 #include "support/test_files.h"
 
 #include <math.h>
@@ -346,6 +348,94 @@ static void test_webgpu(void **state) {
     assert_same_losses(&o[1], &o[2]);
 }
 
+// On a device that takes its time nothing waits: a checkpoint and a save are PENDING, keep everything else out, and write what
+// they write on a device that is done at once. So does the search for what diverged.
+static void test_pending(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    char run[TEST_PATH_SIZE] = "slow", files[2][TEST_PATH_SIZE], left[TEST_PATH_SIZE];
+    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_device_desc where = {.size = sizeof where, .name = "null"};
+    assert_int_equal(tdl_device_open(&where, &desc.device, &err), TDL_OK);
+    tdl_null_device *null = (tdl_null_device *)desc.device;
+    null->n_pending = 1;
+    tdl_trainer *trainer = create(&desc);
+    outcome o = advance(trainer, 2);
+    if (o.n_steps != 2) fail_msg("%s", o.err.message);
+    assert_int_equal(tdl_trainer_checkpoint(trainer, &err), TDL_PENDING);
+    assert_error(tdl_trainer_step(trainer, NULL, &err), TDL_ERROR_ARGUMENT, &err, "is under way");
+    test_path(files[0], f->dir, "slow.gguf");
+    assert_error(tdl_trainer_save(trainer, files[0], &err), TDL_ERROR_ARGUMENT, &err, "is under way");
+    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    int n_polls = 0;
+    for (tdl_status status = TDL_PENDING; status == TDL_PENDING; n_polls++) {
+        status = tdl_trainer_save(trainer, files[0], &err);
+        if (status < 0) fail_msg("%s", err.message);
+        if (n_polls == 3) assert_error(tdl_trainer_checkpoint(trainer, &err), TDL_ERROR_ARGUMENT, &err, "is under way");
+    }
+    assert_true(n_polls > 20); // a tensor and more at a time
+    // A file that cannot be made, and one that is given up, leave the trainer as it was, and no file.
+    assert_error(save(trainer, "/nowhere/a.gguf", &err), TDL_ERROR_IO, &err, "/nowhere/");
+    test_path(left, f->dir, "left.gguf");
+    tdl_train_step step = {.size = sizeof step};
+    assert_int_equal(tdl_trainer_step(trainer, &step, &err), TDL_PENDING);
+    assert_error(tdl_trainer_save(trainer, left, &err), TDL_ERROR_ARGUMENT, &err, "a step is under way");
+    assert_int_equal(advance(trainer, 1).n_steps, 1);
+    assert_int_equal(tdl_trainer_save(trainer, left, &err), TDL_PENDING);
+    tdl_trainer_destroy(trainer);
+    assert_false(test_file_exists(left));
+    assert_int_equal(null->report.n_violations, 0);
+
+    desc.resume = true; // two steps are done: written again, by the CPU
+    null->n_pending = 0;
+    trainer = create(&desc);
+    assert_int_equal(save(trainer, test_path(files[1], f->dir, "again.gguf"), &err), TDL_OK);
+    assert_same_files(files[0], files[1]);
+    tdl_trainer_destroy(trainer);
+
+    char bad[TEST_PATH_SIZE] = "slow-bad";
+    tdl_trainer_desc diverging = desc_of(f, bad);
+    diverging.device = desc.device, diverging.lr = 100, diverging.weight_decay = 100, diverging.n_warmup_steps = -1;
+    null->n_pending = 1;
+    trainer = create(&diverging);
+    o = advance(trainer, 12);
+    assert_error(o.status, TDL_ERROR_FORMAT, &o.err, " first made ");
+    tdl_trainer_destroy(trainer);
+    assert_int_equal(null->report.n_violations, 0);
+    tdl_device_close(desc.device);
+}
+
+// The drawn weights are let go once they are in the state, and a save holds one tensor: what a run allocates is what its plan says.
+static void test_memory_of_plan(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    static const char large[] =
+        "{\"model_type\": \"%s\", \"vocab_size\": 512, \"hidden_size\": 256, \"intermediate_size\": 768, "
+        "\"num_hidden_layers\": 6, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, "
+        "\"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, "
+        "\"hidden_act\": \"silu\", \"tie_word_embeddings\": true}";
+    char text[sizeof large + 16], path[TEST_PATH_SIZE], model[TEST_PATH_SIZE], run[TEST_PATH_SIZE] = "memory";
+    snprintf(text, sizeof text, large, "llama");
+    test_file_write(test_path(path, f->dir, "large.json"), text, strlen(text));
+    fail_alloc fa;
+    fail_alloc_init(&fa);
+    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_device_desc cpu = {.size = sizeof cpu, .allocator = &fa.mem, .n_threads = 2};
+    assert_int_equal(tdl_device_open(&cpu, &desc.device, &err), TDL_OK);
+    desc.allocator = &fa.mem, desc.config_path = path, desc.n_steps = 1, desc.n_batch = 2;
+    tdl_trainer *trainer = create(&desc);
+    tdl_trainer_info info = {.size = sizeof info};
+    tdl_trainer_get_info(trainer, &info);
+    double plan = (double)(info.weights_size + info.gradients_size + info.moments_size + info.activations_size);
+    assert_int_equal(advance(trainer, 1).n_steps, 1);
+    assert_int_equal(save(trainer, test_path(model, f->dir, "memory.gguf"), &err), TDL_OK);
+    print_message("plan %.1f MB, allocated at most %.1f MB\n", plan / 1e6, (double)fa.size_peak / 1e6);
+    assert_true((double)fa.size_peak < 1.1 * plan);
+    tdl_trainer_destroy(trainer);
+    tdl_device_close(desc.device);
+    fail_alloc_check(&fa);
+}
+
 static void test_bad_settings(void **state) {
     fixture *f = *state;
     tdl_error err = {0};
@@ -396,6 +486,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
         cmocka_unit_test_setup_teardown(test_diverges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_webgpu, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_of_plan, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_settings, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

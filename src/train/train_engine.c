@@ -222,28 +222,38 @@ static tdl_status first_values(const tdl_train_engine *e, const tdl_trained *p, 
     return TDL_OK;
 }
 
+static tdl_status create_state(tdl_train_engine *e, int32_t number, tdl_error *err) {
+    tdl_tensor t;
+    tdl_status status = tdl_train_state_tensor(&e->plan_desc, number, &t, err);
+    if (status != TDL_OK) return status;
+    tdl_device *device = e->model->device;
+    return device->backend->buffer_create(device, tdl_tensor_size(&t), &e->states[number], err);
+}
+
+// A parameter's own state with its first values, for which the model's copy is given up.
+static tdl_status create_weight(tdl_train_engine *e, int32_t param, uint64_t seed, tdl_error *err) {
+    const tdl_trained *p = &e->params[param];
+    size_t size = tdl_tensor_size(&p->tensor);
+    tdl_status status = create_state(e, (int32_t)TDL_TRAIN_WEIGHT * e->n_params + param, err);
+    if (status != TDL_OK) return status;
+    float *values = tdl_alloc(e->mem, size, 1);
+    if (!values) return tdl_fail(err, TDL_ERROR_MEMORY, "train: '%s': no memory for %zu bytes", p->name, size);
+    status = first_values(e, p, seed, values, err);
+    if (status == TDL_OK) status = tdl_train_engine_write(e, TDL_TRAIN_WEIGHT, param, 0, values, size, err);
+    tdl_free(e->mem, values);
+    if (status == TDL_OK && p->weight < e->model->params.n) tdl_model_drop_weight(e->model, p->weight);
+    return status;
+}
+
+// Weights first, so that the model's are gone before there are gradients and moments.
 static tdl_status create_states(tdl_train_engine *e, uint64_t seed, tdl_error *err) {
-    const tdl_backend *backend = e->model->device->backend;
     int32_t n_states = tdl_train_n_states(e->n_params);
     tdl_status status = TDL_OK;
     e->states = tdl_alloc(e->mem, (size_t)n_states, sizeof(tdl_buffer *));
     if (!e->states) return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %d buffers", n_states);
-    for (int32_t i = 0; i < n_states && status == TDL_OK; i++) {
-        tdl_tensor t;
-        status = tdl_train_state_tensor(&e->plan_desc, i, &t, err);
-        if (status == TDL_OK)
-            status = backend->buffer_create(e->model->device, tdl_tensor_size(&t), &e->states[i], err);
-    }
-    for (int32_t i = 0; i < e->n_params && status == TDL_OK; i++) {
-        const tdl_trained *p = &e->params[i];
-        size_t size = tdl_tensor_size(&p->tensor);
-        float *values = tdl_alloc(e->mem, size, 1);
-        if (!values) return tdl_fail(err, TDL_ERROR_MEMORY, "train: '%s': no memory for %zu bytes", p->name, size);
-        status = first_values(e, p, seed, values, err);
-        if (status == TDL_OK) status = tdl_train_engine_write(e, TDL_TRAIN_WEIGHT, i, 0, values, size, err);
-        tdl_free(e->mem, values);
-        if (status == TDL_OK && p->weight < e->model->params.n) tdl_model_drop_weight(e->model, p->weight);
-    }
+    for (int32_t i = 0; i < e->n_params && status == TDL_OK; i++) status = create_weight(e, i, seed, err);
+    for (int32_t i = 0; i < n_states && status == TDL_OK; i++)
+        if (!e->states[i]) status = create_state(e, i, err);
     return status;
 }
 
