@@ -263,7 +263,7 @@ static void test_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_families), cmocka_unit_test(test_tensors), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_windows), cmocka_unit_test(test_blocks),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_windows),  cmocka_unit_test(test_blocks),  cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,11 @@
 
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -436,6 +438,115 @@ static void test_memory_of_plan(void **state) {
     fail_alloc_check(&fa);
 }
 
+// An F32 safetensors model with one weight that is no number: a saved model, changed.
+static void write_nan_model(const fixture *f, const char *dir) {
+    char run[TEST_PATH_SIZE] = "to-break", file[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer *trainer = create(&desc);
+    if (save(trainer, dir, &err) != TDL_OK) fail_msg("%s", err.message);
+    tdl_trainer_destroy(trainer);
+    size_t size;
+    uint8_t *bytes = test_file_read(test_path(file, dir, "model.safetensors"), &size);
+    memcpy(bytes + size - sizeof(float), &(float){NAN}, sizeof(float)); // the last element of the last tensor
+    test_file_write(file, bytes, size);
+    free(bytes);
+}
+
+// What is wrong with data, weights and checkpoints is said, and what is odd but right works.
+static void test_bad_runs(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    tdl_trainer *trainer = NULL;
+    char run[TEST_PATH_SIZE] = "bad-runs", odd[TEST_PATH_SIZE], path[TEST_PATH_SIZE];
+    const tdl_trainer_desc good = desc_of(f, run);
+    tdl_trainer_desc desc = good;
+    const char *data[] = {test_path(odd, f->dir, "odd.txt")};
+    desc.data = data;
+    test_file_write(odd, "", 0);
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "odd.txt");
+    test_file_write(odd, " \n\t", 3);
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "odd.txt");
+    test_file_write(odd, "a", 1); // one token, and the end of the document
+    desc.n_steps = 2;
+    trainer = create(&desc);
+    outcome o = advance(trainer, 8);
+    assert_true(o.status == TDL_DONE && o.n_steps == 2 && isfinite(o.losses[1]));
+    tdl_trainer_destroy(trainer);
+    char *text = malloc(20000); // one document of some 300 times the context
+    for (int i = 0; i < 20000; i++) text[i] = i % 5 == 4 ? ' ' : (char)('a' + i % 7);
+    test_file_write(odd, text, 20000);
+    free(text);
+    char run2[TEST_PATH_SIZE] = "long-document";
+    tdl_trainer_desc longer = desc_of(f, run2);
+    longer.data = data, longer.n_steps = 3;
+    o = run_whole(&longer, NULL);
+    assert_true(o.n_steps == 3 && o.losses[2] < o.losses[0]);
+
+    desc = good;
+    desc.config_path = desc.tokenizer_path = NULL;
+    desc.model_path = test_path(path, f->dir, "nan");
+    write_nan_model(f, path);
+    desc.resume = true;
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "is nan, expected a finite number");
+
+    // A checkpoint of another model, and one of another version.
+    char config_text[sizeof config + 16], other[TEST_PATH_SIZE], last[TEST_PATH_SIZE], run3[TEST_PATH_SIZE] = "others";
+    tdl_trainer_desc first = desc_of(f, run3);
+    trainer = create(&first);
+    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    tdl_trainer_destroy(trainer);
+    snprintf(config_text, sizeof config_text, config, "llama");
+    memcpy(strstr(config_text, "\"intermediate_size\": 64"), "\"intermediate_size\": 96", 23);
+    test_file_write(test_path(other, f->dir, "other.json"), config_text, strlen(config_text));
+    first.resume = true;
+    desc = first;
+    desc.config_path = other;
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "ffn_");
+    snprintf(config_text, sizeof config_text, config, "qwen2");
+    test_file_write(other, config_text, strlen(config_text));
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_ARGUMENT, &err,
+                 "the checkpoint is of a llama model, this one is qwen2");
+    size_t size;
+    uint8_t *bytes = test_file_read(test_path(last, run3, "checkpoint.tdl"), &size);
+    bytes[8]++; // the version
+    test_file_write(last, bytes, size);
+    free(bytes);
+    assert_error(tdl_trainer_create(&first, &trainer, &err), TDL_ERROR_UNSUPPORTED, &err, "version");
+}
+
+// A disk that is full: the checkpoint fails, the one before stays, and the run goes on as if nothing had been asked for.
+static void test_disk_full(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    char run[TEST_PATH_SIZE] = "full", run2[TEST_PATH_SIZE] = "not-full", model[TEST_PATH_SIZE];
+    tdl_trainer_desc desc = desc_of(f, run), same = desc_of(f, run2);
+    outcome whole = run_whole(&same, NULL);
+    tdl_trainer *trainer = create(&desc);
+    assert_int_equal(advance(trainer, 2).n_steps, 2);
+    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 50000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    tdl_status status = checkpoint(trainer, &err), saved = save(trainer, test_path(model, f->dir, "full.gguf"), NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_error(status, TDL_ERROR_IO, &err, "cannot write");
+    assert_int_equal(saved, TDL_ERROR_IO);
+    assert_false(test_file_exists(model));
+    outcome rest = advance(trainer, 64);
+    assert_int_equal(rest.status, TDL_DONE);
+    assert_memory_equal(rest.losses, whole.losses + 2, 10 * sizeof *rest.losses);
+    tdl_trainer_destroy(trainer);
+    desc.resume = true; // the last step's checkpoint
+    trainer = create(&desc);
+    assert_int_equal(advance(trainer, 64).n_steps, 0);
+    tdl_trainer_destroy(trainer);
+}
+
 static void test_bad_settings(void **state) {
     fixture *f = *state;
     tdl_error err = {0};
@@ -488,6 +599,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_webgpu, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_of_plan, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_settings, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,12 +19,12 @@ enum { VERSION = 3 };
 
 struct tdl_gguf_writer {
     const tdl_allocator *mem;
-    tdl_arena texts;     // copies of keys and names
-    tdl_map keys, names; // what has been added
-    tdl_vec meta;        // bytes, as in the file
-    tdl_vec infos;       // bytes, as in the file
-    tdl_vec tensors;     // tdl_tensor
-    uint64_t data_size;  // of all tensors with their padding
+    tdl_arena texts;       // copies of keys and names
+    tdl_map keys, names;   // what has been added
+    tdl_vec meta;          // bytes, as in the file
+    tdl_vec infos;         // bytes, as in the file
+    tdl_vec tensors;       // tdl_tensor
+    uint64_t data_size;    // of all tensors with their padding
     tdl_file_writer *file; // NULL: not open
     size_t n_written;      // tensors in it
 };

@@ -70,9 +70,7 @@ static void seek_next(tdl_safetensors_writer *w) {
             if (has_size(&w->tensors[w->at].tensor, element_sizes[w->size])) return;
 }
 
-int64_t tdl_safetensors_writer_next(const tdl_safetensors_writer *w) {
-    return w->size < N_SIZES ? (int64_t)w->at : -1;
-}
+int64_t tdl_safetensors_writer_next(const tdl_safetensors_writer *w) { return w->size < N_SIZES ? (int64_t)w->at : -1; }
 
 tdl_status tdl_safetensors_writer_data(tdl_safetensors_writer *w, const tdl_tensor *tensor, tdl_error *err) {
     int64_t next = tdl_safetensors_writer_next(w);

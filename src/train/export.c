@@ -149,12 +149,12 @@ static tdl_status list_param(tdl_export *e, int32_t i, tdl_error *err) {
     if (param->name && (!tdl_tensor_same_shape(&t, &param->tensor) || !tdl_tensor_contiguous(&t)))
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "export: tensor '%s' is %s, expected %s, packed", param->name,
                         tdl_tensor_describe(&t, have), tdl_tensor_describe(&param->tensor, want));
-    if (t.n_dims == 2)
-        status = tdl_tensor_make(written_dtype(&e->desc, gguf, t.dtype), 2, t.shape, NULL, &t, err);
+    if (t.n_dims == 2) status = tdl_tensor_make(written_dtype(&e->desc, gguf, t.dtype), 2, t.shape, NULL, &t, err);
     if (is_turned(e, &one, &t)) t = tdl_tensor_transpose(&t, 0, 1);
     t.data = NULL;
     tdl_weights_tensor listed = {.name = tdl_arena_strndup(&e->names, name, strlen(name)), .tensor = t};
-    if (status == TDL_OK && !(listed.name && tdl_vec_push(&e->tensors, &listed, 1) && tdl_vec_push(&e->entries, &one, 1)))
+    if (status == TDL_OK &&
+        !(listed.name && tdl_vec_push(&e->tensors, &listed, 1) && tdl_vec_push(&e->entries, &one, 1)))
         status = tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for tensor '%s'", name);
     return status;
 }
@@ -167,7 +167,8 @@ static tdl_dtype written_dtype(const tdl_export_desc *desc, bool gguf, tdl_dtype
 
 // GPT-2's Conv1D: a matrix that the Hugging Face file has transposed.
 static bool is_turned(const tdl_export *e, const entry *one, const tdl_tensor *t) {
-    return e->naming != TDL_NAMING_GGUF && e->desc.model->arch->conv1d && one->param >= TDL_ROLE_COUNT && t->n_dims == 2;
+    return e->naming != TDL_NAMING_GGUF && e->desc.model->arch->conv1d && one->param >= TDL_ROLE_COUNT &&
+           t->n_dims == 2;
 }
 
 // ---- one tensor
@@ -195,8 +196,8 @@ tdl_status tdl_export_tensor(tdl_export *e, const tdl_tensor *tensor, tdl_error 
     if (status == TDL_OK) status = pair_rows(e, one->role, &t, &blocks[1], err);
     if (is_turned(e, one, &t)) t = tdl_tensor_transpose(&t, 0, 1);
     if (status == TDL_OK)
-        status = e->gguf ? tdl_gguf_writer_data(e->gguf, &t, err)
-                         : tdl_safetensors_writer_data(e->safetensors, &t, err);
+        status =
+            e->gguf ? tdl_gguf_writer_data(e->gguf, &t, err) : tdl_safetensors_writer_data(e->safetensors, &t, err);
     if (!tensor && param->name && !param->owned) tdl_weights_release(e->desc.model->weights, &param->tensor);
     tdl_free(e->mem, blocks[0]);
     tdl_free(e->mem, blocks[1]);

@@ -9,9 +9,10 @@
 //
 // A GGUF file of a GGUF model takes over its metadata as it is; that of a Hugging Face model gets the keys that stand for
 // its config.json and tokenizer.json, and q and k permuted where the family's GGUF files have them so. What GGUF cannot
-// say (windows in some layers only, an unusual activation or pre-tokenizer) is an error, not a file that means another
-// model. Three things are lost, as every converter loses them: a tokenizer's NFC normalizer; that Metaspace puts no space
-// before a text that begins with one; that it may leave the space out after special tokens.
+// say (windows of two sizes, an unusual activation or pre-tokenizer) is an error, not a file that means another model. What a
+// tokenizer loses in GGUF's own keys (NFC, where Metaspace puts its first space, white space round added tokens) is in the
+// tokenizer.json, which the file then carries whole; readers that do not look for it (llama.cpp) tokenize such texts otherwise,
+// and those families' windows are for most of them no windows.
 //
 // A Hugging Face directory takes over configuration and tokenizer where the model came from one (or from a config.json). For
 // a GGUF model a config.json is made; block types become F32, and a tokenizer is not written.

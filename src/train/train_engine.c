@@ -34,7 +34,7 @@ struct tdl_train_engine {
         int32_t op, out; // of the plan: whose value is looked at
         float *values;   // being read; NULL: none yet
     } diagnosis;
-    float *losses;     // [n_tokens]
+    float *losses; // [n_tokens]
     float stats[4];
 };
 

@@ -57,10 +57,10 @@ struct tdl_trainer {
     tdl_train_counts counts;
 
     tdl_train_phase phase, before; // before: what was asked for
-    tdl_hypers hypers;    // of the step at hand
-    tdl_data_batch batch; // under way
-    int32_t n_micro;      // micro-batches of the step, or of the evaluation, that are done
-    int64_t n_counted;    // targets of the step, or of the evaluation so far
+    tdl_hypers hypers;             // of the step at hand
+    tdl_data_batch batch;          // under way
+    int32_t n_micro;               // micro-batches of the step, or of the evaluation, that are done
+    int64_t n_counted;             // targets of the step, or of the evaluation so far
     double loss_sum;
     tdl_train_step result;
     uint64_t begun_ns; // of the step at hand
