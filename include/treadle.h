@@ -449,10 +449,13 @@ typedef struct tdl_train_step {
  * Other errors: DEVICE, DEVICE_LOST, IO (log or checkpoint; the trainer can go on), MEMORY. */
 TDL_API tdl_status tdl_trainer_step(tdl_trainer *trainer, tdl_train_step *out, tdl_error *err);
 
-/* Writes a checkpoint now; waits for the device. Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE. */
+/* The three that follow are for between steps, and advance by a piece, like tdl_trainer_step: OK: it is on the disk. PENDING:
+ * call the same function again; until then no other of the trainer, but for destroy, which gives it up. */
+
+/* Writes a checkpoint now. Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE. */
 TDL_API tdl_status tdl_trainer_checkpoint(tdl_trainer *trainer, tdl_error *err);
 /* Writes the model as it is now: a path that ends in .gguf, or a directory for Hugging Face's files. Adapters are merged.
- * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. Waits for the device.
+ * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. path: of the call that begins it.
  * Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE, UNSUPPORTED. */
 TDL_API tdl_status tdl_trainer_save(tdl_trainer *trainer, const char *path, tdl_error *err);
 /* Writes the adapters alone, as a directory that PEFT reads. Errors: ARGUMENT (there are none), IO, MEMORY, DEVICE. */

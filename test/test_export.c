@@ -25,12 +25,12 @@ static tdl_model *open_model(const char *path) {
 
 static void export_gguf(const tdl_export_desc *desc, const char *path) {
     tdl_error err = {0};
-    if (tdl_export_check(desc, &err) || tdl_export_gguf(desc, path, &err)) fail_msg("%s: %s", path, err.message);
+    if (tdl_export_check(desc, &err) || tdl_export_save(desc, path, &err)) fail_msg("%s: %s", path, err.message);
 }
 
 static void export_safetensors(const tdl_export_desc *desc, const char *dir) {
     tdl_error err = {0};
-    if (tdl_export_safetensors(desc, dir, &err)) fail_msg("%s: %s", dir, err.message);
+    if (tdl_export_save(desc, dir, &err)) fail_msg("%s: %s", dir, err.message);
 }
 
 // The prompt's logits by another implementation, and by the model; returns the largest error.
@@ -131,10 +131,10 @@ static void test_tensors(void **state) {
     }
     tdl_error err = {0};
     tensors[norm].shape[0] = 31;
-    assert_error(tdl_export_gguf(&(tdl_export_desc){.model = model, .tensors = tensors}, path, &err),
+    assert_error(tdl_export_save(&(tdl_export_desc){.model = model, .tensors = tensors}, path, &err),
                  TDL_ERROR_ARGUMENT, &err, "'blk.0.ffn_norm.weight' is [31] F32, expected [32] F32");
     tensors[norm].shape[0] = 32;
-    assert_error(tdl_export_gguf(&(tdl_export_desc){.model = model, .matrices = TDL_DTYPE_Q8_0}, path, &err),
+    assert_error(tdl_export_save(&(tdl_export_desc){.model = model, .matrices = TDL_DTYPE_Q8_0}, path, &err),
                  TDL_ERROR_ARGUMENT, &err, "matrices as Q8_0");
     tdl_model_close(model);
     free(tensors), free(values);
@@ -150,24 +150,63 @@ static void test_refused(void **state) {
     test_path(path, dir, "a.gguf");
     tdl_model *model = open_model(TDL_TEST_DATA "/hf-tiny/llama-yarn");
     tdl_export_desc desc = {.model = model};
-    model->config.windows[1] = 7;
+    model->config.windows[0] = 5, model->config.windows[1] = 7;
     assert_error(tdl_export_check(&desc, &err), TDL_ERROR_UNSUPPORTED, &err, "layer 1 has an attention window of 7");
-    model->config.windows[1] = 0;
+    model->config.windows[0] = model->config.windows[1] = 0;
     model->config.act = TDL_ACT_RELU;
-    assert_error(tdl_export_gguf(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "activation");
+    assert_error(tdl_export_save(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "activation");
     model->config.act = model->arch->act;
     model->config.rope.attn_factor = 3;
-    assert_error(tdl_export_gguf(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "attention_factor 3");
+    assert_error(tdl_export_save(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "attention_factor 3");
     model->config.rope.attn_factor = 0;
-    assert_error(tdl_export_safetensors(&desc, "/proc/none/x", &err), TDL_ERROR_IO, &err, "cannot make the directory");
+    assert_error(tdl_export_save(&desc, "/proc/none/x", &err), TDL_ERROR_IO, &err, "cannot make the directory");
     tdl_model_close(model);
     model = open_model(TDL_TEST_DATA "/hf-tiny/llama3-rope");
     export_gguf(&(tdl_export_desc){.model = model}, path);
     tdl_model_close(model);
     model = open_model(path);
-    assert_error(tdl_export_safetensors(&(tdl_export_desc){.model = model}, dir, &err), TDL_ERROR_UNSUPPORTED, &err,
+    assert_error(tdl_export_save(&(tdl_export_desc){.model = model}, dir, &err), TDL_ERROR_UNSUPPORTED, &err,
                  "rope_freqs.weight");
     tdl_model_close(model);
+    test_dir_remove(dir);
+}
+
+// A window in some layers only, there and back through GGUF; where no config.json can say it, an error.
+static void test_windows(void **state) {
+    (void)state;
+    static const char *const names[] = {"qwen2", "llama-linear"};
+    char dir[TEST_PATH_SIZE], path[TEST_PATH_SIZE], hf[TEST_PATH_SIZE], again[TEST_PATH_SIZE];
+    static const int32_t ids[] = {5, 17, 3, 99, 42, 7, 8, 61};
+    tdl_error err = {0};
+    test_dir_make(dir);
+    test_path(path, dir, "a.gguf"), test_path(hf, dir, "a"), test_path(again, dir, "b.gguf");
+    for (size_t i = 0; i < 2; i++) {
+        char source[TEST_PATH_SIZE];
+        snprintf(source, sizeof source, "%s/hf-tiny/%s", TDL_TEST_DATA, names[i]);
+        tdl_model *model = open_model(source);
+        size_t n = 8 * (size_t)model->config.n_vocab;
+        float *whole = golden_logits(model, ids, 8);
+        model->config.windows[1] = 3;
+        float *expected = golden_logits(model, ids, 8);
+        assert_true(golden_error(whole, expected, n) > 1e-3); // the window matters
+        export_gguf(&(tdl_export_desc){.model = model}, path);
+        tdl_model *back = open_model(path);
+        assert_int_equal(back->config.windows[0], 0);
+        assert_int_equal(back->config.windows[1], 3);
+        float *logits = golden_logits(back, ids, 8);
+        assert_true(golden_error(logits, expected, n) < 1e-5);
+        tdl_status status = tdl_export_save(&(tdl_export_desc){.model = back}, hf, &err);
+        if (i == 1) assert_error(status, TDL_ERROR_UNSUPPORTED, &err, "only some layers have an attention window");
+        tdl_model_close(back);
+        if (i == 0) {
+            assert_int_equal(status, TDL_OK);
+            back = open_model(hf);
+            assert_true(back->config.windows[0] == 0 && back->config.windows[1] == 3);
+            tdl_model_close(back);
+        }
+        tdl_model_close(model);
+        free(whole), free(expected), free(logits);
+    }
     test_dir_remove(dir);
 }
 
@@ -202,8 +241,8 @@ static tdl_status scenario(const tdl_allocator *m, void *arg) {
     const tdl_allocator *own = s->model->mem;
     s->model->mem = m;
     tdl_export_desc desc = {.model = s->model, .matrices = TDL_DTYPE_F16};
-    tdl_status status = tdl_export_gguf(&desc, s->gguf, NULL);
-    if (status == TDL_OK) status = tdl_export_safetensors(&desc, s->hf, NULL);
+    tdl_status status = tdl_export_save(&desc, s->gguf, NULL);
+    if (status == TDL_OK) status = tdl_export_save(&desc, s->hf, NULL);
     s->model->mem = own;
     return status;
 }
@@ -224,7 +263,7 @@ static void test_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_families), cmocka_unit_test(test_tensors), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_blocks),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_windows),  cmocka_unit_test(test_blocks),  cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

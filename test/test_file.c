@@ -196,6 +196,27 @@ static void test_paths(void **state) {
     }
 }
 
+static void test_dir_make(void **state) {
+    (void)state;
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    tdl_error err = {0};
+    char path[300];
+    snprintf(path, sizeof path, "%s/a//b/c/", dir);
+    assert_int_equal(tdl_dir_make(mem, path, &err), TDL_OK);
+    assert_true(tdl_path_is_dir(path));
+    assert_int_equal(tdl_dir_make(mem, path, &err), TDL_OK); // is there
+    put_file(in_dir("a/file"), "x", 1);
+    assert_int_equal(tdl_dir_make(mem, in_dir("a/file"), &err), TDL_ERROR_IO);
+    assert_non_null(strstr(err.message, "a/file': is there, and is no directory"));
+    assert_int_equal(tdl_dir_make(mem, in_dir("a/file/d/e"), &err), TDL_ERROR_IO); // names what is in the way
+    assert_non_null(strstr(err.message, "a/file': is there, and is no directory"));
+    assert_int_equal(tdl_dir_make(mem, "/proc/none/run", &err), TDL_ERROR_IO);
+    assert_non_null(strstr(err.message, "'/proc/none': cannot make the directory"));
+    assert_int_equal(tdl_dir_make(mem, "", &err), TDL_ERROR_IO);
+    unlink(in_dir("a/file"));
+    assert_int_equal(rmdir(in_dir("a/b/c")) + rmdir(in_dir("a/b")) + rmdir(in_dir("a")), 0);
+}
+
 static tdl_status paths_scenario(const tdl_allocator *mem, void *arg) {
     (void)arg;
     char *joined = tdl_path_join(mem, "a", "b"), *part = tdl_path_dir(mem, "a/b");
@@ -339,6 +360,7 @@ int main(void) {
         cmocka_unit_test(test_map_refuses),
         cmocka_unit_test(test_map_falls_back_to_reading),
         cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_dir_make),
         cmocka_unit_test(test_paths_out_of_memory),
         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_writer_without_directory_part),

@@ -55,7 +55,7 @@ static void write_merged(const tdl_model *model, const tdl_lora *lora, const cha
         assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, w->shape, merged, &tensors[lora->pairs[i].param], NULL),
                          TDL_OK);
     }
-    if (tdl_export_gguf(&(tdl_export_desc){.model = model, .tensors = tensors}, path, &err))
+    if (tdl_export_save(&(tdl_export_desc){.model = model, .tensors = tensors}, path, &err))
         fail_msg("%s", err.message);
     for (int32_t i = 0; i < model->params.n; i++) free(tensors[i].data);
     free(tensors);
@@ -120,7 +120,7 @@ static void check_family(const char *family, size_t n_pairs, float scale) {
     test_path(again, dir, "adapter");
     for (int k = 0; k < 2; k++) {
         tdl_model *model = open_model(k ? gguf : source);
-        if (!k && tdl_export_gguf(&(tdl_export_desc){.model = model}, gguf, &err)) fail_msg("%s", err.message);
+        if (!k && tdl_export_save(&(tdl_export_desc){.model = model}, gguf, &err)) fail_msg("%s", err.message);
         tdl_lora *lora = open_lora(model, adapter);
         assert_int_equal(lora->n, n_pairs);
         assert_true(fabsf(lora->pairs[0].scale - scale) < 1e-6f);
@@ -247,7 +247,7 @@ static void test_memory(void **state) {
     char gguf[TEST_PATH_SIZE];
     tdl_model *model = open_model(TDL_TEST_DATA "/hf-tiny/llama");
     test_path(gguf, dir, "model.gguf");
-    assert_int_equal(tdl_export_gguf(&(tdl_export_desc){.model = model}, gguf, NULL), TDL_OK);
+    assert_int_equal(tdl_export_save(&(tdl_export_desc){.model = model}, gguf, NULL), TDL_OK);
     tdl_model_close(model);
     scene s = {open_model(gguf)}; // with rows to turn
     assert_true(fail_alloc_each(scenario, &s) > 20);

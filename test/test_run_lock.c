@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ static void test_two(void **state) {
     tdl_run_lock *a = NULL, *b = NULL;
     tdl_error err = {0};
     test_dir_make(parent);
-    test_path(dir, parent, "run"); // is made
+    test_path(dir, parent, "a/b//run/"); // is made, with what is above it
     assert_int_equal(tdl_run_lock_take(mem(), dir, &a, &err), TDL_OK);
     snprintf(process, sizeof process, "another run is in this directory (process %ld)", (long)getpid());
     assert_error(tdl_run_lock_take(mem(), dir, &b, &err), TDL_ERROR_ARGUMENT, &err, process);
@@ -79,6 +80,26 @@ static void test_bad(void **state) {
     test_dir_remove(dir);
 }
 
+// A directory that one may not write into, and one in which none may be made. As root the test becomes nobody for a while.
+static void test_no_permission(void **state) {
+    (void)state;
+    char dir[TEST_PATH_SIZE], path[TEST_PATH_SIZE];
+    tdl_run_lock *lock = NULL;
+    tdl_error err = {0};
+    test_dir_make(dir);
+    assert_int_equal(chmod(dir, 0555), 0);
+    uid_t user = geteuid();
+    if (user == 0) assert_int_equal(seteuid(65534), 0);
+    tdl_status there = tdl_run_lock_take(mem(), dir, &lock, &err);
+    tdl_error err_below = {0};
+    tdl_status below = tdl_run_lock_take(mem(), test_path(path, dir, "run/of"), &lock, &err_below);
+    if (user == 0) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(dir, 0755), 0);
+    assert_error(there, TDL_ERROR_IO, &err, "lock': cannot open: Permission denied");
+    assert_error(below, TDL_ERROR_IO, &err_below, "/run': cannot make the directory: Permission denied");
+    test_dir_remove(dir);
+}
+
 static tdl_status scenario(const tdl_allocator *m, void *arg) {
     tdl_run_lock *lock = NULL;
     tdl_status status = tdl_run_lock_take(m, arg, &lock, NULL);
@@ -96,6 +117,7 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_two), cmocka_unit_test(test_crash),
-                                       cmocka_unit_test(test_bad), cmocka_unit_test(test_memory)};
+                                       cmocka_unit_test(test_bad), cmocka_unit_test(test_no_permission),
+                                       cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,6 +167,8 @@ static void test_gguf_errors(void **state) {
     load_error((gguf_case){.model = "bert"}, TDL_ERROR_UNSUPPORTED, "tokenizer.ggml.model 'bert'");
     load_error((gguf_case){.model = "t5"}, TDL_ERROR_UNSUPPORTED, "'t5'");
     load_error((gguf_case){.key = "tokenizer.ggml.model", .key_type = TDL_GGUF_U32}, TDL_ERROR_FORMAT, "not a string");
+    load_error((gguf_case){.model = "gpt2", .key = "tokenizer.huggingface.json", .key_type = TDL_GGUF_STRING},
+               TDL_ERROR_FORMAT, "tokenizer.json");
     load_error((gguf_case){.model = "gpt2", .pre = "nobody"}, TDL_ERROR_UNSUPPORTED, "'nobody'");
     load_error((gguf_case){.model = "gpt2", .no_tokens = true}, TDL_ERROR_FORMAT, "tokenizer.ggml.tokens is missing");
     load_error((gguf_case){.model = "gpt2", .no_merges = true}, TDL_ERROR_FORMAT, "tokenizer.ggml.merges is missing");

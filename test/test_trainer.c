@@ -1,13 +1,17 @@
 // test_trainer.c - training runs through the public interface: the loss falls, runs repeat, resume, stop and fail as they should.
 //
 // The model is tiny and random; its text is made here from a few words, so that a few steps learn something.
+#include "backend/null/null_device.h"
+#include "support/fail_alloc.h"
 #include "support/test_files.h"
 
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -115,12 +119,25 @@ static outcome advance(tdl_trainer *trainer, int n_max) {
     return o;
 }
 
+// What returns PENDING is called until it returns something else.
+static tdl_status checkpoint(tdl_trainer *trainer, tdl_error *err) {
+    tdl_status status = TDL_PENDING;
+    while (status == TDL_PENDING) status = tdl_trainer_checkpoint(trainer, err);
+    return status;
+}
+
+static tdl_status save(tdl_trainer *trainer, const char *path, tdl_error *err) {
+    tdl_status status = TDL_PENDING;
+    while (status == TDL_PENDING) status = tdl_trainer_save(trainer, path, err);
+    return status;
+}
+
 static outcome run_whole(const tdl_trainer_desc *desc, const char *model) {
     tdl_error err = {0};
     tdl_trainer *trainer = create(desc);
     outcome o = advance(trainer, 64);
     if (o.status != TDL_DONE) fail_msg("%s", o.err.message);
-    if (model && tdl_trainer_save(trainer, model, &err) != TDL_OK) fail_msg("%s", err.message);
+    if (model && save(trainer, model, &err) != TDL_OK) fail_msg("%s", err.message);
     tdl_trainer_destroy(trainer);
     return o;
 }
@@ -209,7 +226,7 @@ static void test_resumes(void **state) {
         first.dropout = 0.1f, first.val_data = val, first.n_val_data = 1, first.n_val_every = 4;
         tdl_trainer *trainer = create(&first);
         outcome before = advance(trainer, stops[i]);
-        if (stops[i] == 7) assert_int_equal(tdl_trainer_checkpoint(trainer, NULL), TDL_OK);
+        if (stops[i] == 7) assert_int_equal(checkpoint(trainer, NULL), TDL_OK);
         tdl_trainer_destroy(trainer);
         first.resume = true;
         outcome after = run_whole(&first, test_path(resumed, f->dir, "resumed.gguf"));
@@ -333,6 +350,203 @@ static void test_webgpu(void **state) {
     assert_same_losses(&o[1], &o[2]);
 }
 
+// On a device that takes its time nothing waits: a checkpoint and a save are PENDING, keep everything else out, and write what
+// they write on a device that is done at once. So does the search for what diverged.
+static void test_pending(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    char run[TEST_PATH_SIZE] = "slow", files[2][TEST_PATH_SIZE], left[TEST_PATH_SIZE];
+    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_device_desc where = {.size = sizeof where, .name = "null"};
+    assert_int_equal(tdl_device_open(&where, &desc.device, &err), TDL_OK);
+    tdl_null_device *null = (tdl_null_device *)desc.device;
+    null->n_pending = 1;
+    tdl_trainer *trainer = create(&desc);
+    outcome o = advance(trainer, 2);
+    if (o.n_steps != 2) fail_msg("%s", o.err.message);
+    assert_int_equal(tdl_trainer_checkpoint(trainer, &err), TDL_PENDING);
+    assert_error(tdl_trainer_step(trainer, NULL, &err), TDL_ERROR_ARGUMENT, &err, "is under way");
+    test_path(files[0], f->dir, "slow.gguf");
+    assert_error(tdl_trainer_save(trainer, files[0], &err), TDL_ERROR_ARGUMENT, &err, "is under way");
+    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    int n_polls = 0;
+    for (tdl_status status = TDL_PENDING; status == TDL_PENDING; n_polls++) {
+        status = tdl_trainer_save(trainer, files[0], &err);
+        if (status < 0) fail_msg("%s", err.message);
+        if (n_polls == 3) assert_error(tdl_trainer_checkpoint(trainer, &err), TDL_ERROR_ARGUMENT, &err, "is under way");
+    }
+    assert_true(n_polls > 20); // a tensor and more at a time
+    // A file that cannot be made, and one that is given up, leave the trainer as it was, and no file.
+    assert_error(save(trainer, "/nowhere/a.gguf", &err), TDL_ERROR_IO, &err, "/nowhere/");
+    test_path(left, f->dir, "left.gguf");
+    tdl_train_step step = {.size = sizeof step};
+    assert_int_equal(tdl_trainer_step(trainer, &step, &err), TDL_PENDING);
+    assert_error(tdl_trainer_save(trainer, left, &err), TDL_ERROR_ARGUMENT, &err, "a step is under way");
+    assert_int_equal(advance(trainer, 1).n_steps, 1);
+    assert_int_equal(tdl_trainer_save(trainer, left, &err), TDL_PENDING);
+    tdl_trainer_destroy(trainer);
+    assert_false(test_file_exists(left));
+    assert_int_equal(null->report.n_violations, 0);
+
+    desc.resume = true; // two steps are done: written again, by the CPU
+    null->n_pending = 0;
+    trainer = create(&desc);
+    assert_int_equal(save(trainer, test_path(files[1], f->dir, "again.gguf"), &err), TDL_OK);
+    assert_same_files(files[0], files[1]);
+    tdl_trainer_destroy(trainer);
+
+    char bad[TEST_PATH_SIZE] = "slow-bad";
+    tdl_trainer_desc diverging = desc_of(f, bad);
+    diverging.device = desc.device, diverging.lr = 100, diverging.weight_decay = 100, diverging.n_warmup_steps = -1;
+    null->n_pending = 1;
+    trainer = create(&diverging);
+    o = advance(trainer, 12);
+    assert_error(o.status, TDL_ERROR_FORMAT, &o.err, " first made ");
+    tdl_trainer_destroy(trainer);
+    assert_int_equal(null->report.n_violations, 0);
+    tdl_device_close(desc.device);
+}
+
+// The drawn weights are let go once they are in the state, and a save holds one tensor: what a run allocates is what its plan says.
+static void test_memory_of_plan(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    static const char large[] =
+        "{\"model_type\": \"%s\", \"vocab_size\": 512, \"hidden_size\": 256, \"intermediate_size\": 768, "
+        "\"num_hidden_layers\": 6, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, "
+        "\"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-5, \"rope_theta\": 10000.0, "
+        "\"hidden_act\": \"silu\", \"tie_word_embeddings\": true}";
+    char text[sizeof large + 16], path[TEST_PATH_SIZE], model[TEST_PATH_SIZE], run[TEST_PATH_SIZE] = "memory";
+    snprintf(text, sizeof text, large, "llama");
+    test_file_write(test_path(path, f->dir, "large.json"), text, strlen(text));
+    fail_alloc fa;
+    fail_alloc_init(&fa);
+    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_device_desc cpu = {.size = sizeof cpu, .allocator = &fa.mem, .n_threads = 2};
+    assert_int_equal(tdl_device_open(&cpu, &desc.device, &err), TDL_OK);
+    desc.allocator = &fa.mem, desc.config_path = path, desc.n_steps = 1, desc.n_batch = 2;
+    tdl_trainer *trainer = create(&desc);
+    tdl_trainer_info info = {.size = sizeof info};
+    tdl_trainer_get_info(trainer, &info);
+    double plan = (double)(info.weights_size + info.gradients_size + info.moments_size + info.activations_size);
+    assert_int_equal(advance(trainer, 1).n_steps, 1);
+    assert_int_equal(save(trainer, test_path(model, f->dir, "memory.gguf"), &err), TDL_OK);
+    print_message("plan %.1f MB, allocated at most %.1f MB\n", plan / 1e6, (double)fa.size_peak / 1e6);
+    assert_true((double)fa.size_peak < 1.1 * plan);
+    tdl_trainer_destroy(trainer);
+    tdl_device_close(desc.device);
+    fail_alloc_check(&fa);
+}
+
+// An F32 safetensors model with one weight that is no number: a saved model, changed.
+static void write_nan_model(const fixture *f, const char *dir) {
+    char run[TEST_PATH_SIZE] = "to-break", file[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer *trainer = create(&desc);
+    if (save(trainer, dir, &err) != TDL_OK) fail_msg("%s", err.message);
+    tdl_trainer_destroy(trainer);
+    size_t size;
+    uint8_t *bytes = test_file_read(test_path(file, dir, "model.safetensors"), &size);
+    memcpy(bytes + size - sizeof(float), &(float){NAN}, sizeof(float)); // the last element of the last tensor
+    test_file_write(file, bytes, size);
+    free(bytes);
+}
+
+// What is wrong with data, weights and checkpoints is said, and what is odd but right works.
+static void test_bad_runs(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    tdl_trainer *trainer = NULL;
+    char run[TEST_PATH_SIZE] = "bad-runs", odd[TEST_PATH_SIZE], path[TEST_PATH_SIZE];
+    const tdl_trainer_desc good = desc_of(f, run);
+    tdl_trainer_desc desc = good;
+    const char *data[] = {test_path(odd, f->dir, "odd.txt")};
+    desc.data = data;
+    test_file_write(odd, "", 0);
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "odd.txt");
+    test_file_write(odd, " \n\t", 3);
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "odd.txt");
+    test_file_write(odd, "a", 1); // one token, and the end of the document
+    desc.n_steps = 2;
+    trainer = create(&desc);
+    outcome o = advance(trainer, 8);
+    assert_true(o.status == TDL_DONE && o.n_steps == 2 && isfinite(o.losses[1]));
+    tdl_trainer_destroy(trainer);
+    char *text = malloc(20000); // one document of some 300 times the context
+    for (int i = 0; i < 20000; i++) text[i] = i % 5 == 4 ? ' ' : (char)('a' + i % 7);
+    test_file_write(odd, text, 20000);
+    free(text);
+    char run2[TEST_PATH_SIZE] = "long-document";
+    tdl_trainer_desc longer = desc_of(f, run2);
+    longer.data = data, longer.n_steps = 3;
+    o = run_whole(&longer, NULL);
+    assert_true(o.n_steps == 3 && o.losses[2] < o.losses[0]);
+
+    desc = good;
+    desc.config_path = desc.tokenizer_path = NULL;
+    desc.model_path = test_path(path, f->dir, "nan");
+    write_nan_model(f, path);
+    desc.resume = true;
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "is nan, expected a finite number");
+
+    // A checkpoint of another model, and one of another version.
+    char config_text[sizeof config + 16], other[TEST_PATH_SIZE], last[TEST_PATH_SIZE], run3[TEST_PATH_SIZE] = "others";
+    tdl_trainer_desc first = desc_of(f, run3);
+    trainer = create(&first);
+    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    tdl_trainer_destroy(trainer);
+    snprintf(config_text, sizeof config_text, config, "llama");
+    memcpy(strstr(config_text, "\"intermediate_size\": 64"), "\"intermediate_size\": 96", 23);
+    test_file_write(test_path(other, f->dir, "other.json"), config_text, strlen(config_text));
+    first.resume = true;
+    desc = first;
+    desc.config_path = other;
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "ffn_");
+    snprintf(config_text, sizeof config_text, config, "qwen2");
+    test_file_write(other, config_text, strlen(config_text));
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_ARGUMENT, &err,
+                 "the checkpoint is of a llama model, this one is qwen2");
+    size_t size;
+    uint8_t *bytes = test_file_read(test_path(last, run3, "checkpoint.tdl"), &size);
+    bytes[8]++; // the version
+    test_file_write(last, bytes, size);
+    free(bytes);
+    assert_error(tdl_trainer_create(&first, &trainer, &err), TDL_ERROR_UNSUPPORTED, &err, "version");
+}
+
+// A disk that is full: the checkpoint fails, the one before stays, and the run goes on as if nothing had been asked for.
+static void test_disk_full(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    char run[TEST_PATH_SIZE] = "full", run2[TEST_PATH_SIZE] = "not-full", model[TEST_PATH_SIZE];
+    tdl_trainer_desc desc = desc_of(f, run), same = desc_of(f, run2);
+    outcome whole = run_whole(&same, NULL);
+    tdl_trainer *trainer = create(&desc);
+    assert_int_equal(advance(trainer, 2).n_steps, 2);
+    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 50000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    tdl_status status = checkpoint(trainer, &err), saved = save(trainer, test_path(model, f->dir, "full.gguf"), NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_error(status, TDL_ERROR_IO, &err, "cannot write");
+    assert_int_equal(saved, TDL_ERROR_IO);
+    assert_false(test_file_exists(model));
+    outcome rest = advance(trainer, 64);
+    assert_int_equal(rest.status, TDL_DONE);
+    assert_memory_equal(rest.losses, whole.losses + 2, 10 * sizeof *rest.losses);
+    tdl_trainer_destroy(trainer);
+    desc.resume = true; // the last step's checkpoint
+    trainer = create(&desc);
+    assert_int_equal(advance(trainer, 64).n_steps, 0);
+    tdl_trainer_destroy(trainer);
+}
+
 static void test_bad_settings(void **state) {
     fixture *f = *state;
     tdl_error err = {0};
@@ -363,7 +577,7 @@ static void test_bad_settings(void **state) {
     // Two runs in one directory; then a new one where another has been.
     tdl_trainer *other = create(&good);
     assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "another run");
-    assert_int_equal(tdl_trainer_checkpoint(other, &err), TDL_OK);
+    assert_int_equal(checkpoint(other, &err), TDL_OK);
     tdl_trainer_destroy(other);
     assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "holds another run");
     tdl_trainer_desc changed = good;
@@ -383,6 +597,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
         cmocka_unit_test_setup_teardown(test_diverges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_webgpu, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_of_plan, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_settings, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

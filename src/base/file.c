@@ -171,6 +171,27 @@ char *tdl_path_dir(const tdl_allocator *mem, const char *path) {
     return n ? tdl_strndup(mem, path, n) : tdl_strndup(mem, "/", 1);
 }
 
+tdl_status tdl_dir_make(const tdl_allocator *mem, const char *path, tdl_error *err) {
+    char *part = tdl_strndup(mem, path, strlen(path));
+    if (!part) return tdl_fail(err, TDL_ERROR_MEMORY, "file: no memory for a path");
+    tdl_status status = TDL_OK;
+    size_t size = 0;
+    do { // from the top: "a", "a/b", ...
+        size += strspn(path + size, "/");
+        size += strcspn(path + size, "/");
+        part[size] = '\0';
+        int code = mkdir(part, 0777) == 0 ? 0 : errno;
+        if (code && !tdl_path_is_dir(part)) { // mkdir fails as well where one may not write and need not
+            errno = code;
+            status = code == EEXIST ? tdl_fail(err, TDL_ERROR_IO, "file: '%s': is there, and is no directory", part)
+                                    : tdl_fail(err, TDL_ERROR_IO, "file: '%s': cannot make the directory: %m", part);
+        }
+        part[size] = path[size];
+    } while (status == TDL_OK && path[size]);
+    tdl_free(mem, part);
+    return status;
+}
+
 // ---- writer
 
 struct tdl_file_writer {

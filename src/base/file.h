@@ -27,6 +27,8 @@ typedef struct tdl_file_stat {
 tdl_status tdl_file_stat_get(const char *path, tdl_file_stat *out, tdl_error *err);
 
 bool tdl_path_is_dir(const char *path);
+// Makes the directory, and those above it that are not there. Errors: IO (names the one that cannot be made), MEMORY.
+tdl_status tdl_dir_make(const tdl_allocator *mem, const char *path, tdl_error *err);
 bool tdl_path_exists(const char *path);
 // "dir/name"; NULL where memory ran out. Freed with tdl_free.
 char *tdl_path_join(const tdl_allocator *mem, const char *dir, const char *name);

@@ -252,7 +252,8 @@ static int steps(tdl_trainer *trainer) {
         if (!cli_interrupted()) continue;
         cli_interrupt_clear();
         cli_progress_end();
-        if (tdl_trainer_checkpoint(trainer, &err)) return cli_fail(&err);
+        for (int32_t n = 0; (status = tdl_trainer_checkpoint(trainer, &err)) == TDL_PENDING; n++) cli_wait(n);
+        if (status) return cli_fail(&err);
         cli_note("stopped after step %d; go on with --resume\n", step.step);
         return CLI_INTERRUPTED;
     }
@@ -268,11 +269,12 @@ static int save(tdl_trainer *trainer, const train_args *args) {
     size_t size = strlen(args->out) + sizeof "/model.gguf";
     char *path = cli_realloc(NULL, size, 1);
     snprintf(path, size, "%s/model.gguf", args->out);
-    tdl_status status = tdl_trainer_save(trainer, path, &err);
+    tdl_status status;
+    for (int32_t n = 0; (status = tdl_trainer_save(trainer, path, &err)) == TDL_PENDING; n++) cli_wait(n);
     if (status == TDL_OK) cli_note("%s\n", path);
     if (status == TDL_OK && args->rank) {
         snprintf(path, size, "%s/adapter", args->out);
-        status = tdl_trainer_save_adapters(trainer, path, &err);
+        for (int32_t n = 0; (status = tdl_trainer_save_adapters(trainer, path, &err)) == TDL_PENDING; n++) cli_wait(n);
     }
     free(path);
     return status == TDL_OK ? CLI_OK : cli_fail(&err);

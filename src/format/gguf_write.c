@@ -1,7 +1,7 @@
 // gguf_write.c - the GGUF writer.
 //
 // Metadata and tensor infos are kept as the bytes they will be in the file, growing as they are added; only the
-// tensors' data is left to save, which writes: header, metadata, infos, padding, then each tensor and its padding. What
+// tensors' data comes later. The file is: header, metadata, infos, padding, then each tensor and its padding. What
 // the reader refuses (limits, names that are no text, a key twice) is refused here, so that every file written can be
 // read.
 #include "format/gguf_write.h"
@@ -19,12 +19,14 @@ enum { VERSION = 3 };
 
 struct tdl_gguf_writer {
     const tdl_allocator *mem;
-    tdl_arena texts;     // copies of keys and names
-    tdl_map keys, names; // what has been added
-    tdl_vec meta;        // bytes, as in the file
-    tdl_vec infos;       // bytes, as in the file
-    tdl_vec tensors;     // tdl_tensor
-    uint64_t data_size;  // of all tensors with their padding
+    tdl_arena texts;       // copies of keys and names
+    tdl_map keys, names;   // what has been added
+    tdl_vec meta;          // bytes, as in the file
+    tdl_vec infos;         // bytes, as in the file
+    tdl_vec tensors;       // tdl_tensor
+    uint64_t data_size;    // of all tensors with their padding
+    tdl_file_writer *file; // NULL: not open
+    size_t n_written;      // tensors in it
 };
 
 static tdl_status add_meta(tdl_gguf_writer *writer, tdl_text key, uint32_t type, uint32_t element,
@@ -42,9 +44,8 @@ static bool put_u64(tdl_vec *bytes, uint64_t value);
 static bool put_text(tdl_vec *bytes, tdl_text text);
 static bool put_info(tdl_vec *bytes, tdl_text name, const tdl_tensor *tensor, uint64_t offset);
 static tdl_status check_text(tdl_text text, size_t size_max, const char *what, tdl_error *err);
+static void close_file(tdl_gguf_writer *writer);
 static tdl_status write_head(const tdl_gguf_writer *writer, tdl_file_writer *file, tdl_error *err);
-static tdl_status write_tensor(const tdl_gguf_writer *writer, const tdl_tensor *tensor, tdl_file_writer *file,
-                               tdl_error *err);
 static tdl_status write_padding(tdl_file_writer *file, tdl_error *err);
 
 tdl_status tdl_gguf_writer_create(const tdl_allocator *mem, tdl_gguf_writer **out, tdl_error *err) {
@@ -63,6 +64,7 @@ tdl_status tdl_gguf_writer_create(const tdl_allocator *mem, tdl_gguf_writer **ou
 
 void tdl_gguf_writer_destroy(tdl_gguf_writer *writer) {
     if (!writer) return;
+    close_file(writer);
     tdl_vec_deinit(&writer->tensors);
     tdl_vec_deinit(&writer->infos);
     tdl_vec_deinit(&writer->meta);
@@ -73,17 +75,10 @@ void tdl_gguf_writer_destroy(tdl_gguf_writer *writer) {
 }
 
 tdl_status tdl_gguf_writer_save(tdl_gguf_writer *writer, const char *path, tdl_error *err) {
-    tdl_file_writer *file = NULL;
-    tdl_status status = tdl_file_writer_open(writer->mem, path, &file, err);
-    if (status) goto cleanup;
-    if ((status = write_head(writer, file, err))) goto cleanup;
-    for (size_t i = 0; i < writer->tensors.n; i++)
-        if ((status = write_tensor(writer, tdl_vec_at(&writer->tensors, const tdl_tensor, i), file, err))) goto cleanup;
-    status = tdl_file_writer_commit(file, err);
-    file = NULL;
-cleanup:
-    tdl_file_writer_abort(file);
-    return status;
+    tdl_status status = tdl_gguf_writer_open(writer, path, err);
+    for (size_t i = 0; i < writer->tensors.n && status == TDL_OK; i++)
+        status = tdl_gguf_writer_data(writer, tdl_vec_at(&writer->tensors, const tdl_tensor, i), err);
+    return status == TDL_OK ? tdl_gguf_writer_commit(writer, err) : status;
 }
 
 // ---- metadata
@@ -310,6 +305,54 @@ static tdl_status check_text(tdl_text text, size_t size_max, const char *what, t
 
 // ---- saving
 
+static void close_file(tdl_gguf_writer *writer) {
+    tdl_file_writer_abort(writer->file);
+    writer->file = NULL;
+}
+
+tdl_status tdl_gguf_writer_open(tdl_gguf_writer *writer, const char *path, tdl_error *err) {
+    close_file(writer);
+    writer->n_written = 0;
+    tdl_status status = tdl_file_writer_open(writer->mem, path, &writer->file, err);
+    if (status == TDL_OK) status = write_head(writer, writer->file, err);
+    if (status != TDL_OK) close_file(writer);
+    return status;
+}
+
+tdl_status tdl_gguf_writer_data(tdl_gguf_writer *writer, const tdl_tensor *tensor, tdl_error *err) {
+    size_t size = tdl_tensor_size(tensor), i = writer->n_written;
+    uint8_t *packed = NULL;
+    const tdl_tensor *added = i < writer->tensors.n ? tdl_vec_at(&writer->tensors, const tdl_tensor, i) : NULL;
+    if (!writer->file || !added || added->dtype != tensor->dtype || !tdl_tensor_same_shape(added, tensor)) {
+        close_file(writer);
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "gguf: tensor %zu of %zu: data of another type or shape", i,
+                        writer->tensors.n);
+    }
+    tdl_status status = TDL_OK;
+    if (!tdl_tensor_contiguous(tensor)) {
+        packed = tdl_alloc(writer->mem, size, 1);
+        if (packed) tdl_tensor_pack(tensor, packed);
+        else status = tdl_fail(err, TDL_ERROR_MEMORY, "gguf: no memory to pack a tensor of %zu bytes", size);
+    }
+    if (status == TDL_OK) status = tdl_file_writer_write(writer->file, packed ? packed : tensor->data, size, err);
+    if (status == TDL_OK) status = write_padding(writer->file, err);
+    tdl_free(writer->mem, packed);
+    writer->n_written++;
+    if (status != TDL_OK) close_file(writer);
+    return status;
+}
+
+tdl_status tdl_gguf_writer_commit(tdl_gguf_writer *writer, tdl_error *err) {
+    tdl_file_writer *file = writer->file;
+    if (!file || writer->n_written < writer->tensors.n) {
+        close_file(writer);
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "gguf: %zu of %zu tensors are written", writer->n_written,
+                        writer->tensors.n);
+    }
+    writer->file = NULL;
+    return tdl_file_writer_commit(file, err);
+}
+
 static tdl_status write_head(const tdl_gguf_writer *writer, tdl_file_writer *file, tdl_error *err) {
     uint64_t head[3];
     const uint32_t version = VERSION;
@@ -320,20 +363,6 @@ static tdl_status write_head(const tdl_gguf_writer *writer, tdl_file_writer *fil
     tdl_status status = tdl_file_writer_write(file, head, sizeof head, err);
     if (!status && writer->meta.n) status = tdl_file_writer_write(file, writer->meta.data, writer->meta.n, err);
     if (!status && writer->infos.n) status = tdl_file_writer_write(file, writer->infos.data, writer->infos.n, err);
-    return status ? status : write_padding(file, err);
-}
-
-static tdl_status write_tensor(const tdl_gguf_writer *writer, const tdl_tensor *tensor, tdl_file_writer *file,
-                               tdl_error *err) {
-    size_t size = tdl_tensor_size(tensor);
-    uint8_t *packed = NULL;
-    if (!tdl_tensor_contiguous(tensor)) {
-        packed = tdl_alloc(writer->mem, size, 1);
-        if (!packed) return tdl_fail(err, TDL_ERROR_MEMORY, "gguf: no memory to pack a tensor of %zu bytes", size);
-        tdl_tensor_pack(tensor, packed);
-    }
-    tdl_status status = tdl_file_writer_write(file, packed ? packed : tensor->data, size, err);
-    tdl_free(writer->mem, packed);
     return status ? status : write_padding(file, err);
 }
 

@@ -3,8 +3,10 @@
 //     tdl_gguf_writer *w = NULL;
 //     tdl_gguf_writer_create(mem, &w, err);
 //     tdl_gguf_writer_string(w, "general.architecture", "llama", err);
-//     tdl_gguf_writer_tensor(w, "token_embd.weight", &tensor, err);   // the data is read at save, not copied
-//     tdl_gguf_writer_save(w, "out.gguf", err);                       // temporary name, then rename
+//     tdl_gguf_writer_tensor(w, "token_embd.weight", &tensor, err);   // name, type and shape
+//     tdl_gguf_writer_open(w, "out.gguf", err);                       // under a temporary name
+//     tdl_gguf_writer_data(w, &tensor, err);                          // of each tensor, in the order they were added
+//     tdl_gguf_writer_commit(w, err);                                 // on the disk, under its name
 //     tdl_gguf_writer_destroy(w);
 #ifndef TDL_FORMAT_GGUF_WRITE_H
 #define TDL_FORMAT_GGUF_WRITE_H
@@ -24,10 +26,17 @@ tdl_status tdl_gguf_writer_string(tdl_gguf_writer *writer, const char *key, cons
 tdl_status tdl_gguf_writer_u32(tdl_gguf_writer *writer, const char *key, uint32_t value, tdl_error *err);
 tdl_status tdl_gguf_writer_f32(tdl_gguf_writer *writer, const char *key, float value, tdl_error *err);
 tdl_status tdl_gguf_writer_bool(tdl_gguf_writer *writer, const char *key, bool value, tdl_error *err);
-// name is copied, the tensor's data borrowed until save. Errors: ARGUMENT (the name, as for keys), UNSUPPORTED (a type
-// without a GGUF number), LIMIT, MEMORY.
+// name is copied; the tensor's data may be NULL, save reads it. Errors: ARGUMENT (the name, as for keys), UNSUPPORTED (a
+// type without a GGUF number), LIMIT, MEMORY.
 tdl_status tdl_gguf_writer_tensor(tdl_gguf_writer *writer, const char *name, const tdl_tensor *tensor, tdl_error *err);
-// The writer stays as it is: it can save again. Errors: IO, LIMIT, MEMORY.
+
+// Begins the file with all that was added. Errors: IO, LIMIT, MEMORY.
+tdl_status tdl_gguf_writer_open(tdl_gguf_writer *writer, const char *path, tdl_error *err);
+// The next tensor's data: of the type and shape that were added, of any strides; read here. Errors: ARGUMENT, IO, MEMORY.
+tdl_status tdl_gguf_writer_data(tdl_gguf_writer *writer, const tdl_tensor *tensor, tdl_error *err);
+// Errors: ARGUMENT (a tensor's data is missing), IO.
+tdl_status tdl_gguf_writer_commit(tdl_gguf_writer *writer, tdl_error *err);
+// The three in one, for tensors that were added with data, which must still be there. It can save again.
 tdl_status tdl_gguf_writer_save(tdl_gguf_writer *writer, const char *path, tdl_error *err);
 
 #endif

@@ -18,6 +18,14 @@ enum { HEADER_ALIGN = 8 };
 static const int32_t element_sizes[] = {4, 2, 1};
 enum { N_SIZES = sizeof element_sizes / sizeof *element_sizes };
 
+struct tdl_safetensors_writer {
+    const tdl_allocator *mem;
+    const tdl_weights_tensor *tensors; // [n]
+    size_t n;
+    tdl_file_writer *file;
+    size_t size, at; // of the tensor that comes next: its place in element_sizes, its number
+};
+
 static tdl_status check_tensors(const tdl_allocator *mem, const tdl_weights_tensor *tensors, size_t n, tdl_error *err);
 static tdl_status check_tensor(const tdl_weights_tensor *tensor, tdl_error *err);
 static tdl_status make_header(tdl_str *header, const tdl_weights_tensor *tensors, size_t n, tdl_error *err);
@@ -25,29 +33,73 @@ static void append_json_string(tdl_str *out, const char *text);
 static tdl_status write_tensor(const tdl_allocator *mem, tdl_file_writer *file, const tdl_tensor *tensor,
                                tdl_error *err);
 static bool has_size(const tdl_tensor *tensor, int32_t element_size);
+static void seek_next(tdl_safetensors_writer *writer);
 
-tdl_status tdl_safetensors_save(const tdl_allocator *mem, const char *path, const tdl_weights_tensor *tensors, size_t n,
-                                tdl_error *err) {
+tdl_status tdl_safetensors_writer_create(const tdl_allocator *mem, const char *path, const tdl_weights_tensor *tensors,
+                                         size_t n, tdl_safetensors_writer **out, tdl_error *err) {
     tdl_str header = tdl_str_make(mem);
-    tdl_file_writer *file = NULL;
+    tdl_safetensors_writer *w = tdl_alloc(mem, 1, sizeof *w);
+    if (!w) return tdl_fail(err, TDL_ERROR_MEMORY, "safetensors: no memory for a writer");
+    *w = (tdl_safetensors_writer){.mem = mem, .tensors = tensors, .n = n};
     tdl_status status = check_tensors(mem, tensors, n, err);
     if (status) goto cleanup;
     if ((status = make_header(&header, tensors, n, err))) goto cleanup;
-    if ((status = tdl_file_writer_open(mem, path, &file, err))) goto cleanup;
+    if ((status = tdl_file_writer_open(mem, path, &w->file, err))) goto cleanup;
     const uint64_t header_size = header.size;
-    if ((status = tdl_file_writer_write(file, &header_size, sizeof header_size, err))) goto cleanup;
-    if ((status = tdl_file_writer_write(file, header.ptr, header.size, err))) goto cleanup;
-    for (size_t k = 0; k < N_SIZES; k++) {
-        for (size_t i = 0; i < n; i++) {
-            const tdl_tensor *tensor = &tensors[i].tensor;
-            if (has_size(tensor, element_sizes[k]) && (status = write_tensor(mem, file, tensor, err))) goto cleanup;
-        }
-    }
-    status = tdl_file_writer_commit(file, err);
-    file = NULL;
+    if ((status = tdl_file_writer_write(w->file, &header_size, sizeof header_size, err))) goto cleanup;
+    if ((status = tdl_file_writer_write(w->file, header.ptr, header.size, err))) goto cleanup;
+    seek_next(w);
+    *out = w;
+    w = NULL;
 cleanup:
-    tdl_file_writer_abort(file);
+    tdl_safetensors_writer_destroy(w);
     tdl_str_deinit(&header);
+    return status;
+}
+
+void tdl_safetensors_writer_destroy(tdl_safetensors_writer *w) {
+    if (!w) return;
+    tdl_file_writer_abort(w->file);
+    tdl_free(w->mem, w);
+}
+
+// From tensor `at` on to the next of the present element size, or of the sizes after it.
+static void seek_next(tdl_safetensors_writer *w) {
+    for (; w->size < N_SIZES; w->size++, w->at = 0)
+        for (; w->at < w->n; w->at++)
+            if (has_size(&w->tensors[w->at].tensor, element_sizes[w->size])) return;
+}
+
+int64_t tdl_safetensors_writer_next(const tdl_safetensors_writer *w) { return w->size < N_SIZES ? (int64_t)w->at : -1; }
+
+tdl_status tdl_safetensors_writer_data(tdl_safetensors_writer *w, const tdl_tensor *tensor, tdl_error *err) {
+    int64_t next = tdl_safetensors_writer_next(w);
+    const tdl_tensor *named = next >= 0 ? &w->tensors[next].tensor : NULL;
+    if (!named || named->dtype != tensor->dtype || !tdl_tensor_same_shape(named, tensor))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "safetensors: tensor %lld of %zu: data of another type or shape",
+                        (long long)next, w->n);
+    tdl_status status = write_tensor(w->mem, w->file, tensor, err);
+    w->at++;
+    seek_next(w);
+    return status;
+}
+
+tdl_status tdl_safetensors_writer_commit(tdl_safetensors_writer *w, tdl_error *err) {
+    if (tdl_safetensors_writer_next(w) >= 0)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "safetensors: tensor %zu of %zu is not written", w->at, w->n);
+    tdl_file_writer *file = w->file;
+    w->file = NULL;
+    return tdl_file_writer_commit(file, err);
+}
+
+tdl_status tdl_safetensors_save(const tdl_allocator *mem, const char *path, const tdl_weights_tensor *tensors, size_t n,
+                                tdl_error *err) {
+    tdl_safetensors_writer *w = NULL;
+    tdl_status status = tdl_safetensors_writer_create(mem, path, tensors, n, &w, err);
+    for (int64_t i; status == TDL_OK && (i = tdl_safetensors_writer_next(w)) >= 0;)
+        status = tdl_safetensors_writer_data(w, &tensors[i].tensor, err);
+    if (status == TDL_OK) status = tdl_safetensors_writer_commit(w, err);
+    tdl_safetensors_writer_destroy(w);
     return status;
 }
 

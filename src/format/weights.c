@@ -73,6 +73,18 @@ void tdl_weights_release(const tdl_weights *weights, const tdl_tensor *tensor) {
     }
 }
 
+// A block of memory holds one tensor, or what is none (metadata): the one that begins where the tensor does is its own.
+void tdl_weights_drop(tdl_weights *weights, const tdl_tensor *tensor) {
+    tdl_weights_release(weights, tensor);
+    for (size_t i = 0; i < weights->memory.n; i++) {
+        void **block = tdl_vec_at(&weights->memory, void *, i);
+        if (*block != tensor->data) continue;
+        tdl_free(weights->mem, *block);
+        *block = NULL;
+        return;
+    }
+}
+
 uint64_t tdl_weights_size(const tdl_weights *weights) { return weights->size; }
 
 static bool has_suffix(const char *text, const char *suffix) {

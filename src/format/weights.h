@@ -74,6 +74,8 @@ tdl_text tdl_weights_tokenizer_json(const tdl_weights *weights);
 tdl_text tdl_weights_tokenizer_config(const tdl_weights *weights);
 // Lets go of a tensor's file pages: it has been copied elsewhere. A later read is still right.
 void tdl_weights_release(const tdl_weights *weights, const tdl_tensor *tensor);
+// The same, and frees the memory of a tensor that lies in no file: nobody may read it again.
+void tdl_weights_drop(tdl_weights *weights, const tdl_tensor *tensor);
 // Bytes of all tensors.
 uint64_t tdl_weights_size(const tdl_weights *weights);
 

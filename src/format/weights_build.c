@@ -86,6 +86,7 @@ tdl_status tdl_weights_add_tensor(tdl_weights *weights, tdl_text name, const tdl
     if ((uintptr_t)tensor->data % element_alignment(tensor->dtype) != 0) {
         if ((status = tdl_weights_hold_memory(weights, size, &entry.tensor.data, err))) return status;
         memcpy(entry.tensor.data, tensor->data, size);
+        tdl_weights_release(weights, tensor);
     }
     char *copy = tdl_arena_strndup(&weights->names, name.ptr, name.size);
     if (!copy || !tdl_map_put(&weights->index, tdl_text_of(copy, name.size), (int32_t)weights->tensors.n))

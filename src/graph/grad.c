@@ -18,11 +18,14 @@ typedef struct backward {
     int32_t *d;            // its gradient so far; -1: none
     int32_t *param;        // the state that its gradient is added to; -1: it is no parameter
     int32_t *again;        // the value computed again for it in the segment at hand; -1: itself
+    int32_t *first_view;   // the first view of it; -1: none
+    int32_t *next_view;    // of a view: the next one of the same value
     const tdl_plan_op *op; // at hand, as the forward pass has it
     char name[64];         // of what is appended
 } backward;
 
 static void find_needs(backward *b);
+static void list_views(backward *b);
 static void walk(backward *b, int32_t first, int32_t end);
 static void compute_again(backward *b, int32_t first, int32_t end);
 static void op_backward(backward *b, const tdl_plan_op *op);
@@ -45,12 +48,15 @@ void tdl_graph_grad(tdl_graph *g, const tdl_grad_desc *desc) {
     b.d = tdl_alloc(g->mem, n, sizeof *b.d);
     b.param = tdl_alloc(g->mem, n, sizeof *b.param);
     b.again = tdl_alloc(g->mem, n, sizeof *b.again);
-    if (!b.needs || !b.d || !b.param || !b.again) {
+    b.first_view = tdl_alloc(g->mem, n, sizeof *b.first_view);
+    b.next_view = tdl_alloc(g->mem, n, sizeof *b.next_view);
+    if (!b.needs || !b.d || !b.param || !b.again || !b.first_view || !b.next_view) {
         tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for the gradients of %zu values", n);
         goto cleanup;
     }
-    for (size_t i = 0; i < n; i++) b.d[i] = b.param[i] = b.again[i] = -1;
+    for (size_t i = 0; i < n; i++) b.d[i] = b.param[i] = b.again[i] = b.first_view[i] = -1;
     find_needs(&b);
+    list_views(&b);
     b.d[desc->value] = desc->gradient;
     int32_t end = desc->n_ops;
     for (int32_t s = desc->n_segments - 1; s >= 0 && !g->error.code; end = desc->segments[s--]) {
@@ -65,6 +71,8 @@ cleanup:
     tdl_free(g->mem, b.d);
     tdl_free(g->mem, b.param);
     tdl_free(g->mem, b.again);
+    tdl_free(g->mem, b.first_view);
+    tdl_free(g->mem, b.next_view);
 }
 
 // Marks what depends on a parameter. Views follow what they are views of, which has a smaller id.
@@ -80,6 +88,16 @@ static void find_needs(backward *b) {
         for (int32_t j = 0; j < op->n_out; j++) b->needs[tdl_graph_root(b->g, op->out[j])] |= needs;
     }
     for (int32_t i = 0; i < b->n_values; i++) b->needs[i] = b->needs[tdl_graph_root(b->g, i)];
+}
+
+// In the order of their ids: the last is put in front first.
+static void list_views(backward *b) {
+    for (int32_t i = b->n_values; i-- > 0;) {
+        int32_t base = tdl_graph_value(b->g, i)->base;
+        if (base < 0) continue;
+        b->next_view[i] = b->first_view[base];
+        b->first_view[base] = i;
+    }
 }
 
 static void walk(backward *b, int32_t first, int32_t end) {
@@ -129,9 +147,9 @@ static int32_t gather(backward *b, int32_t id) {
     const tdl_tensor whole = tdl_graph_value(g, id)->tensor;
     snprintf(b->name, sizeof b->name, "d.%s", tdl_graph_value(g, id)->name);
     int32_t parts = -1; // a gradient that views of some columns are copied into
-    for (int32_t i = id + 1; i < b->n_values && !g->error.code; i++) {
-        tdl_value view = *tdl_graph_value(g, i);
-        if (view.base != id || b->d[i] < 0) continue;
+    for (int32_t i = b->first_view[id]; i >= 0 && !g->error.code; i = b->next_view[i]) {
+        tdl_value view = *tdl_graph_value(g, i); // a copy: the list grows
+        if (b->d[i] < 0) continue;
         if (tdl_tensor_n_elements(&view.tensor) == tdl_tensor_n_elements(&whole)) {
             add_gradient(b, id, tdl_graph_view(g, b->name, b->d[i], 0, whole.n_dims - 1, &whole.shape[1]));
             continue;

@@ -216,8 +216,13 @@ static tdl_status read_windows(const source *s, tdl_config *c) {
         status = read_int(s, NULL, "max_window_layers", 0, INT32_MAX, &first, &found);
         if (status != TDL_OK) return status;
     }
+    tdl_meta pattern = lookup(s, "attention.sliding_window_pattern", NULL);
+    bool by_layer = pattern.type == TDL_META_ARRAY && pattern.element == TDL_META_BOOL;
+    if (pattern.type != TDL_META_NONE && !(by_layer && pattern.n == (size_t)c->n_layers))
+        return tdl_fail(s->err, TDL_ERROR_UNSUPPORTED,
+                        "config: attention.sliding_window_pattern: expected an array of %d booleans", c->n_layers);
     for (int32_t i = 0; i < c->n_layers; i++) {
-        bool windowed = i >= first;
+        bool windowed = by_layer ? ((const bool *)pattern.array)[i] : i >= first;
         if (types.type == TDL_META_ARRAY && types.element == TDL_META_STRING) {
             if (types.n != (size_t)c->n_layers)
                 return tdl_fail(s->err, TDL_ERROR_FORMAT, "config: layer_types has %zu entries for %d layers", types.n,

@@ -278,6 +278,13 @@ static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, const tdl
     return status;
 }
 
+void tdl_model_drop_weight(tdl_model *m, int32_t weight) {
+    tdl_param *param = &m->params.list[weight];
+    if (!param->owned) tdl_weights_drop(m->weights, &param->tensor);
+    tdl_free(m->params.mem, param->owned);
+    param->owned = param->tensor.data = NULL;
+}
+
 void tdl_model_release(const tdl_model *m) {
     int32_t table = tdl_param_index(TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER); // the only matrix with two readers
     const tdl_param *param = &m->params.list[table];

@@ -73,6 +73,9 @@ tdl_status tdl_model_train_tensor(const tdl_model *model, const tdl_model_train 
 
 // The buffer of a plan's weight, made where it is not there yet. Errors: MEMORY, DEVICE, DEVICE_LOST.
 tdl_status tdl_model_weight_buffer(tdl_model *model, const tdl_value *value, tdl_buffer **out, tdl_error *err);
+// Somebody has a copy of the weight, and neither a plan nor an export reads the model's own from now on: its memory and its
+// file's pages are let go, its shape stays.
+void tdl_model_drop_weight(tdl_model *model, int32_t weight);
 tdl_kv_desc tdl_model_kv_desc(const tdl_model *model, int32_t n_pages);
 // Graph and plan in one. Errors: MEMORY, LIMIT.
 tdl_status tdl_model_plan(const tdl_model *model, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err);

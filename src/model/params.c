@@ -139,6 +139,7 @@ static tdl_status own_tensor(const loader *l, tdl_param *param, tdl_dtype dtype)
     else tdl_tensor_to_f32(&from, param->owned);
     to.data = param->owned;
     param->tensor = to;
+    if (from.n_dims > 1) tdl_weights_release(l->weights, &from);
     return TDL_OK;
 }
 

@@ -18,10 +18,12 @@ typedef struct gguf_vocab {
     uint8_t *flags;
     char *pre;
     int32_t ends[2];
+    tdl_tokenizer **out;
 } gguf_vocab;
 
 static tdl_status load_gguf(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer **out, tdl_error *err);
 static tdl_status read_gguf(const tdl_weights *weights, gguf_vocab *v, tdl_error *err);
+static tdl_status create_whole(void *arg, const tdl_tokenizer_desc *desc, tdl_error *err);
 static tdl_status read_arrays(const tdl_weights *weights, gguf_vocab *v, tdl_error *err);
 static tdl_status read_token_ids(const tdl_weights *weights, gguf_vocab *v, tdl_error *err);
 static tdl_status read_options(const tdl_weights *weights, gguf_vocab *v, tdl_error *err);
@@ -90,12 +92,33 @@ static tdl_status load_gguf(const tdl_weights *weights, const tdl_allocator *mem
                         (int)(model.string.size < 80 ? model.string.size : 80), model.string.ptr);
     }
     tdl_status status = read_gguf(weights, &v, err);
-    if (status >= 0) status = tdl_tokenizer_create(&v.desc, out, err);
+    tdl_meta json = tdl_weights_meta(weights, "tokenizer.huggingface.json");
+    if (status >= 0 && json.type == TDL_META_STRING) {
+        tdl_tokenizer_json_desc desc = {.mem = mem, .json = json.string, .bos = -1, .eos = -1};
+        v.out = out;
+        status = tdl_tokenizer_json_describe(&desc, create_whole, &v, err);
+    } else if (status >= 0) {
+        status = tdl_tokenizer_create(&v.desc, out, err);
+    }
     tdl_free(mem, v.kinds);
     tdl_free(mem, v.scores);
     tdl_free(mem, v.flags);
     tdl_free(mem, v.pre);
     return status;
+}
+
+// The file has a whole tokenizer.json as well, where GGUF's own keys lose something: it says how text becomes ids, the keys which
+// ids have a meaning.
+static tdl_status create_whole(void *arg, const tdl_tokenizer_desc *desc, tdl_error *err) {
+    const gguf_vocab *v = arg;
+    tdl_tokenizer_desc whole = *desc;
+    if (desc->n_tokens > v->desc.n_tokens)
+        return tdl_fail(err, TDL_ERROR_FORMAT, "gguf: tokenizer.huggingface.json has %zu tokens, expected at most %zu",
+                        desc->n_tokens, v->desc.n_tokens);
+    whole.bos = v->desc.bos, whole.eos = v->desc.eos;
+    whole.add_bos = v->desc.add_bos, whole.add_eos = v->desc.add_eos;
+    whole.ends = v->desc.ends, whole.n_ends = v->desc.n_ends;
+    return tdl_tokenizer_create(&whole, v->out, err);
 }
 
 static tdl_status read_gguf(const tdl_weights *weights, gguf_vocab *v, tdl_error *err) {

@@ -1,4 +1,4 @@
-// export.c - collects a model's tensors under a file's names and in its layout, and writes them. See export.h.
+// export.c - lists a model's tensors under a file's names, and writes them one by one in its layout. See export.h.
 //
 // Inside, a matrix is [out, in] and RoPE pairs element i of a head with i + n/2, unless the model came from a GGUF file
 // whose family has neighbours paired. A tensor that lies otherwise in the file is copied, all others are borrowed.
@@ -8,47 +8,88 @@
 #include "format/safetensors_write.h"
 #include "train/export_impl.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
-typedef struct collection {
-    const tdl_export_desc *desc;
+// A tensor of the file to come.
+typedef struct entry {
+    int32_t param; // number among the model's
+    tdl_role role;
+} entry;
+
+struct tdl_export {
     const tdl_allocator *mem;
+    tdl_export_desc desc;
     tdl_naming naming;
-    tdl_vec tensors; // tdl_weights_tensor
+    char *dir; // NULL: a GGUF file
     tdl_arena names;
-    tdl_vec blocks; // void *: copies
-    tdl_error *err;
-} collection;
+    tdl_vec tensors; // tdl_weights_tensor: as they will be in the file, without data
+    tdl_vec entries; // entry, one a tensor
+    size_t n_written;
+    tdl_gguf_writer *gguf;
+    tdl_safetensors_writer *safetensors;
+};
 
-static tdl_status collect(collection *c, const tdl_export_desc *desc, tdl_naming naming, tdl_error *err);
-static void collection_deinit(collection *c);
-static tdl_status collect_param(collection *c, int32_t i);
-static tdl_status convert(collection *c, tdl_tensor *t);
+static tdl_status open_gguf(tdl_export *e, const char *path, tdl_error *err);
+static tdl_status open_dir(tdl_export *e, const char *path, tdl_error *err);
+static tdl_status list_tensors(tdl_export *e, tdl_error *err);
+static tdl_status list_param(tdl_export *e, int32_t i, tdl_error *err);
+static tdl_status make_divisors(const tdl_export *e, void **block, tdl_tensor *out, tdl_error *err);
+static tdl_status convert(const tdl_export *e, tdl_tensor *t, void **block, tdl_error *err);
+static tdl_status pair_rows(const tdl_export *e, tdl_role role, tdl_tensor *t, void **block, tdl_error *err);
+static bool is_turned(const tdl_export *e, const entry *entry, const tdl_tensor *t);
 static tdl_dtype written_dtype(const tdl_export_desc *desc, bool gguf, tdl_dtype dtype);
-static tdl_status pair_rows(collection *c, bool back, tdl_tensor *t);
-static tdl_status add_divisors(collection *c);
-static tdl_status add(collection *c, const char *name, const tdl_tensor *t);
-static void *new_block(collection *c, size_t size);
 static tdl_status write_texts(const tdl_export_desc *desc, const char *dir, tdl_error *err);
 static tdl_status write_config(const tdl_export_desc *desc, const char *dir, tdl_error *err);
 static tdl_status write_text(const tdl_allocator *mem, const char *dir, const char *name, tdl_text text,
                              tdl_error *err);
 
-tdl_status tdl_export_gguf(const tdl_export_desc *desc, const char *path, tdl_error *err) {
-    tdl_gguf_writer *writer = NULL;
-    collection c;
-    tdl_status status = collect(&c, desc, TDL_NAMING_GGUF, err);
-    if (status == TDL_OK) status = tdl_gguf_writer_create(c.mem, &writer, err);
-    if (status == TDL_OK) status = export_meta(desc, writer, err);
-    for (size_t i = 0; i < c.tensors.n && status == TDL_OK; i++) {
-        const tdl_weights_tensor *t = tdl_vec_at(&c.tensors, const tdl_weights_tensor, i);
-        status = tdl_gguf_writer_tensor(writer, t->name, &t->tensor, err);
+tdl_status tdl_export_open(const tdl_export_desc *desc, const char *path, tdl_export **out, tdl_error *err) {
+    const tdl_model *m = desc->model;
+    size_t size = strlen(path);
+    bool gguf = size > 5 && strcmp(path + size - 5, ".gguf") == 0;
+    if (desc->matrices != TDL_DTYPE_NONE && desc->matrices != TDL_DTYPE_F32 && desc->matrices != TDL_DTYPE_F16 &&
+        desc->matrices != TDL_DTYPE_BF16)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "export: matrices as %s, expected F32, F16 or BF16",
+                        tdl_dtype_get(desc->matrices)->name);
+    tdl_export *e = tdl_alloc(m->mem, 1, sizeof *e);
+    if (!e) return tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory");
+    *e = (tdl_export){.mem = m->mem, .desc = *desc, .naming = gguf ? TDL_NAMING_GGUF : m->arch->naming};
+    tdl_arena_init(&e->names, m->mem);
+    e->tensors = tdl_vec_make(m->mem, sizeof(tdl_weights_tensor));
+    e->entries = tdl_vec_make(m->mem, sizeof(entry));
+    tdl_status status = list_tensors(e, err);
+    if (status == TDL_OK) status = gguf ? open_gguf(e, path, err) : open_dir(e, path, err);
+    if (status == TDL_OK) *out = e;
+    else tdl_export_close(e);
+    return status;
+}
+
+void tdl_export_close(tdl_export *e) {
+    if (!e) return;
+    tdl_gguf_writer_destroy(e->gguf);
+    tdl_safetensors_writer_destroy(e->safetensors);
+    tdl_vec_deinit(&e->entries);
+    tdl_vec_deinit(&e->tensors);
+    tdl_arena_deinit(&e->names);
+    tdl_free(e->mem, e->dir);
+    tdl_free(e->mem, e);
+}
+
+tdl_status tdl_export_commit(tdl_export *e, tdl_error *err) {
+    if (e->gguf) return tdl_gguf_writer_commit(e->gguf, err);
+    tdl_status status = tdl_safetensors_writer_commit(e->safetensors, err);
+    return status == TDL_OK ? write_texts(&e->desc, e->dir, err) : status;
+}
+
+tdl_status tdl_export_save(const tdl_export_desc *desc, const char *path, tdl_error *err) {
+    tdl_export *e = NULL;
+    tdl_status status = tdl_export_open(desc, path, &e, err);
+    for (int32_t i; status == TDL_OK && (i = tdl_export_next(e)) >= 0;) {
+        bool given = desc->tensors && desc->tensors[i].dtype;
+        status = tdl_export_tensor(e, given ? &desc->tensors[i] : NULL, err);
     }
-    if (status == TDL_OK) status = tdl_gguf_writer_save(writer, path, err);
-    tdl_gguf_writer_destroy(writer);
-    collection_deinit(&c);
+    if (status == TDL_OK) status = tdl_export_commit(e, err);
+    tdl_export_close(e);
     return status;
 }
 
@@ -60,89 +101,62 @@ tdl_status tdl_export_check(const tdl_export_desc *desc, tdl_error *err) {
     return status;
 }
 
-tdl_status tdl_export_safetensors(const tdl_export_desc *desc, const char *dir, tdl_error *err) {
-    const tdl_model *m = desc->model;
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return tdl_fail(err, TDL_ERROR_IO, "export: '%.200s': cannot make the directory: %m", dir);
-    collection c;
-    char *path = tdl_path_join(m->mem, dir, "model.safetensors");
-    tdl_status status = collect(&c, desc, m->arch->naming, err);
-    if (status == TDL_OK && !path) status = tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for a path");
-    if (status == TDL_OK) status = tdl_safetensors_save(c.mem, path, c.tensors.data, c.tensors.n, err);
-    if (status == TDL_OK) status = write_texts(desc, dir, err);
-    tdl_free(m->mem, path);
-    collection_deinit(&c);
+static tdl_status open_gguf(tdl_export *e, const char *path, tdl_error *err) {
+    tdl_status status = tdl_gguf_writer_create(e->mem, &e->gguf, err);
+    if (status == TDL_OK) status = export_meta(&e->desc, e->gguf, err);
+    for (size_t i = 0; i < e->tensors.n && status == TDL_OK; i++) {
+        const tdl_weights_tensor *t = tdl_vec_at(&e->tensors, const tdl_weights_tensor, i);
+        status = tdl_gguf_writer_tensor(e->gguf, t->name, &t->tensor, err);
+    }
+    return status == TDL_OK ? tdl_gguf_writer_open(e->gguf, path, err) : status;
+}
+
+static tdl_status open_dir(tdl_export *e, const char *path, tdl_error *err) {
+    tdl_status status = tdl_dir_make(e->mem, path, err);
+    if (status != TDL_OK) return status;
+    e->dir = tdl_strndup(e->mem, path, strlen(path));
+    char *file = e->dir ? tdl_path_join(e->mem, path, "model.safetensors") : NULL;
+    if (!file) return tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for a path");
+    status = tdl_safetensors_writer_create(e->mem, file, e->tensors.data, e->tensors.n, &e->safetensors, err);
+    tdl_free(e->mem, file);
     return status;
 }
 
-// ---- tensors
+// ---- which tensors
 
-static tdl_status collect(collection *c, const tdl_export_desc *desc, tdl_naming naming, tdl_error *err) {
-    const tdl_model *m = desc->model;
-    *c = (collection){.desc = desc, .mem = m->mem, .naming = naming, .err = err};
-    c->tensors = tdl_vec_make(c->mem, sizeof(tdl_weights_tensor));
-    c->blocks = tdl_vec_make(c->mem, sizeof(void *));
-    tdl_arena_init(&c->names, c->mem);
-    if (desc->matrices != TDL_DTYPE_NONE && desc->matrices != TDL_DTYPE_F32 && desc->matrices != TDL_DTYPE_F16 &&
-        desc->matrices != TDL_DTYPE_BF16)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "export: matrices as %s, expected F32, F16 or BF16",
-                        tdl_dtype_get(desc->matrices)->name);
+static tdl_status list_tensors(tdl_export *e, tdl_error *err) {
     tdl_status status = TDL_OK;
-    for (int32_t i = 0; i < m->params.n && status == TDL_OK; i++) status = collect_param(c, i);
+    for (int32_t i = 0; i < e->desc.model->params.n && status == TDL_OK; i++) status = list_param(e, i, err);
     return status;
 }
 
-static void collection_deinit(collection *c) {
-    for (size_t i = 0; i < c->blocks.n; i++) tdl_free(c->mem, *tdl_vec_at(&c->blocks, void *, i));
-    tdl_vec_deinit(&c->blocks);
-    tdl_vec_deinit(&c->tensors);
-    tdl_arena_deinit(&c->names);
-}
-
-static tdl_status collect_param(collection *c, int32_t i) {
-    const tdl_model *m = c->desc->model;
+static tdl_status list_param(tdl_export *e, int32_t i, tdl_error *err) {
+    const tdl_model *m = e->desc.model;
     const tdl_param *param = &m->params.list[i];
-    tdl_role role = (tdl_role)(i % TDL_ROLE_COUNT);
+    entry one = {.param = i, .role = (tdl_role)(i % TDL_ROLE_COUNT)};
     int32_t layer = i / TDL_ROLE_COUNT - 1;
     char name[TDL_ROLE_NAME_SIZE], have[96], want[96];
-    if (role == TDL_ROLE_ROPE_DIVISORS && layer < 0 && c->naming == TDL_NAMING_GGUF && !param->name)
-        return add_divisors(c);
-    if (!param->name || !tdl_role_name(role, c->naming, layer, name)) return TDL_OK;
     tdl_tensor t = param->tensor;
-    if (c->desc->tensors && c->desc->tensors[i].dtype) t = c->desc->tensors[i];
-    if (!tdl_tensor_same_shape(&t, &param->tensor) || !tdl_tensor_contiguous(&t))
-        return tdl_fail(c->err, TDL_ERROR_ARGUMENT, "export: tensor '%s' is %s, expected %s, packed", param->name,
-                        tdl_tensor_describe(&t, have), tdl_tensor_describe(&param->tensor, want));
-    bool query_or_key =
-        role == TDL_ROLE_ATTN_Q || role == TDL_ROLE_ATTN_Q_B || role == TDL_ROLE_ATTN_K || role == TDL_ROLE_ATTN_K_B;
     tdl_status status = TDL_OK;
-    if (t.n_dims == 2) status = convert(c, &t);
-    bool gguf = c->naming == TDL_NAMING_GGUF, pairs = gguf && m->arch->gguf_rope_pairs;
-    if (status == TDL_OK && query_or_key && m->config.rope.pairs != pairs) status = pair_rows(c, !pairs, &t);
-    if (!gguf && m->arch->conv1d && layer >= 0 && t.n_dims == 2) t = tdl_tensor_transpose(&t, 0, 1);
-    return status == TDL_OK ? add(c, name, &t) : status;
-}
-
-// A float matrix as desc->matrices says; GGUF alone has block types.
-static tdl_status convert(collection *c, tdl_tensor *t) {
-    tdl_dtype to = written_dtype(c->desc, c->naming == TDL_NAMING_GGUF, t->dtype);
-    if (to == t->dtype) return TDL_OK;
-    tdl_tensor out;
-    int64_t rows = t->shape[0], cols = t->shape[1];
-    tdl_status status = tdl_tensor_make(to, t->n_dims, t->shape, NULL, &out, c->err);
-    if (status != TDL_OK) return status;
-    float *row = tdl_alloc(c->mem, (size_t)cols, sizeof *row);
-    out.data = row ? new_block(c, tdl_tensor_size(&out)) : NULL;
-    for (int64_t i = 0; i < rows && out.data; i++) {
-        tdl_dtype_get(t->dtype)->decode(t->data + i * t->strides[0], row, cols);
-        if (to == TDL_DTYPE_F32) memcpy(out.data + i * out.strides[0], row, (size_t)cols * sizeof *row);
-        else tdl_dtype_get(to)->encode(row, out.data + i * out.strides[0], cols);
-    }
-    tdl_free(c->mem, row);
-    if (!out.data)
-        return tdl_fail(c->err, TDL_ERROR_MEMORY, "export: no memory to convert %zu bytes", tdl_tensor_size(t));
-    *t = out;
-    return TDL_OK;
+    bool gguf = e->naming == TDL_NAMING_GGUF;
+    // Llama 3's way of stretching RoPE has no key in GGUF: what it divides each frequency by is a tensor there.
+    bool stretched = gguf && m->arch->position == TDL_POSITION_ROPE && m->config.rope.scaling == TDL_ROPE_LLAMA3;
+    if (!param->name && one.role == TDL_ROLE_ROPE_DIVISORS && layer < 0 && stretched)
+        status = tdl_tensor_make(TDL_DTYPE_F32, 1, (int64_t[]){m->config.rope.n_rot / 2}, NULL, &t, err);
+    else if (!param->name) return TDL_OK;
+    if (!tdl_role_name(one.role, e->naming, layer, name)) return TDL_OK;
+    if (e->desc.tensors && e->desc.tensors[i].dtype) t = e->desc.tensors[i];
+    if (param->name && (!tdl_tensor_same_shape(&t, &param->tensor) || !tdl_tensor_contiguous(&t)))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "export: tensor '%s' is %s, expected %s, packed", param->name,
+                        tdl_tensor_describe(&t, have), tdl_tensor_describe(&param->tensor, want));
+    if (t.n_dims == 2) status = tdl_tensor_make(written_dtype(&e->desc, gguf, t.dtype), 2, t.shape, NULL, &t, err);
+    if (is_turned(e, &one, &t)) t = tdl_tensor_transpose(&t, 0, 1);
+    t.data = NULL;
+    tdl_weights_tensor listed = {.name = tdl_arena_strndup(&e->names, name, strlen(name)), .tensor = t};
+    if (status == TDL_OK &&
+        !(listed.name && tdl_vec_push(&e->tensors, &listed, 1) && tdl_vec_push(&e->entries, &one, 1)))
+        status = tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for tensor '%s'", name);
+    return status;
 }
 
 static tdl_dtype written_dtype(const tdl_export_desc *desc, bool gguf, tdl_dtype dtype) {
@@ -151,12 +165,78 @@ static tdl_dtype written_dtype(const tdl_export_desc *desc, bool gguf, tdl_dtype
     return desc->matrices ? desc->matrices : block ? TDL_DTYPE_F32 : dtype;
 }
 
-static tdl_status pair_rows(collection *c, bool back, tdl_tensor *t) {
-    const tdl_config *config = &c->desc->model->config;
-    uint8_t *data = new_block(c, tdl_tensor_size(t));
-    if (!data) return tdl_fail(c->err, TDL_ERROR_MEMORY, "export: no memory to permute %zu bytes", tdl_tensor_size(t));
-    export_rope_rows(t, config->head_dim, config->rope.n_rot, back, data);
-    t->data = data;
+// GPT-2's Conv1D: a matrix that the Hugging Face file has transposed.
+static bool is_turned(const tdl_export *e, const entry *one, const tdl_tensor *t) {
+    return e->naming != TDL_NAMING_GGUF && e->desc.model->arch->conv1d && one->param >= TDL_ROLE_COUNT &&
+           t->n_dims == 2;
+}
+
+// ---- one tensor
+
+// The tensor that comes next, among e->tensors; n: none.
+static size_t place_of_next(const tdl_export *e) {
+    if (e->gguf) return e->n_written;
+    int64_t next = tdl_safetensors_writer_next(e->safetensors);
+    return next < 0 ? e->tensors.n : (size_t)next;
+}
+
+int32_t tdl_export_next(const tdl_export *e) {
+    size_t i = place_of_next(e);
+    return i < e->tensors.n ? tdl_vec_at(&e->entries, const entry, i)->param : -1;
+}
+
+tdl_status tdl_export_tensor(tdl_export *e, const tdl_tensor *tensor, tdl_error *err) {
+    const entry *one = tdl_vec_at(&e->entries, const entry, place_of_next(e));
+    const tdl_param *param = &e->desc.model->params.list[one->param];
+    tdl_tensor t = tensor ? *tensor : param->tensor;
+    void *blocks[2] = {NULL, NULL};
+    tdl_status status = TDL_OK;
+    if (!param->name) status = make_divisors(e, &blocks[0], &t, err);
+    else if (t.n_dims == 2) status = convert(e, &t, &blocks[0], err);
+    if (status == TDL_OK) status = pair_rows(e, one->role, &t, &blocks[1], err);
+    if (is_turned(e, one, &t)) t = tdl_tensor_transpose(&t, 0, 1);
+    if (status == TDL_OK)
+        status =
+            e->gguf ? tdl_gguf_writer_data(e->gguf, &t, err) : tdl_safetensors_writer_data(e->safetensors, &t, err);
+    if (!tensor && param->name && !param->owned) tdl_weights_release(e->desc.model->weights, &param->tensor);
+    tdl_free(e->mem, blocks[0]);
+    tdl_free(e->mem, blocks[1]);
+    e->n_written++;
+    return status;
+}
+
+// A float matrix as desc.matrices says; GGUF alone has block types.
+static tdl_status convert(const tdl_export *e, tdl_tensor *t, void **block, tdl_error *err) {
+    tdl_dtype to = written_dtype(&e->desc, e->naming == TDL_NAMING_GGUF, t->dtype);
+    if (to == t->dtype) return TDL_OK;
+    tdl_tensor out;
+    int64_t rows = t->shape[0], cols = t->shape[1];
+    tdl_status status = tdl_tensor_make(to, t->n_dims, t->shape, NULL, &out, err);
+    if (status != TDL_OK) return status;
+    float *row = tdl_alloc(e->mem, (size_t)cols, sizeof *row);
+    out.data = *block = row ? tdl_alloc(e->mem, tdl_tensor_size(&out), 1) : NULL;
+    for (int64_t i = 0; i < rows && out.data; i++) {
+        tdl_dtype_get(t->dtype)->decode(t->data + i * t->strides[0], row, cols);
+        if (to == TDL_DTYPE_F32) memcpy(out.data + i * out.strides[0], row, (size_t)cols * sizeof *row);
+        else tdl_dtype_get(to)->encode(row, out.data + i * out.strides[0], cols);
+    }
+    tdl_free(e->mem, row);
+    if (!out.data) return tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory to convert %zu bytes", tdl_tensor_size(t));
+    *t = out;
+    return TDL_OK;
+}
+
+// Query and key as the file's family pairs what RoPE turns.
+static tdl_status pair_rows(const tdl_export *e, tdl_role role, tdl_tensor *t, void **block, tdl_error *err) {
+    const tdl_model *m = e->desc.model;
+    bool query_or_key =
+        role == TDL_ROLE_ATTN_Q || role == TDL_ROLE_ATTN_Q_B || role == TDL_ROLE_ATTN_K || role == TDL_ROLE_ATTN_K_B;
+    bool pairs = e->naming == TDL_NAMING_GGUF && m->arch->gguf_rope_pairs;
+    if (!query_or_key || m->config.rope.pairs == pairs) return TDL_OK;
+    *block = tdl_alloc(e->mem, tdl_tensor_size(t), 1);
+    if (!*block) return tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory to permute %zu bytes", tdl_tensor_size(t));
+    export_rope_rows(t, m->config.head_dim, m->config.rope.n_rot, !pairs, *block);
+    t->data = *block;
     return TDL_OK;
 }
 
@@ -171,37 +251,19 @@ void export_rope_rows(const tdl_tensor *t, int32_t head_dim, int32_t n_rot, bool
     }
 }
 
-// Llama 3's way of stretching RoPE has no key in GGUF: what it divides each frequency by is a tensor there.
-static tdl_status add_divisors(collection *c) {
-    const tdl_rope_config *rope = &c->desc->model->config.rope;
-    if (c->desc->model->arch->position != TDL_POSITION_ROPE || rope->scaling != TDL_ROPE_LLAMA3) return TDL_OK;
+static tdl_status make_divisors(const tdl_export *e, void **block, tdl_tensor *out, tdl_error *err) {
+    const tdl_rope_config *rope = &e->desc.model->config.rope;
     int64_t n = rope->n_rot / 2;
     tdl_rope_config plain = *rope;
-    tdl_tensor t;
-    char name[TDL_ROLE_NAME_SIZE];
-    float scale, *divisors = new_block(c, 2 * (size_t)n * sizeof *divisors),
+    float scale, *divisors = tdl_alloc(e->mem, 2 * (size_t)n, sizeof *divisors),
                  *stretched = divisors ? divisors + n : NULL;
-    if (!divisors) return tdl_fail(c->err, TDL_ERROR_MEMORY, "export: no memory for RoPE divisors");
+    *block = divisors;
+    if (!divisors) return tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for RoPE divisors");
     plain.scaling = TDL_ROPE_PLAIN;
     tdl_rope_frequencies(&plain, NULL, divisors, &scale);
     tdl_rope_frequencies(rope, NULL, stretched, &scale);
     for (int64_t i = 0; i < n; i++) divisors[i] /= stretched[i];
-    tdl_status status = tdl_tensor_make(TDL_DTYPE_F32, 1, &n, divisors, &t, c->err);
-    tdl_role_name(TDL_ROLE_ROPE_DIVISORS, TDL_NAMING_GGUF, TDL_NO_LAYER, name);
-    return status == TDL_OK ? add(c, name, &t) : status;
-}
-
-static tdl_status add(collection *c, const char *name, const tdl_tensor *t) {
-    tdl_weights_tensor entry = {.name = tdl_arena_strndup(&c->names, name, strlen(name)), .tensor = *t};
-    if (entry.name && tdl_vec_push(&c->tensors, &entry, 1)) return TDL_OK;
-    return tdl_fail(c->err, TDL_ERROR_MEMORY, "export: no memory for tensor '%s'", name);
-}
-
-static void *new_block(collection *c, size_t size) {
-    void *block = tdl_alloc(c->mem, size, 1);
-    if (block && tdl_vec_push(&c->blocks, &block, 1)) return block;
-    tdl_free(c->mem, block);
-    return NULL;
+    return tdl_tensor_make(TDL_DTYPE_F32, 1, &n, divisors, out, err);
 }
 
 // ---- configuration and tokenizer of a directory

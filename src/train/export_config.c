@@ -43,6 +43,11 @@ static tdl_status check(const tdl_model *m, tdl_error *err) {
     if (m->arch->naming == TDL_NAMING_LLAMA && has(m, TDL_ROLE_ATTN_OUT_B, 0) != (bias && !usual))
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
                         "export: only some of attention's matrices have a bias, for which a config.json has no key");
+    for (int32_t i = 1; i < m->config.n_layers && m->arch->window == TDL_WINDOW_ALL; i++)
+        if (m->config.windows[i] != m->config.windows[0])
+            return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                            "export: only some layers have an attention window, for which a %s config.json has no key",
+                            m->arch->name);
     if (m->arch->position == TDL_POSITION_ROPE && m->config.rope.n_rot != m->config.head_dim)
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "export: %d of %d dimensions rotate, a config.json says all",
                         m->config.rope.n_rot, m->config.head_dim);
@@ -88,11 +93,21 @@ static bool put_rope(const tdl_rope_config *r, json_t *root) {
 }
 
 static bool put_window(const tdl_model *m, json_t *root) {
-    int32_t window = m->config.windows[0]; // GGUF has one for all layers
-    if (!window) return true;
-    if (!put_int(root, "sliding_window", window)) return false;
-    return m->arch->window != TDL_WINDOW_UPPER ||
-           (put_bool(root, "use_sliding_window", true) && put_int(root, "max_window_layers", 0));
+    json_t *types = json_array();
+    int32_t window = 0;
+    bool ok = types != NULL;
+    for (int32_t i = 0; i < m->config.n_layers && ok; i++) {
+        bool windowed = m->config.windows[i] > 0;
+        if (windowed) window = m->config.windows[i]; // GGUF has one size
+        ok = json_array_append_new(types, json_string(windowed ? "sliding_attention" : "full_attention")) == 0;
+    }
+    bool upper = m->arch->window == TDL_WINDOW_UPPER;
+    if (ok && window) ok = put_int(root, "sliding_window", window);
+    if (ok && window && upper)
+        ok = put_bool(root, "use_sliding_window", true) && put_int(root, "max_window_layers", 0) &&
+             json_object_set(root, "layer_types", types) == 0;
+    json_decref(types);
+    return ok;
 }
 
 static bool put_token_ids(const tdl_model *m, json_t *root) {

@@ -11,6 +11,7 @@
 static tdl_status copy_meta(const tdl_export_desc *desc, tdl_gguf_writer *writer, tdl_error *err);
 static tdl_status check_config(const tdl_model *m, tdl_error *err);
 static tdl_status put_numbers(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err);
+static tdl_status put_windows(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err);
 static tdl_status put_rope(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err);
 static tdl_status put_u32(const tdl_model *m, tdl_gguf_writer *writer, const char *key, int64_t value, tdl_error *err);
 static tdl_status put_f32(const tdl_model *m, tdl_gguf_writer *writer, const char *key, double value, tdl_error *err);
@@ -48,13 +49,13 @@ static tdl_status check_config(const tdl_model *m, tdl_error *err) {
     if (c->act != m->arch->act)
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
                         "export: GGUF has no key for an activation that is not %s's usual one", m->arch->name);
-    for (int32_t i = 1; i < c->n_layers; i++)
-        if (c->windows[i] != c->windows[0])
-            return tdl_fail(
-                err, TDL_ERROR_UNSUPPORTED,
-                "export: layer %d has an attention window of %d and layer 0 one of %d: GGUF has one key for "
-                "all layers",
-                i, c->windows[i], c->windows[0]);
+    for (int32_t i = 0, window = 0; i < c->n_layers; i++) {
+        if (window && c->windows[i] && c->windows[i] != window)
+            return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                            "export: layer %d has an attention window of %d, one before it %d: GGUF has one size", i,
+                            c->windows[i], window);
+        if (c->windows[i]) window = c->windows[i];
+    }
     if (m->arch->position == TDL_POSITION_ROPE && r->scaling == TDL_ROPE_YARN) {
         double usual = r->factor > 1 ? 0.1 * log(r->factor) + 1 : 1;
         if (!r->truncate || (r->attn_factor > 0 && fabs(r->attn_factor - usual) > 1e-6 * usual))
@@ -82,10 +83,34 @@ static tdl_status put_numbers(const tdl_model *m, tdl_gguf_writer *writer, tdl_e
     tdl_status status = TDL_OK;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == TDL_OK; i++)
         status = put_u32(m, writer, numbers[i].key, numbers[i].value, err);
-    if (status == TDL_OK && c->windows[0]) status = put_u32(m, writer, "attention.sliding_window", c->windows[0], err);
+    if (status == TDL_OK) status = put_windows(m, writer, err);
     const char *eps =
         m->arch->norm == TDL_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
     return status == TDL_OK ? put_f32(m, writer, eps, (double)c->norm_eps, err) : status;
+}
+
+// One size, and where not all layers have it, which do.
+static tdl_status put_windows(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err) {
+    const tdl_config *c = &m->config;
+    bool pattern[TDL_LAYERS_MAX];
+    int32_t window = 0, n_windowed = 0;
+    for (int32_t i = 0; i < c->n_layers; i++) {
+        pattern[i] = c->windows[i] > 0;
+        n_windowed += pattern[i];
+        if (pattern[i]) window = c->windows[i];
+    }
+    if (!n_windowed) return TDL_OK;
+    tdl_status status = put_u32(m, writer, "attention.sliding_window", window, err);
+    if (status != TDL_OK || n_windowed == c->n_layers) return status;
+    char key[128];
+    snprintf(key, sizeof key, "%s.attention.sliding_window_pattern", m->arch->name);
+    tdl_meta meta = {.type = TDL_META_ARRAY,
+                     .element = TDL_META_BOOL,
+                     .n = (size_t)c->n_layers,
+                     .array = pattern,
+                     .gguf_type = -1,
+                     .gguf_element = -1};
+    return tdl_gguf_writer_meta(writer, tdl_text_cstr(key), &meta, err);
 }
 
 // Llama 3's scaling is a tensor: export.c writes it.

@@ -4,6 +4,8 @@
 // the file, letter by letter. Ranked merges over characters with byte fallback are what a SentencePiece model becomes in a
 // tokenizer.json, and become one again: GGUF's kind "llama" merges by score, so each token's score is minus the rank of
 // the first merge that makes it.
+//
+// Where these keys lose something, the tokenizer.json goes along whole, under tokenizer.huggingface.json.
 #include "train/export_impl.h"
 
 #include "base/json.h"
@@ -31,6 +33,8 @@ static tdl_status put_merges(const export_tokens *e, const tdl_tokenizer_desc *d
 static tdl_status put_scores(const export_tokens *e, const tdl_tokenizer_desc *desc, tdl_error *err);
 static tdl_status put_ids(const export_tokens *e, const tdl_tokenizer_desc *desc, bool spm, tdl_error *err);
 static tdl_status put_chat_template(const export_tokens *e, tdl_error *err);
+static bool loses_something(const tdl_tokenizer_desc *desc);
+static tdl_status put_json(const export_tokens *e, tdl_error *err);
 static const char *pretokenizer_name(const tdl_tokenizer_desc *desc);
 static bool spm_space_prefix(const tdl_tokenizer_desc *desc, bool *prefix);
 static bool is_byte_token(tdl_text text);
@@ -54,7 +58,26 @@ static tdl_status use_desc(void *arg, const tdl_tokenizer_desc *desc, tdl_error 
     if (status == TDL_OK) status = put_tokens(e, desc, spm, err);
     if (status == TDL_OK) status = put_ids(e, desc, spm, err);
     if (status == TDL_OK) status = put_chat_template(e, err);
+    if (status == TDL_OK && loses_something(desc)) status = put_json(e, err);
     return status;
+}
+
+// What tokenizer.ggml.* have no key for: NFC, Metaspace's rules about the first space, white space round added tokens.
+static bool loses_something(const tdl_tokenizer_desc *desc) {
+    for (size_t i = 0; i < desc->n_normalizers; i++)
+        if (desc->normalizers[i].kind == TDL_NORMALIZER_NFC) return true;
+    for (size_t i = 0; i < desc->n_pretokenizers; i++)
+        if (desc->pretokenizers[i].kind == TDL_PRETOKENIZER_PREFIX) return true;
+    for (size_t i = 0; i < desc->n_tokens && desc->flags; i++)
+        if (desc->flags[i] & (TDL_TOKEN_LSTRIP | TDL_TOKEN_RSTRIP | TDL_TOKEN_SINGLE_WORD)) return true;
+    return false;
+}
+
+// The whole of it, for which GGUF has a key that readers who do not know it pass over.
+static tdl_status put_json(const export_tokens *e, tdl_error *err) {
+    tdl_meta json = {
+        .type = TDL_META_STRING, .string = tdl_weights_tokenizer_json(e->weights), .gguf_type = TDL_GGUF_STRING};
+    return tdl_gguf_writer_meta(e->writer, tdl_text_cstr("tokenizer.huggingface.json"), &json, err);
 }
 
 // ---- the two kinds

@@ -6,11 +6,9 @@
 #include "format/safetensors_write.h"
 #include "train/export_impl.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PREFIX "base_model.model."
 enum { RANK_MAX = 1 << 16, KEY_SIZE = TDL_ROLE_NAME_SIZE + 48 };
@@ -230,8 +228,7 @@ tdl_status tdl_lora_save(const tdl_model *model, const tdl_lora *lora, const cha
     tdl_status status = path ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "adapter: no memory for a path");
     if (status == TDL_OK && !lora->n) status = tdl_fail(err, TDL_ERROR_ARGUMENT, "adapter: no pairs to write");
     for (size_t i = 0; i < lora->n && status == TDL_OK; i++) status = save_pair(&s, lora, &lora->pairs[i], err);
-    if (status == TDL_OK && mkdir(dir, 0777) != 0 && errno != EEXIST)
-        status = tdl_fail(err, TDL_ERROR_IO, "adapter: '%.200s': cannot make the directory: %m", dir);
+    if (status == TDL_OK) status = tdl_dir_make(lora->mem, dir, err);
     if (status == TDL_OK) status = tdl_safetensors_save(lora->mem, path, s.tensors.data, s.tensors.n, err);
     if (status == TDL_OK) status = write_config(model, lora, base, dir, err);
     for (size_t i = 0; i < s.blocks.n; i++) tdl_free(lora->mem, *tdl_vec_at(&s.blocks, void *, i));

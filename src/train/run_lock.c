@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct tdl_run_lock {
@@ -26,12 +25,10 @@ static void remove_leftovers(const char *dir);
 static bool is_leftover(const char *name);
 
 tdl_status tdl_run_lock_take(const tdl_allocator *mem, const char *dir, tdl_run_lock **out, tdl_error *err) {
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return tdl_fail(err, TDL_ERROR_IO, "run: '%s': cannot make the directory: %m", dir);
-    if (!tdl_path_is_dir(dir)) return tdl_fail(err, TDL_ERROR_IO, "run: '%s': is there, and is no directory", dir);
+    tdl_status status = tdl_dir_make(mem, dir, err);
+    if (status != TDL_OK) return status;
     tdl_run_lock *lock = tdl_alloc(mem, 1, sizeof *lock);
     char *path = tdl_path_join(mem, dir, "lock");
-    tdl_status status = TDL_OK;
     int fd = -1;
     if (!lock || !path) {
         status = tdl_fail(err, TDL_ERROR_MEMORY, "run: no memory for a lock");

@@ -1,7 +1,7 @@
 // run_lock.h - a run's directory belongs to one run at a time.
 //
 //     tdl_run_lock *lock = NULL;
-//     status = tdl_run_lock_take(mem, "run", &lock, err);    // makes the directory where it is not there
+//     status = tdl_run_lock_take(mem, "run", &lock, err);    // makes the directory, and those above it, where they are not there
 //     ...
 //     tdl_run_lock_give(lock);
 //

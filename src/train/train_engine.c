@@ -29,7 +29,12 @@ struct tdl_train_engine {
     tdl_buffer **states; // [tdl_train_n_states]
     runner runners[WORK_COUNT];
     tdl_exec *working; // NULL: nothing is under way
-    float *losses;     // [n_tokens]
+    struct {
+        runner runner;   // keeps every value; plan NULL: no diagnosis is under way
+        int32_t op, out; // of the plan: whose value is looked at
+        float *values;   // being read; NULL: none yet
+    } diagnosis;
+    float *losses; // [n_tokens]
     float stats[4];
 };
 
@@ -38,6 +43,7 @@ static tdl_status create_states(tdl_train_engine *e, uint64_t seed, tdl_error *e
 static tdl_status make_runner(tdl_train_engine *e, work kind, bool keep_values, runner *out, tdl_error *err);
 static tdl_status begin(tdl_train_engine *e, work kind, const tdl_step *step, tdl_error *err);
 static tdl_step step_of(const tdl_micro_batch *batch, const tdl_hypers *hypers);
+static void end_diagnosis(tdl_train_engine *e);
 
 tdl_status tdl_train_engine_create(const tdl_train_engine_desc *desc, tdl_train_engine **out, tdl_error *err) {
     tdl_model *model = desc->model;
@@ -80,6 +86,7 @@ void tdl_train_engine_destroy(tdl_train_engine *e) {
     }
     for (int32_t i = 0; i < tdl_train_n_states(e->n_params) && e->states; i++)
         e->model->device->backend->buffer_destroy(e->states[i]);
+    end_diagnosis(e);
     tdl_free(e->mem, e->states);
     tdl_free(e->mem, e->losses);
     tdl_free(e->mem, e->params);
@@ -215,29 +222,38 @@ static tdl_status first_values(const tdl_train_engine *e, const tdl_trained *p, 
     return TDL_OK;
 }
 
+static tdl_status create_state(tdl_train_engine *e, int32_t number, tdl_error *err) {
+    tdl_tensor t;
+    tdl_status status = tdl_train_state_tensor(&e->plan_desc, number, &t, err);
+    if (status != TDL_OK) return status;
+    tdl_device *device = e->model->device;
+    return device->backend->buffer_create(device, tdl_tensor_size(&t), &e->states[number], err);
+}
+
+// A parameter's own state with its first values, for which the model's copy is given up.
+static tdl_status create_weight(tdl_train_engine *e, int32_t param, uint64_t seed, tdl_error *err) {
+    const tdl_trained *p = &e->params[param];
+    size_t size = tdl_tensor_size(&p->tensor);
+    tdl_status status = create_state(e, (int32_t)TDL_TRAIN_WEIGHT * e->n_params + param, err);
+    if (status != TDL_OK) return status;
+    float *values = tdl_alloc(e->mem, size, 1);
+    if (!values) return tdl_fail(err, TDL_ERROR_MEMORY, "train: '%s': no memory for %zu bytes", p->name, size);
+    status = first_values(e, p, seed, values, err);
+    if (status == TDL_OK) status = tdl_train_engine_write(e, TDL_TRAIN_WEIGHT, param, 0, values, size, err);
+    tdl_free(e->mem, values);
+    if (status == TDL_OK && p->weight < e->model->params.n) tdl_model_drop_weight(e->model, p->weight);
+    return status;
+}
+
+// Weights first, so that the model's are gone before there are gradients and moments.
 static tdl_status create_states(tdl_train_engine *e, uint64_t seed, tdl_error *err) {
-    const tdl_backend *backend = e->model->device->backend;
     int32_t n_states = tdl_train_n_states(e->n_params);
     tdl_status status = TDL_OK;
     e->states = tdl_alloc(e->mem, (size_t)n_states, sizeof(tdl_buffer *));
     if (!e->states) return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %d buffers", n_states);
-    for (int32_t i = 0; i < n_states && status == TDL_OK; i++) {
-        tdl_tensor t;
-        status = tdl_train_state_tensor(&e->plan_desc, i, &t, err);
-        if (status == TDL_OK)
-            status = backend->buffer_create(e->model->device, tdl_tensor_size(&t), &e->states[i], err);
-    }
-    for (int32_t i = 0; i < e->n_params && status == TDL_OK; i++) {
-        const tdl_trained *p = &e->params[i];
-        size_t size = tdl_tensor_size(&p->tensor);
-        float *values = tdl_alloc(e->mem, size, 1);
-        if (!values) return tdl_fail(err, TDL_ERROR_MEMORY, "train: '%s': no memory for %zu bytes", p->name, size);
-        status = first_values(e, p, seed, values, err);
-        if (status == TDL_OK) status = tdl_train_engine_write(e, TDL_TRAIN_WEIGHT, i, 0, values, size, err);
-        tdl_free(e->mem, values);
-        const tdl_param *from = p->weight < e->model->params.n ? &e->model->params.list[p->weight] : NULL;
-        if (from && !from->owned) tdl_weights_release(e->model->weights, &from->tensor);
-    }
+    for (int32_t i = 0; i < e->n_params && status == TDL_OK; i++) status = create_weight(e, i, seed, err);
+    for (int32_t i = 0; i < n_states && status == TDL_OK; i++)
+        if (!e->states[i]) status = create_state(e, i, err);
     return status;
 }
 
@@ -354,60 +370,67 @@ float tdl_train_engine_grad_norm(const tdl_train_engine *e, bool *finite) {
 
 // ---- what went wrong -------------------------------------------------------------------------------------------------
 
-static tdl_status wait(tdl_train_engine *e, tdl_exec *exec, tdl_error *err) {
-    tdl_status status = TDL_PENDING;
-    while (status == TDL_PENDING)
-        status = exec ? tdl_exec_poll(exec, err) : e->model->device->backend->poll(e->model->device, NULL, err);
-    return status;
-}
-
 static int64_t first_not_finite(const float *values, int64_t n) {
     for (int64_t i = 0; i < n; i++)
         if (!isfinite(values[i])) return i;
     return -1;
 }
 
-// The first output of the op that holds a value that is not finite: its number; -1: none.
-static tdl_status find_in_op(tdl_train_engine *e, const runner *r, const tdl_plan_op *op, int32_t *found, double *value,
-                             tdl_error *err) {
-    tdl_status status = TDL_OK;
-    for (int32_t i = 0; i < op->n_out && *found < 0 && status == TDL_OK; i++) {
-        const tdl_value *v = &r->plan->values[op->out[i]];
-        size_t size = tdl_tensor_size(&v->tensor);
-        if (v->tensor.dtype != TDL_DTYPE_F32 || !tdl_tensor_contiguous(&v->tensor))
-            continue; // a part: seen as a whole later
-        float *values = tdl_alloc(e->mem, size, 1);
-        if (!values) return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory to look at '%s'", v->name);
-        status = tdl_exec_read(r->exec, op->out[i], 0, size, values, err);
-        if (status == TDL_OK) status = wait(e, r->exec, err);
-        int64_t at = status == TDL_OK ? first_not_finite(values, (int64_t)(size / sizeof *values)) : -1;
-        if (at >= 0) *found = i, *value = (double)values[at];
-        tdl_free(e->mem, values);
-    }
-    return status;
+static void end_diagnosis(tdl_train_engine *e) {
+    tdl_exec_destroy(e->diagnosis.runner.exec);
+    tdl_plan_destroy(e->diagnosis.runner.plan);
+    tdl_free(e->mem, e->diagnosis.values);
+    memset(&e->diagnosis, 0, sizeof e->diagnosis);
 }
 
 tdl_status tdl_train_engine_diagnose(tdl_train_engine *e, const tdl_micro_batch *batch, const tdl_hypers *hypers,
-                                     char *text, size_t text_size, tdl_error *err) {
-    runner r = {0};
-    text[0] = '\0';
-    tdl_status status = make_runner(e, WORK_GRADIENTS, true, &r, err);
+                                     tdl_error *err) {
+    end_diagnosis(e);
+    tdl_status status = make_runner(e, WORK_GRADIENTS, true, &e->diagnosis.runner, err);
     tdl_step step = step_of(batch, hypers);
-    if (status == TDL_OK) status = tdl_exec_step(r.exec, &step, err);
-    if (status == TDL_OK) status = wait(e, r.exec, err);
-    for (int32_t i = 0; status == TDL_OK && i < r.plan->n_ops; i++) {
-        const tdl_plan_op *op = &r.plan->ops[i];
-        int32_t found = -1;
-        double value = 0;
-        status = find_in_op(e, &r, op, &found, &value, err);
-        if (found < 0) continue;
-        snprintf(text, text_size, "op %d, %s, first made %s in '%s'", i, tdl_op_get(op->op)->name,
-                 isnan(value) ? "NaN" : "an infinite value", r.plan->values[op->out[found]].name);
-        break;
-    }
-    tdl_exec_destroy(r.exec);
-    tdl_plan_destroy(r.plan);
+    if (status == TDL_OK) status = tdl_exec_step(e->diagnosis.runner.exec, &step, err);
+    if (status == TDL_OK) e->working = e->diagnosis.runner.exec;
+    else end_diagnosis(e);
     return status;
+}
+
+// Begins to read the next value that can be looked at, from op and out on. DONE: there is none.
+static tdl_status read_value(tdl_train_engine *e, tdl_error *err) {
+    const tdl_plan *plan = e->diagnosis.runner.plan;
+    for (; e->diagnosis.op < plan->n_ops; e->diagnosis.op++, e->diagnosis.out = 0)
+        for (const tdl_plan_op *op = &plan->ops[e->diagnosis.op]; e->diagnosis.out < op->n_out; e->diagnosis.out++) {
+            int32_t id = op->out[e->diagnosis.out];
+            const tdl_value *v = &plan->values[id];
+            size_t size = tdl_tensor_size(&v->tensor);
+            if (v->tensor.dtype != TDL_DTYPE_F32 || !tdl_tensor_contiguous(&v->tensor))
+                continue; // a part: seen as a whole later
+            e->diagnosis.values = tdl_alloc(e->mem, size, 1);
+            if (!e->diagnosis.values)
+                return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory to look at '%s'", v->name);
+            e->working = e->diagnosis.runner.exec;
+            return tdl_exec_read(e->diagnosis.runner.exec, id, 0, size, e->diagnosis.values, err);
+        }
+    return TDL_DONE;
+}
+
+tdl_status tdl_train_engine_diagnosis(tdl_train_engine *e, char *text, size_t text_size, tdl_error *err) {
+    const tdl_plan *plan = e->diagnosis.runner.plan;
+    text[0] = '\0';
+    if (e->diagnosis.values) {
+        const tdl_plan_op *op = &plan->ops[e->diagnosis.op];
+        const tdl_value *v = &plan->values[op->out[e->diagnosis.out++]];
+        int64_t at = first_not_finite(e->diagnosis.values, tdl_tensor_n_elements(&v->tensor));
+        if (at >= 0)
+            snprintf(text, text_size, "op %d, %s, first made %s in '%s'", e->diagnosis.op, tdl_op_get(op->op)->name,
+                     isnan(e->diagnosis.values[at]) ? "NaN" : "an infinite value", v->name);
+        tdl_free(e->mem, e->diagnosis.values);
+        e->diagnosis.values = NULL;
+    }
+    tdl_status status = text[0] ? TDL_DONE : read_value(e, err);
+    if (status == TDL_OK) return TDL_PENDING;
+    e->working = NULL; // before its exec goes
+    end_diagnosis(e);
+    return status == TDL_DONE ? TDL_OK : status;
 }
 
 // ---- what it is ------------------------------------------------------------------------------------------------------
@@ -415,6 +438,8 @@ tdl_status tdl_train_engine_diagnose(tdl_train_engine *e, const tdl_micro_batch 
 int32_t tdl_train_engine_n_params(const tdl_train_engine *e) { return e->n_params; }
 
 const tdl_trained *tdl_train_engine_param(const tdl_train_engine *e, int32_t i) { return &e->params[i]; }
+
+int32_t tdl_train_engine_find(const tdl_train_engine *e, int32_t weight) { return e->param_of[weight]; }
 
 const tdl_model_train *tdl_train_engine_train(const tdl_train_engine *e) { return &e->train; }
 

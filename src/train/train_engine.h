@@ -56,14 +56,18 @@ tdl_status tdl_train_engine_poll(tdl_train_engine *engine, tdl_error *err);
 const float *tdl_train_engine_losses(const tdl_train_engine *engine);
 float tdl_train_engine_grad_norm(const tdl_train_engine *engine, bool *finite);
 
-// After losses or gradients that are not finite: runs the micro-batch again with every intermediate kept, and describes the first
-// op that made such a value. Blocks until the device is done. text [text_size] becomes "" where nothing was found.
+// After losses or gradients that are not finite: begins to run the micro-batch again with every intermediate kept. Then, each time
+// that poll has said OK, diagnosis looks at one more value: PENDING, or OK with a description of the first op that made a
+// value that is not finite: text [text_size], "" where nothing was found.
 tdl_status tdl_train_engine_diagnose(tdl_train_engine *engine, const tdl_micro_batch *batch, const tdl_hypers *hypers,
-                                     char *text, size_t text_size, tdl_error *err);
+                                     tdl_error *err);
+tdl_status tdl_train_engine_diagnosis(tdl_train_engine *engine, char *text, size_t text_size, tdl_error *err);
 
 // The parameters that are trained.
 int32_t tdl_train_engine_n_params(const tdl_train_engine *engine);
 const tdl_trained *tdl_train_engine_param(const tdl_train_engine *engine, int32_t i);
+// Which of them is the model's weight of this number, or an adapter (see tdl_model_train); -1: none.
+int32_t tdl_train_engine_find(const tdl_train_engine *engine, int32_t weight);
 // The number of elements of all of them.
 int64_t tdl_train_engine_n_elements(const tdl_train_engine *engine);
 const tdl_model_train *tdl_train_engine_train(const tdl_train_engine *engine);

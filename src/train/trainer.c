@@ -4,7 +4,6 @@
 #include "base/checked.h"
 #include "base/hash.h"
 #include "base/thread.h"
-#include "train/export.h"
 #include "train/fresh.h"
 
 #include <math.h>
@@ -19,6 +18,8 @@ static tdl_status after_gradients(tdl_trainer *t, tdl_error *err);
 static tdl_status after_update(tdl_trainer *t, tdl_error *err);
 static tdl_status after_validation(tdl_trainer *t, tdl_error *err);
 static tdl_status after_checkpoint(tdl_trainer *t, tdl_error *err);
+static tdl_status after_diagnosis(tdl_trainer *t, tdl_error *err);
+static tdl_status after_clearing(tdl_trainer *t, tdl_error *err);
 static tdl_status end_step(tdl_trainer *t, tdl_error *err);
 
 tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err) {
@@ -56,6 +57,7 @@ void tdl_trainer_destroy(tdl_trainer *t) {
     tdl_train_engine_destroy(t->engine);
     tdl_checkpoint_writer_destroy(t->writer);
     tdl_free(t->mem, t->staging);
+    tdl_trainer_end_save(t);
     tdl_data_reader_destroy(t->val_reader);
     tdl_data_reader_destroy(t->reader);
     tdl_dataset_close(t->val_data);
@@ -167,6 +169,8 @@ tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err)
     if (out && out->size != sizeof *out)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: step size is %zu, expected %zu", out->size, sizeof *out);
     if (t->phase == TDL_PHASE_END) return TDL_DONE;
+    if (t->phase > TDL_PHASE_END)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a checkpoint or a save that was asked for is under way");
     if (t->phase == TDL_PHASE_NEXT) {
         tdl_status begun = begin_step(t, err);
         return begun == TDL_OK ? TDL_PENDING : begun;
@@ -177,8 +181,9 @@ tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err)
         case TDL_PHASE_UPDATE: status = after_update(t, err); break;
         case TDL_PHASE_VALIDATE: status = after_validation(t, err); break;
         case TDL_PHASE_CHECKPOINT: status = after_checkpoint(t, err); break;
-        case TDL_PHASE_NEXT:
-        case TDL_PHASE_END: break;
+        case TDL_PHASE_DIAGNOSE: status = after_diagnosis(t, err); break;
+        case TDL_PHASE_CLEAR: status = after_clearing(t, err); break;
+        default: break; // those that do not get here
         }
     if (status < 0) t->phase = TDL_PHASE_NEXT; // the step is over, whatever became of it
     if (status == TDL_OK && out) *out = t->result;
@@ -237,17 +242,26 @@ static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
     return status;
 }
 
-// Says where a value that is not finite came from.
+// A value that is not finite: finds out where it came from, then the step fails.
 static tdl_status diverged(tdl_trainer *t, const char *what, tdl_error *err) {
-    char where[200];
     tdl_micro_batch micro = micro_batch(t);
-    tdl_status status = tdl_train_engine_diagnose(t->engine, &micro, &t->hypers, where, sizeof where, err);
-    if (status == TDL_OK)
-        status = tdl_train_engine_update(t->engine, &t->hypers, err); // changes nothing, clears gradients
-    if (status == TDL_OK) status = tdl_trainer_wait(t, err);
+    t->phase = TDL_PHASE_DIAGNOSE;
+    t->diverged = what;
+    tdl_status status = tdl_train_engine_diagnose(t->engine, &micro, &t->hypers, err);
+    return status == TDL_OK ? TDL_PENDING : status;
+}
+
+static tdl_status after_diagnosis(tdl_trainer *t, tdl_error *err) {
+    tdl_status status = tdl_train_engine_diagnosis(t->engine, t->where, sizeof t->where, err);
     if (status != TDL_OK) return status;
-    return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: step %d: %s is not finite%s%s", t->result.step, what,
-                    where[0] ? ": " : "", where);
+    t->phase = TDL_PHASE_CLEAR;
+    status = tdl_train_engine_update(t->engine, &t->hypers, err); // changes nothing, clears gradients
+    return status == TDL_OK ? TDL_PENDING : status;
+}
+
+static tdl_status after_clearing(tdl_trainer *t, tdl_error *err) {
+    return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: step %d: %s is not finite%s%s", t->result.step, t->diverged,
+                    t->where[0] ? ": " : "", t->where);
 }
 
 // Adds the losses of the batch that was under way; false where one is not finite.
@@ -353,14 +367,19 @@ static tdl_status end_step(tdl_trainer *t, tdl_error *err) {
                            err);
 }
 
-tdl_status tdl_trainer_check_idle(const tdl_trainer *t, tdl_error *err) {
-    bool idle = t->phase == TDL_PHASE_NEXT || t->phase == TDL_PHASE_END;
-    return idle ? TDL_OK : tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a step is under way");
+tdl_status tdl_trainer_enter(tdl_trainer *t, tdl_train_phase phase, bool *begins, tdl_error *err) {
+    *begins = t->phase != phase;
+    if (!*begins) return tdl_train_engine_poll(t->engine, err);
+    if (t->phase != TDL_PHASE_NEXT && t->phase != TDL_PHASE_END)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: %s is under way",
+                        t->phase > TDL_PHASE_END ? "a checkpoint or a save" : "a step");
+    t->before = t->phase;
+    t->phase = phase;
+    return TDL_OK;
 }
 
-tdl_status tdl_trainer_wait(tdl_trainer *t, tdl_error *err) {
-    tdl_status status;
-    while ((status = tdl_train_engine_poll(t->engine, err)) == TDL_PENDING) continue;
+tdl_status tdl_trainer_leave(tdl_trainer *t, tdl_status status) {
+    if (status != TDL_PENDING) t->phase = t->before;
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/data_reader.h"
 #include "train/dataset.h"
+#include "train/export.h"
 #include "train/run_lock.h"
 #include "train/run_log.h"
 #include "train/schedule.h"
@@ -20,7 +21,13 @@ typedef enum tdl_train_phase {
     TDL_PHASE_UPDATE,     // the optimizer is under way
     TDL_PHASE_VALIDATE,   // a micro-batch of validation data is under way
     TDL_PHASE_CHECKPOINT, // a state is on its way into a checkpoint
+    TDL_PHASE_DIAGNOSE,   // after a value that is not finite: where it came from
+    TDL_PHASE_CLEAR,      // then an update that changes nothing and clears the gradients
     TDL_PHASE_END,        // nothing is left to do
+    // Asked for between steps: a checkpoint; a parameter on its way into an exported model, or into a file of adapters.
+    TDL_PHASE_ASKED_CHECKPOINT,
+    TDL_PHASE_SAVE,
+    TDL_PHASE_SAVE_ADAPTERS,
 } tdl_train_phase;
 
 // What a checkpoint holds of the run beside tensors.
@@ -49,11 +56,11 @@ struct tdl_trainer {
     tdl_schedule_desc schedule;
     tdl_train_counts counts;
 
-    tdl_train_phase phase;
-    tdl_hypers hypers;    // of the step at hand
-    tdl_data_batch batch; // under way
-    int32_t n_micro;      // micro-batches of the step, or of the evaluation, that are done
-    int64_t n_counted;    // targets of the step, or of the evaluation so far
+    tdl_train_phase phase, before; // before: what was asked for
+    tdl_hypers hypers;             // of the step at hand
+    tdl_data_batch batch;          // under way
+    int32_t n_micro;               // micro-batches of the step, or of the evaluation, that are done
+    int64_t n_counted;             // targets of the step, or of the evaluation so far
     double loss_sum;
     tdl_train_step result;
     uint64_t begun_ns; // of the step at hand
@@ -62,6 +69,12 @@ struct tdl_trainer {
     tdl_checkpoint_writer *writer; // of the one under way; the best's has weights alone
     int32_t n_written, n_to_write; // states of it
     uint8_t *staging;              // the state that is being read
+
+    tdl_export *export;   // under way
+    tdl_tensor *tensors;  // [model's params.n] the shapes of what it is given
+    float **values;       // [n_params] read from the device; NULL: not yet
+    const char *diverged; // what is not finite: "the loss"
+    char where[200];      // it came from
 };
 
 // The desc with every default set and checked. n_ctx: of the model, 0: not known. Errors: ARGUMENT.
@@ -74,9 +87,12 @@ tdl_status tdl_trainer_checkpoint_advance(tdl_trainer *trainer, tdl_error *err);
 bool tdl_trainer_checkpoint_exists(const tdl_trainer *trainer);
 tdl_status tdl_trainer_restore(tdl_trainer *trainer, tdl_error *err);
 tdl_status tdl_trainer_restore_best(tdl_trainer *trainer, tdl_error *err);
-// What may only be asked for between steps. Errors: ARGUMENT (a step is under way).
-tdl_status tdl_trainer_check_idle(const tdl_trainer *trainer, tdl_error *err);
-// Waits until what is under way on the device has ended.
-tdl_status tdl_trainer_wait(tdl_trainer *trainer, tdl_error *err);
+// For what is asked for between steps: enters the phase, or polls where it is the present one, which *begins tells. What
+// comes of it goes through leave, which returns to the phase before, unless it is PENDING.
+// Errors: ARGUMENT (a step, or something else that was asked for, is under way), DEVICE.
+tdl_status tdl_trainer_enter(tdl_trainer *trainer, tdl_train_phase phase, bool *begins, tdl_error *err);
+tdl_status tdl_trainer_leave(tdl_trainer *trainer, tdl_status status);
+// trainer_save.c: lets go of what a save under way has, if there is one.
+void tdl_trainer_end_save(tdl_trainer *trainer);
 
 #endif

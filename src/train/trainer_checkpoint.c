@@ -194,13 +194,14 @@ tdl_status tdl_trainer_restore_best(tdl_trainer *t, tdl_error *err) {
 }
 
 tdl_status tdl_trainer_checkpoint(tdl_trainer *t, tdl_error *err) {
-    tdl_status status = tdl_trainer_check_idle(t, err);
-    if (status != TDL_OK) return status;
-    status = tdl_trainer_checkpoint_begin(t, false, err);
-    if (status == TDL_OK) status = TDL_PENDING;
-    while (status == TDL_PENDING) {
-        status = tdl_trainer_wait(t, err);
-        if (status == TDL_OK) status = tdl_trainer_checkpoint_advance(t, err);
+    bool begins;
+    tdl_status status = tdl_trainer_enter(t, TDL_PHASE_ASKED_CHECKPOINT, &begins, err);
+    if (begins && status != TDL_OK) return status;
+    if (status == TDL_OK && begins) {
+        status = tdl_trainer_checkpoint_begin(t, false, err);
+        if (status == TDL_OK) status = TDL_PENDING;
+    } else if (status == TDL_OK) {
+        status = tdl_trainer_checkpoint_advance(t, err);
     }
-    return status;
+    return tdl_trainer_leave(t, status);
 }

@@ -1,106 +1,153 @@
-// trainer_save.c - the trained model as a file. Adapters are merged: w + scale b a.
-#include "train/export.h"
+// trainer_save.c - the trained model as a file, tensor by tensor: read from the device, then written. Adapters are merged: w + scale b a.
+//
+// Each is called until it no longer returns PENDING: the first call begins, each later one takes what has arrived and asks
+// for more. One tensor is in memory at a time; of adapters, which are small, all.
 #include "train/lora_file.h"
 #include "train/trainer.h"
 
 #include <string.h>
 
-static tdl_status read_weights(tdl_trainer *t, float **values, tdl_error *err);
-static tdl_status merge(const tdl_trainer *t, float *const *values, tdl_tensor *tensors, float **merged,
-                        tdl_error *err);
+static tdl_status begin_save(tdl_trainer *t, const char *path, tdl_error *err);
+static tdl_status describe_tensors(tdl_trainer *t, tdl_error *err);
+static tdl_status go_on(tdl_trainer *t, tdl_error *err);
+static tdl_status write_next(tdl_trainer *t, tdl_error *err);
+static tdl_status read_param(tdl_trainer *t, int32_t param, tdl_error *err);
+static tdl_status write_adapters(tdl_trainer *t, const char *dir, tdl_error *err);
 
 tdl_status tdl_trainer_save(tdl_trainer *t, const char *path, tdl_error *err) {
-    tdl_status status = tdl_trainer_check_idle(t, err);
-    if (status != TDL_OK) return status;
-    int32_t n = tdl_train_engine_n_params(t->engine), n_model = t->model->params.n;
-    float **values = tdl_alloc(t->mem, (size_t)n, sizeof *values);       // of the trained parameters
-    float **merged = tdl_alloc(t->mem, (size_t)n_model, sizeof *merged); // of matrices with adapters
-    tdl_tensor *tensors = tdl_alloc(t->mem, (size_t)n_model, sizeof *tensors);
-    if (!values || !merged || !tensors) status = tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
-    if (status == TDL_OK) status = read_weights(t, values, err);
-    for (int32_t i = 0; i < n && status == TDL_OK; i++) {
-        const tdl_trained *p = tdl_train_engine_param(t->engine, i);
-        if (p->weight >= n_model) continue;
-        tensors[p->weight] = p->tensor;
-        tensors[p->weight].data = (uint8_t *)values[i];
-    }
-    if (status == TDL_OK && t->desc.lora_rank) status = merge(t, values, tensors, merged, err);
-    if (status == TDL_OK) {
-        bool plain =
-            t->model->dtype == TDL_DTYPE_F32 || t->model->dtype == TDL_DTYPE_F16 || t->model->dtype == TDL_DTYPE_BF16;
-        tdl_export_desc desc = {
-            .model = t->model, .tensors = tensors, .matrices = plain ? t->model->dtype : TDL_DTYPE_F16};
-        size_t size = strlen(path);
-        bool gguf = size > 5 && strcmp(path + size - 5, ".gguf") == 0;
-        status = gguf ? tdl_export_gguf(&desc, path, err) : tdl_export_safetensors(&desc, path, err);
-    }
-    for (int32_t i = 0; i < n && values; i++) tdl_free(t->mem, values[i]);
-    for (int32_t i = 0; i < n_model && merged; i++) tdl_free(t->mem, merged[i]);
-    tdl_free(t->mem, values);
-    tdl_free(t->mem, merged);
-    tdl_free(t->mem, tensors);
-    return status;
-}
-
-// values[i] [elements]: what parameter i is now.
-static tdl_status read_weights(tdl_trainer *t, float **values, tdl_error *err) {
-    tdl_status status = TDL_OK;
-    for (int32_t i = 0; i < tdl_train_engine_n_params(t->engine) && status == TDL_OK; i++) {
-        const tdl_trained *p = tdl_train_engine_param(t->engine, i);
-        size_t size = tdl_tensor_size(&p->tensor);
-        values[i] = tdl_alloc(t->mem, size, 1);
-        if (!values[i]) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: '%s': no memory for %zu bytes", p->name, size);
-        status = tdl_train_engine_read(t->engine, TDL_TRAIN_WEIGHT, i, 0, values[i], size, err);
-        if (status == TDL_OK) status = tdl_trainer_wait(t, err);
-    }
-    return status;
-}
-
-// Pair i of the adapters, over the values just read.
-static tdl_lora_pair pair_at(const tdl_trainer *t, float *const *values, int32_t matrix, int32_t i) {
-    tdl_lora_pair pair = {.param = matrix, .scale = tdl_train_engine_train(t->engine)->scale};
-    pair.a = tdl_train_engine_param(t->engine, 2 * i)->tensor;
-    pair.b = tdl_train_engine_param(t->engine, 2 * i + 1)->tensor;
-    pair.a.data = (uint8_t *)values[2 * i];
-    pair.b.data = (uint8_t *)values[2 * i + 1];
-    return pair;
-}
-
-static tdl_status merge(const tdl_trainer *t, float *const *values, tdl_tensor *tensors, float **merged,
-                        tdl_error *err) {
-    const tdl_model_train *train = tdl_train_engine_train(t->engine);
-    const tdl_params *params = &t->model->params;
-    for (int32_t i = 0, n_pairs = 0; i < params->n; i++) {
-        if (train->adapter[i] < 0) continue;
-        const tdl_tensor *from = &params->list[i].tensor; // [N, K]
-        tdl_status status = tdl_tensor_make(TDL_DTYPE_F32, 2, from->shape, NULL, &tensors[i], err);
-        if (status != TDL_OK) return status;
-        merged[i] = tdl_alloc(t->mem, tdl_tensor_size(&tensors[i]), 1);
-        if (!merged[i])
-            return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: '%s': no memory to merge", params->list[i].name);
-        tdl_lora_pair pair = pair_at(t, values, i, n_pairs++); // numbered in the parameters' order
-        tdl_lora_merge(&pair, from, merged[i]);
-        tensors[i].data = (uint8_t *)merged[i];
-    }
-    return TDL_OK;
+    bool begins;
+    tdl_status status = tdl_trainer_enter(t, TDL_PHASE_SAVE, &begins, err);
+    if (begins && status != TDL_OK) return status;
+    if (status == TDL_OK) status = begins ? begin_save(t, path, err) : write_next(t, err);
+    if (status == TDL_OK) status = go_on(t, err);
+    if (status != TDL_PENDING) tdl_trainer_end_save(t);
+    return tdl_trainer_leave(t, status);
 }
 
 tdl_status tdl_trainer_save_adapters(tdl_trainer *t, const char *dir, tdl_error *err) {
+    bool begins;
     if (!t->desc.lora_rank) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: there are no adapters");
-    tdl_status status = tdl_trainer_check_idle(t, err);
-    if (status != TDL_OK) return status;
+    tdl_status status = tdl_trainer_enter(t, TDL_PHASE_SAVE_ADAPTERS, &begins, err);
+    if (begins && status != TDL_OK) return status;
+    int32_t n = tdl_train_engine_n_params(t->engine), n_read = 0;
+    if (begins) t->values = tdl_alloc(t->mem, (size_t)n, sizeof *t->values);
+    if (!t->values) status = tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
+    while (status == TDL_OK && n_read < n && t->values[n_read]) n_read++;
+    if (status == TDL_OK) status = n_read < n ? read_param(t, n_read, err) : write_adapters(t, dir, err);
+    if (status != TDL_PENDING) tdl_trainer_end_save(t);
+    return tdl_trainer_leave(t, status);
+}
+
+void tdl_trainer_end_save(tdl_trainer *t) {
+    for (int32_t i = 0; t->values && i < tdl_train_engine_n_params(t->engine); i++) tdl_free(t->mem, t->values[i]);
+    tdl_free(t->mem, t->values);
+    tdl_free(t->mem, t->tensors);
+    tdl_export_close(t->export);
+    t->values = NULL;
+    t->tensors = NULL;
+    t->export = NULL;
+}
+
+static tdl_status begin_save(tdl_trainer *t, const char *path, tdl_error *err) {
+    t->values = tdl_alloc(t->mem, (size_t)tdl_train_engine_n_params(t->engine), sizeof *t->values);
+    t->tensors = tdl_alloc(t->mem, (size_t)t->model->params.n, sizeof *t->tensors);
+    if (!t->values || !t->tensors) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
+    tdl_status status = describe_tensors(t, err);
+    tdl_dtype dtype = t->model->dtype;
+    bool plain = dtype == TDL_DTYPE_F32 || dtype == TDL_DTYPE_F16 || dtype == TDL_DTYPE_BF16;
+    tdl_export_desc desc = {.model = t->model, .tensors = t->tensors, .matrices = plain ? dtype : TDL_DTYPE_F16};
+    return status == TDL_OK ? tdl_export_open(&desc, path, &t->export, err) : status;
+}
+
+// The parameters of the model that the file does not get as they were opened: trained ones and those with adapters.
+static tdl_status describe_tensors(tdl_trainer *t, tdl_error *err) {
     const tdl_model_train *train = tdl_train_engine_train(t->engine);
-    int32_t n = tdl_train_engine_n_params(t->engine);
+    tdl_status status = TDL_OK;
+    for (int32_t i = 0; i < t->model->params.n && status == TDL_OK; i++) {
+        const tdl_tensor *own = &t->model->params.list[i].tensor;
+        bool changes = tdl_train_engine_find(t->engine, i) >= 0 || (train->adapter && train->adapter[i] >= 0);
+        if (changes) status = tdl_tensor_make(TDL_DTYPE_F32, own->n_dims, own->shape, NULL, &t->tensors[i], err);
+    }
+    return status;
+}
+
+// The trained parameters that the model's tensor i is made of: *first to *first + *n - 1.
+static void sources_of(const tdl_trainer *t, int32_t i, int32_t *first, int32_t *n) {
+    const tdl_model_train *train = tdl_train_engine_train(t->engine);
+    bool adapted = train->adapter && train->adapter[i] >= 0;
+    *first = tdl_train_engine_find(t->engine, adapted ? t->model->params.n + 2 * train->adapter[i] : i);
+    *n = adapted ? 2 : *first >= 0 ? 1 : 0;
+}
+
+// Asks for what the next tensor still lacks: PENDING. Those that have not changed are written at once.
+static tdl_status go_on(tdl_trainer *t, tdl_error *err) {
+    tdl_status status = TDL_OK;
+    for (int32_t i; status == TDL_OK && (i = tdl_export_next(t->export)) >= 0;) {
+        int32_t first, n;
+        sources_of(t, i, &first, &n);
+        for (int32_t k = first; k < first + n; k++)
+            if (!t->values[k]) return read_param(t, k, err);
+        status = tdl_export_tensor(t->export, NULL, err);
+    }
+    return status == TDL_OK ? tdl_export_commit(t->export, err) : status;
+}
+
+// PENDING: until the device has been polled.
+static tdl_status read_param(tdl_trainer *t, int32_t param, tdl_error *err) {
+    const tdl_trained *p = tdl_train_engine_param(t->engine, param);
+    size_t size = tdl_tensor_size(&p->tensor);
+    t->values[param] = tdl_alloc(t->mem, size, 1);
+    if (!t->values[param])
+        return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: '%s': no memory for %zu bytes", p->name, size);
+    tdl_status status = tdl_train_engine_read(t->engine, TDL_TRAIN_WEIGHT, param, 0, t->values[param], size, err);
+    return status == TDL_OK ? TDL_PENDING : status;
+}
+
+// The pair of adapters whose first parameter this is, over the values that were read.
+static tdl_lora_pair pair_at(const tdl_trainer *t, int32_t matrix, int32_t first) {
+    tdl_lora_pair pair = {.param = matrix, .scale = tdl_train_engine_train(t->engine)->scale};
+    pair.a = tdl_train_engine_param(t->engine, first)->tensor;
+    pair.b = tdl_train_engine_param(t->engine, first + 1)->tensor;
+    pair.a.data = (uint8_t *)t->values[first];
+    pair.b.data = (uint8_t *)t->values[first + 1];
+    return pair;
+}
+
+// Something has arrived: where it is all that the next tensor is made of, writes that.
+static tdl_status write_next(tdl_trainer *t, tdl_error *err) {
+    int32_t i = tdl_export_next(t->export), first, n;
+    sources_of(t, i, &first, &n);
+    for (int32_t k = first; k < first + n; k++)
+        if (!t->values[k]) return TDL_OK;
+    tdl_tensor whole = t->tensors[i];
+    float *merged = NULL;
+    if (n == 2) {
+        tdl_lora_pair pair = pair_at(t, i, first);
+        merged = tdl_alloc(t->mem, tdl_tensor_size(&whole), 1);
+        if (!merged)
+            return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: '%s': no memory to merge", t->model->params.list[i].name);
+        tdl_lora_merge(&pair, &t->model->params.list[i].tensor, merged);
+    }
+    whole.data = (uint8_t *)(merged ? merged : t->values[first]);
+    tdl_status status = tdl_export_tensor(t->export, &whole, err);
+    tdl_free(t->mem, merged);
+    for (int32_t k = first; k < first + n; k++) {
+        tdl_free(t->mem, t->values[k]);
+        t->values[k] = NULL;
+    }
+    return status;
+}
+
+static tdl_status write_adapters(tdl_trainer *t, const char *dir, tdl_error *err) {
     tdl_lora lora = {.mem = t->mem, .alpha = t->desc.lora_alpha};
-    float **values = tdl_alloc(t->mem, (size_t)n, sizeof *values);
-    lora.pairs = tdl_alloc(t->mem, (size_t)n / 2, sizeof *lora.pairs);
-    if (!values || !lora.pairs) status = tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
-    if (status == TDL_OK) status = read_weights(t, values, err);
-    for (int32_t i = 0; i < t->model->params.n && status == TDL_OK; i++)
-        if (train->adapter[i] >= 0) lora.pairs[lora.n] = pair_at(t, values, i, (int32_t)lora.n), lora.n++;
-    if (status == TDL_OK) status = tdl_lora_save(t->model, &lora, t->model_path, dir, err);
-    for (int32_t i = 0; i < n && values; i++) tdl_free(t->mem, values[i]);
-    tdl_free(t->mem, values);
+    lora.pairs = tdl_alloc(t->mem, (size_t)tdl_train_engine_n_params(t->engine) / 2, sizeof *lora.pairs);
+    if (!lora.pairs) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
+    for (int32_t i = 0; i < t->model->params.n; i++) {
+        int32_t first, n;
+        sources_of(t, i, &first, &n);
+        if (n == 2) lora.pairs[lora.n++] = pair_at(t, i, first);
+    }
+    tdl_status status = tdl_lora_save(t->model, &lora, t->model_path, dir, err);
     tdl_free(t->mem, lora.pairs);
     return status;
 }

@@ -1,32 +1,12 @@
-// layer_norm_grad_cases.h - dims: rows T, heads H (0: x is [T, D]), columns D.
+// layer_norm_grad_cases.h - the cases of all norms' gradients, with this one's bounds.
 #ifndef TDL_OPS_LAYER_NORM_GRAD_CASES_H
 #define TDL_OPS_LAYER_NORM_GRAD_CASES_H
 
-static void layer_norm_grad_make(op_fixture *f, const op_case *c) {
-    const int64_t heads[] = {c->dims[0], c->dims[1], c->dims[2]}, rows[] = {c->dims[0], c->dims[2]};
-    const int32_t n_dims = c->dims[1] ? 3 : 2;
-    op_input(f, 0, TDL_DTYPE_F32, n_dims, c->dims[1] ? heads : rows, c->strided ? 7 : 0);
-    op_input(f, 1, TDL_DTYPE_F32, 1, &c->dims[2], 0);
-    op_input(f, 2, TDL_DTYPE_F32, n_dims, c->dims[1] ? heads : rows, c->strided ? 3 : 0);
-}
+#include "ops/rms_norm/norm_grad_cases.h"
 
-static const op_case layer_norm_grad_list[] = {
-    {.dims = {0, 0, 8}, .attrs = {.eps = 1e-5f, .parts = 2}},
-    {.dims = {1, 0, 1}, .attrs = {.eps = 0.5f, .parts = 1}},
-    {.dims = {7, 0, 33}, .attrs = {.eps = 1e-5f, .parts = 3}},
-    {.dims = {7, 0, 33}, .attrs = {.eps = 1e-5f, .parts = 5}, .note = "an empty part"},
-    {.dims = {3, 0, 128}, .attrs = {.eps = 1e-6f, .parts = 7}, .strided = true, .note = "more parts than rows"},
-    {.dims = {5, 3, 80}, .attrs = {.eps = 1e-6f, .parts = 4}, .strided = true},
-    {.dims = {5, 3, 67}, .attrs = {.eps = 1e-6f, .parts = 1}},
-    {.dims = {2, 0, 8192}, .attrs = {.eps = 1e-5f, .parts = 1}},
-    {.dims = {3, 0, 5003}, .attrs = {.eps = 1e-5f, .parts = 2}},
-    {.dims = {512, 0, 768}, .attrs = {.eps = 1e-5f, .parts = 32}, .bench = true},
-    {.dims = {8192, 0, 768}, .attrs = {.eps = 1e-5f, .parts = 512}, .bench_gpu = true},
-};
-
-static const op_case_set layer_norm_grad_cases = {.make = layer_norm_grad_make,
-                                                  .list = layer_norm_grad_list,
-                                                  .n = OP_CASE_COUNT(layer_norm_grad_list),
+static const op_case_set layer_norm_grad_cases = {.make = norm_grad_make,
+                                                  .list = norm_grad_list,
+                                                  .n = OP_CASE_COUNT(norm_grad_list),
                                                   .metric = OP_METRIC_ROW,
                                                   .bound_abs = 4e-7,
                                                   .bound_rel = 8e-7,

@@ -65,7 +65,8 @@ static size_t work_make(const tdl_call *call, void *scratch, work *w) {
     return head + (2 * n_rows * dim + 2 * dim * ATTENTION_BLOCK + 2 * n_rows) * sizeof(float);
 }
 
-static void attend_group(const work *w, int64_t row, int64_t n_rows, int64_t block0);
+static void load_keys(const tdl_call *call, void *work_, int64_t block0, int64_t n);
+static void attend_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0);
 static void put_rows(const tdl_call *call, const work *w);
 
 static void attend_tile(const tdl_call *call, work *w) {
@@ -76,52 +77,30 @@ static void attend_tile(const tdl_call *call, work *w) {
         w->max[r] = -INFINITY;
         w->sum[r] = 0;
     }
-    int64_t end = tile->seen[tile->n_rows - 1].end;
-    tdl_range rows = {0};
-    for (int64_t block0 = tile->seen[0].first / ATTENTION_BLOCK * ATTENTION_BLOCK; block0 < end;
-         block0 += ATTENTION_BLOCK) {
-        int64_t n_keys = tdl_min_i64(ATTENTION_BLOCK, end - block0);
-        rows = attention_tile_rows_of(tile, rows.first, block0);
-        attention_load_columns(&call->in[1], block0, n_keys, tile->kv_head, w->k);
-        attention_load(&call->in[2], block0, n_keys, tile->kv_head, 1, w->v);
-        for (int64_t r = rows.first; r < rows.end; r += TDL_GEMM_ROWS)
-            attend_group(w, r, tdl_min_i64(TDL_GEMM_ROWS, rows.end - r), block0);
-    }
+    attention_walk(call, w, tile->seen, tile->n_rows, load_keys, attend_group);
     put_rows(call, w);
+}
+
+static void load_keys(const tdl_call *call, void *work_, int64_t block0, int64_t n) {
+    const work *w = work_;
+    attention_load_columns(&call->in[1], block0, n, w->tile.kv_head, w->k);
+    attention_load(&call->in[2], block0, n, w->tile.kv_head, 1, w->v);
 }
 
 static float softmax_row(const work *w, int64_t row, float *scores, tdl_range all, int64_t block0);
 
-static void attend_group(const work *w, int64_t row, int64_t n_rows, int64_t block0) {
+static void attend_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0) {
+    (void)call;
+    const work *w = work_;
     float scores[TDL_GEMM_ROWS][ATTENTION_BLOCK];
     tdl_range all = attention_range_of(w->tile.seen + row, n_rows, block0);
-    int64_t lane0 = all.first / TDL_VF_LANES * TDL_VF_LANES;
-    tdl_gemm_run(&(tdl_gemm){.rows = n_rows,
-                             .columns = all.end - lane0,
-                             .depth = w->head_dim,
-                             .a = w->q + row * w->padded,
-                             .a_row = w->padded,
-                             .a_step = 1,
-                             .b = w->k + lane0,
-                             .b_row = ATTENTION_BLOCK,
-                             .c = scores[0] + lane0,
-                             .c_row = ATTENTION_BLOCK});
+    attention_square(w->q + row * w->padded, w->padded, n_rows, w->head_dim, w->k, all, scores);
     for (int64_t r = 0; r < n_rows; r++) {
         float factor = softmax_row(w, row + r, scores[r], all, block0), *acc = w->acc + (row + r) * w->padded;
         for (int64_t d = 0; d < w->padded; d += TDL_VF_LANES)
             vf_store(acc + d, vf_mul(vf_load(acc + d), vf_set1(factor)));
     }
-    tdl_gemm_run(&(tdl_gemm){.rows = n_rows,
-                             .columns = w->padded,
-                             .depth = all.end - all.first,
-                             .a = scores[0] + all.first,
-                             .a_row = ATTENTION_BLOCK,
-                             .a_step = 1,
-                             .b = w->v + all.first * w->padded,
-                             .b_row = w->padded,
-                             .c = w->acc + row * w->padded,
-                             .c_row = w->padded,
-                             .add = true});
+    attention_sum(scores, n_rows, all, w->v, w->padded, w->acc + row * w->padded);
 }
 
 // Turns a row's scores into weights, zeros where it does not see; returns the factor for what it has summed so far.

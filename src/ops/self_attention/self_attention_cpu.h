@@ -134,13 +134,58 @@ static inline void attention_tile_load(const attention_tile *tile, const tdl_ten
                         dst + r * padded);
 }
 
-// The tile's rows that concern the block: they begin at or behind `from`, where the block before had its first.
-static inline tdl_range attention_tile_rows_of(const attention_tile *tile, int64_t from, int64_t block0) {
-    tdl_range rows = {.first = from};
-    while (rows.first < tile->n_rows && tile->seen[rows.first].end <= block0) rows.first++;
-    rows.end = rows.first;
-    while (rows.end < tile->n_rows && tile->seen[rows.end].first < block0 + ATTENTION_BLOCK) rows.end++;
-    return rows;
+// ---- squares --------------------------------------------------------------------------------------------------------
+
+// Makes the block's columns ready: n of them from block0 on.
+typedef void (*attention_load_fn)(const tdl_call *call, void *work, int64_t block0, int64_t n);
+// Computes a group of at most TDL_GEMM_ROWS rows with the block.
+typedef void (*attention_group_fn)(const tdl_call *call, void *work, int64_t row, int64_t n_rows, int64_t block0);
+
+// All blocks that rows [n_rows] concern by their ranges, in order; of each the groups of rows, in order.
+static inline void attention_walk(const tdl_call *call, void *work, const tdl_range *rows, int64_t n_rows,
+                                  attention_load_fn load, attention_group_fn group) {
+    int64_t end_column = rows[n_rows - 1].end, first = 0;
+    for (int64_t block0 = rows[0].first / ATTENTION_BLOCK * ATTENTION_BLOCK; block0 < end_column;
+         block0 += ATTENTION_BLOCK) {
+        while (first < n_rows && rows[first].end <= block0) first++;
+        int64_t end = first;
+        while (end < n_rows && rows[end].first < block0 + ATTENTION_BLOCK) end++;
+        load(call, work, block0, tdl_min_i64(ATTENTION_BLOCK, end_column - block0));
+        for (int64_t r = first; r < end; r += TDL_GEMM_ROWS)
+            group(call, work, r, tdl_min_i64(TDL_GEMM_ROWS, end - r), block0);
+    }
+}
+
+// square[r, j] = sum over d of a[r, d] columns[d, j], for the columns of `all` and those before them in their vector.
+static inline void attention_square(const float *a, int64_t a_row, int64_t n_rows, int64_t head_dim,
+                                    const float *columns, tdl_range all, float (*square)[ATTENTION_BLOCK]) {
+    int64_t lane0 = all.first / TDL_VF_LANES * TDL_VF_LANES;
+    tdl_gemm_run(&(tdl_gemm){.rows = n_rows,
+                             .columns = all.end - lane0,
+                             .depth = head_dim,
+                             .a = a,
+                             .a_row = a_row,
+                             .a_step = 1,
+                             .b = columns + lane0,
+                             .b_row = ATTENTION_BLOCK,
+                             .c = square[0] + lane0,
+                             .c_row = ATTENTION_BLOCK});
+}
+
+// sums[r, d] += sum over j of all of square[r, j] block[j, d]
+static inline void attention_sum(float (*square)[ATTENTION_BLOCK], int64_t n_rows, tdl_range all, const float *block,
+                                 int64_t padded, float *sums) {
+    tdl_gemm_run(&(tdl_gemm){.rows = n_rows,
+                             .columns = padded,
+                             .depth = all.end - all.first,
+                             .a = square[0] + all.first,
+                             .a_row = ATTENTION_BLOCK,
+                             .a_step = 1,
+                             .b = block + all.first * padded,
+                             .b_row = padded,
+                             .c = sums,
+                             .c_row = padded,
+                             .add = true});
 }
 
 // ---- a row of scores ------------------------------------------------------------------------------------------------

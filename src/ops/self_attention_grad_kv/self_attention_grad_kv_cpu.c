@@ -12,6 +12,8 @@
 // One thread's scratch.
 typedef struct work {
     int64_t head_dim, padded, row0, n_rows, kv_head;
+    int64_t head;                  // of the queries at hand
+    float slope;                   // its
     tdl_range *seers;              // [ATTENTION_ROWS]: the queries that see the row
     float *dk, *dv;                // [ATTENTION_ROWS, padded]
     float *q_columns, *dy_columns; // [head_dim, ATTENTION_BLOCK], transposed
@@ -74,8 +76,8 @@ static size_t work_make(const tdl_call *call, void *scratch, work *w) {
 }
 
 static void find_seers(const tdl_call *call, const work *w);
-static void load_queries(const tdl_call *call, const work *w, int64_t block0, int64_t n, int64_t head);
-static void grad_group(const tdl_call *call, const work *w, int64_t row, int64_t n_rows, int64_t block0, float slope);
+static void load_queries(const tdl_call *call, void *work_, int64_t block0, int64_t n);
+static void grad_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0);
 
 static void grad_tile(const tdl_call *call, work *w) {
     const tdl_tensor *dk = &call->out[0], *dv = &call->out[1];
@@ -83,19 +85,9 @@ static void grad_tile(const tdl_call *call, work *w) {
     memset(w->dk, 0, (size_t)(ATTENTION_ROWS * w->padded) * sizeof *w->dk);
     memset(w->dv, 0, (size_t)(ATTENTION_ROWS * w->padded) * sizeof *w->dv);
     find_seers(call, w);
-    int64_t end = w->seers[w->n_rows - 1].end;
-    for (int64_t head = w->kv_head * group; head < (w->kv_head + 1) * group; head++) {
-        float slope = (float)tdl_alibi_slope(call->attrs.alibi, head, n_heads);
-        int64_t row = 0;
-        for (int64_t block0 = w->row0 / ATTENTION_BLOCK * ATTENTION_BLOCK; block0 < end; block0 += ATTENTION_BLOCK) {
-            while (w->seers[row].end <= block0) row++;
-            load_queries(call, w, block0, tdl_min_i64(ATTENTION_BLOCK, end - block0), head);
-            for (int64_t r = row, n; r < w->n_rows && w->seers[r].first < block0 + ATTENTION_BLOCK; r += n) {
-                n = 1;
-                while (n < TDL_GEMM_ROWS && r + n < w->n_rows && w->seers[r + n].first < block0 + ATTENTION_BLOCK) n++;
-                grad_group(call, w, r, n, block0, slope);
-            }
-        }
+    for (w->head = w->kv_head * group; w->head < (w->kv_head + 1) * group; w->head++) {
+        w->slope = (float)tdl_alibi_slope(call->attrs.alibi, w->head, n_heads);
+        attention_walk(call, w, w->seers, w->n_rows, load_queries, grad_group);
     }
     for (int64_t r = 0; r < w->n_rows; r++) {
         int64_t at = (w->row0 + r) * dk->shape[1] + w->kv_head;
@@ -116,66 +108,41 @@ static void find_seers(const tdl_call *call, const work *w) {
     }
 }
 
-static void load_queries(const tdl_call *call, const work *w, int64_t block0, int64_t n, int64_t head) {
+static void load_queries(const tdl_call *call, void *work_, int64_t block0, int64_t n) {
+    const work *w = work_;
     const tdl_tensor *stats = &call->in[4];
-    attention_load(&call->in[0], block0, n, head, call->attrs.scale, w->q);
-    attention_load(&call->in[3], block0, n, head, 1, w->dy);
+    attention_load(&call->in[0], block0, n, w->head, call->attrs.scale, w->q);
+    attention_load(&call->in[3], block0, n, w->head, 1, w->dy);
     tdl_gemm_transpose(w->q, w->padded, n, w->head_dim, w->q_columns, ATTENTION_BLOCK);
     tdl_gemm_transpose(w->dy, w->padded, n, w->head_dim, w->dy_columns, ATTENTION_BLOCK);
     for (int64_t i = 0; i < n; i++) {
-        const float *stat = tdl_f32_row(stats, (block0 + i) * stats->shape[1] + head);
+        const float *stat = tdl_f32_row(stats, (block0 + i) * stats->shape[1] + w->head);
         w->lse[i] = stat[0];
         w->delta[i] = stat[1];
     }
 }
 
-static void grad_row(const work *w, int64_t row, float *scores, float *dp, tdl_range all, int64_t block0, float slope);
+static void grad_row(const work *w, int64_t row, float *scores, float *dp, tdl_range all, int64_t block0);
 
-static void grad_group(const tdl_call *call, const work *w, int64_t row, int64_t n_rows, int64_t block0, float slope) {
+static void grad_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0) {
+    const work *w = work_;
     const tdl_tensor *k = &call->in[1], *v = &call->in[2];
     float p[TDL_GEMM_ROWS][ATTENTION_BLOCK], ds[TDL_GEMM_ROWS][ATTENTION_BLOCK];
     tdl_range all = attention_range_of(w->seers + row, n_rows, block0);
-    int64_t lane0 = all.first / TDL_VF_LANES * TDL_VF_LANES;
-    tdl_gemm square = {.rows = n_rows,
-                       .columns = all.end - lane0,
-                       .depth = w->head_dim,
-                       .a = attention_head(k, w->row0 + row, w->kv_head),
-                       .a_row = k->strides[0] / (int64_t)sizeof(float),
-                       .a_step = 1,
-                       .b = w->q_columns + lane0,
-                       .b_row = ATTENTION_BLOCK,
-                       .c = p[0] + lane0,
-                       .c_row = ATTENTION_BLOCK};
-    tdl_gemm_run(&square);
-    square.a = attention_head(v, w->row0 + row, w->kv_head);
-    square.a_row = v->strides[0] / (int64_t)sizeof(float);
-    square.b = w->dy_columns + lane0;
-    square.c = ds[0] + lane0;
-    tdl_gemm_run(&square);
-    for (int64_t r = 0; r < n_rows; r++) grad_row(w, row + r, p[r], ds[r], all, block0, slope);
-    tdl_gemm sum = {.rows = n_rows,
-                    .columns = w->padded,
-                    .depth = all.end - all.first,
-                    .a = p[0] + all.first,
-                    .a_row = ATTENTION_BLOCK,
-                    .a_step = 1,
-                    .b = w->dy + all.first * w->padded,
-                    .b_row = w->padded,
-                    .c = w->dv + row * w->padded,
-                    .c_row = w->padded,
-                    .add = true};
-    tdl_gemm_run(&sum);
-    sum.a = ds[0] + all.first;
-    sum.b = w->q + all.first * w->padded;
-    sum.c = w->dk + row * w->padded;
-    tdl_gemm_run(&sum);
+    attention_square(attention_head(k, w->row0 + row, w->kv_head), k->strides[0] / (int64_t)sizeof(float), n_rows,
+                     w->head_dim, w->q_columns, all, p);
+    attention_square(attention_head(v, w->row0 + row, w->kv_head), v->strides[0] / (int64_t)sizeof(float), n_rows,
+                     w->head_dim, w->dy_columns, all, ds);
+    for (int64_t r = 0; r < n_rows; r++) grad_row(w, row + r, p[r], ds[r], all, block0);
+    attention_sum(p, n_rows, all, w->dy, w->padded, w->dv + row * w->padded);
+    attention_sum(ds, n_rows, all, w->q, w->padded, w->dk + row * w->padded);
 }
 
 // Turns a row's scores into weights, and the weights' gradients into those of the scores.
-static void grad_row(const work *w, int64_t row, float *scores, float *dp, tdl_range all, int64_t block0, float slope) {
+static void grad_row(const work *w, int64_t row, float *scores, float *dp, tdl_range all, int64_t block0) {
     int64_t first = all.first / TDL_VF_LANES * TDL_VF_LANES, end = tdl_div_up(all.end, TDL_VF_LANES) * TDL_VF_LANES;
     tdl_range seers = attention_range(w->seers[row], block0);
-    if (slope > 0) attention_bias(scores, first, end, -slope, block0 - (w->row0 + row));
+    if (w->slope > 0) attention_bias(scores, first, end, -w->slope, block0 - (w->row0 + row));
     for (int64_t i = first; i < end; i += TDL_VF_LANES) {
         vf p = vf_exp(vf_sub(vf_load(scores + i), vf_load(w->lse + i)));
         vf_store(scores + i, p);

@@ -63,7 +63,8 @@ static size_t work_make(const tdl_call *call, void *scratch, work *w) {
     return head + (3 * tile + 3 * block) * sizeof(float);
 }
 
-static void grad_group(const tdl_call *call, const work *w, int64_t row, int64_t n_rows, int64_t block0);
+static void load_keys(const tdl_call *call, void *work_, int64_t block0, int64_t n);
+static void grad_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0);
 
 static void grad_tile(const tdl_call *call, work *w) {
     const attention_tile *tile = &w->tile;
@@ -71,58 +72,32 @@ static void grad_tile(const tdl_call *call, work *w) {
     attention_tile_load(tile, &call->in[0], call->attrs.scale, w->q);
     attention_tile_load(tile, &call->in[3], 1, w->dy);
     memset(w->acc, 0, (size_t)(tile->n_rows * w->padded) * sizeof *w->acc);
-    int64_t end = tile->seen[tile->n_rows - 1].end;
-    tdl_range rows = {0};
-    for (int64_t block0 = tile->seen[0].first / ATTENTION_BLOCK * ATTENTION_BLOCK; block0 < end;
-         block0 += ATTENTION_BLOCK) {
-        int64_t n_keys = tdl_min_i64(ATTENTION_BLOCK, end - block0);
-        rows = attention_tile_rows_of(tile, rows.first, block0);
-        attention_load_columns(&call->in[1], block0, n_keys, tile->kv_head, w->k);
-        attention_load_columns(&call->in[2], block0, n_keys, tile->kv_head, w->v);
-        attention_load(&call->in[1], block0, n_keys, tile->kv_head, 1, w->k_rows);
-        for (int64_t r = rows.first; r < rows.end; r += TDL_GEMM_ROWS)
-            grad_group(call, w, r, tdl_min_i64(TDL_GEMM_ROWS, rows.end - r), block0);
-    }
+    attention_walk(call, w, tile->seen, tile->n_rows, load_keys, grad_group);
     for (int64_t r = 0; r < tile->n_rows; r++) {
         float *to = tdl_f32_row(dq, attention_token(tile, r) * dq->shape[1] + attention_query_head(tile, r));
         attention_put(w->acc + r * w->padded, w->head_dim, call->attrs.scale, to);
     }
 }
 
+static void load_keys(const tdl_call *call, void *work_, int64_t block0, int64_t n) {
+    const work *w = work_;
+    attention_load_columns(&call->in[1], block0, n, w->tile.kv_head, w->k);
+    attention_load_columns(&call->in[2], block0, n, w->tile.kv_head, w->v);
+    attention_load(&call->in[1], block0, n, w->tile.kv_head, 1, w->k_rows);
+}
+
 static void grad_row(const tdl_call *call, const work *w, int64_t row, float *scores, const float *dp, tdl_range all,
                      int64_t block0);
 
-static void grad_group(const tdl_call *call, const work *w, int64_t row, int64_t n_rows, int64_t block0) {
+static void grad_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0) {
+    const work *w = work_;
     float scores[TDL_GEMM_ROWS][ATTENTION_BLOCK], dp[TDL_GEMM_ROWS][ATTENTION_BLOCK];
     tdl_range all = attention_range_of(w->tile.seen + row, n_rows, block0);
-    int64_t lane0 = all.first / TDL_VF_LANES * TDL_VF_LANES;
-    tdl_gemm square = {.rows = n_rows,
-                       .columns = all.end - lane0,
-                       .depth = w->head_dim,
-                       .a = w->q + row * w->padded,
-                       .a_row = w->padded,
-                       .a_step = 1,
-                       .b = w->k + lane0,
-                       .b_row = ATTENTION_BLOCK,
-                       .c = scores[0] + lane0,
-                       .c_row = ATTENTION_BLOCK};
-    tdl_gemm_run(&square);
-    square.a = w->dy + row * w->padded;
-    square.b = w->v + lane0;
-    square.c = dp[0] + lane0;
-    tdl_gemm_run(&square);
+    int64_t at = row * w->padded;
+    attention_square(w->q + at, w->padded, n_rows, w->head_dim, w->k, all, scores);
+    attention_square(w->dy + at, w->padded, n_rows, w->head_dim, w->v, all, dp);
     for (int64_t r = 0; r < n_rows; r++) grad_row(call, w, row + r, scores[r], dp[r], all, block0);
-    tdl_gemm_run(&(tdl_gemm){.rows = n_rows,
-                             .columns = w->padded,
-                             .depth = all.end - all.first,
-                             .a = scores[0] + all.first,
-                             .a_row = ATTENTION_BLOCK,
-                             .a_step = 1,
-                             .b = w->k_rows + all.first * w->padded,
-                             .b_row = w->padded,
-                             .c = w->acc + row * w->padded,
-                             .c_row = w->padded,
-                             .add = true});
+    attention_sum(scores, n_rows, all, w->k_rows, w->padded, w->acc + at);
 }
 
 // Turns a row's scores into their gradients.
