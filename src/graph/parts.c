@@ -18,9 +18,11 @@ struct tdl_parts {
 };
 
 int64_t tdl_part_rows(const tdl_tensor *t, int32_t dim, uint64_t size_max) {
-    uint64_t size = tdl_tensor_size(t);
-    if (size_max == 0 || size <= size_max || t->n_dims < 2) return t->shape[dim];
-    int64_t n_rows = t->shape[dim], n_max = (int64_t)(size_max / (size / (uint64_t)n_rows));
+    uint64_t size = tdl_tensor_size(t), n = (uint64_t)tdl_tensor_n_elements(t), n_max_elements = UINT32_MAX - 1;
+    if (size_max == 0 || (size <= size_max && n <= n_max_elements) || t->n_dims < 2) return t->shape[dim];
+    int64_t n_rows = t->shape[dim];
+    int64_t n_max = tdl_min_i64((int64_t)(size_max / (size / (uint64_t)n_rows)),
+                                (int64_t)(n_max_elements / (n / (uint64_t)n_rows)));
     int64_t unit = dim > 0 ? 1 : n_max >= PART_ROWS ? PART_ROWS : PART_ROWS_MIN;
     n_max = n_max / unit * unit;
     if (n_max == 0) return n_rows;

@@ -12,8 +12,8 @@
 
 typedef struct tdl_parts tdl_parts;
 
-// Rows (or heads: places along `dim`) of each part but the last, where a value may have size_max bytes (0: any): all of them
-// where the tensor fits, and where not even a few rows do. Of a vector that is not divided.
+// Rows (or heads: places along `dim`) of each part but the last, where a value may have size_max bytes (0: any) and as many
+// elements as 32 bits count: all of them where the tensor fits, and where not even a few rows do. A vector is not divided.
 int64_t tdl_part_rows(const tdl_tensor *tensor, int32_t dim, uint64_t size_max);
 // So many places along `dim` as a tensor of its own, without gaps or data. Errors: LIMIT.
 tdl_status tdl_part_tensor(const tdl_tensor *tensor, int32_t dim, int64_t count, tdl_tensor *out, tdl_error *err);

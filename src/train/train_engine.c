@@ -83,8 +83,7 @@ void tdl_train_engine_destroy(tdl_train_engine *e) {
         tdl_exec_destroy(e->runners[i].exec);
         tdl_plan_destroy(e->runners[i].plan);
     }
-    for (int32_t i = 0; i < tdl_train_n_states(e->n_params) && e->states; i++)
-        tdl_parts_destroy(e->states[i]);
+    for (int32_t i = 0; i < tdl_train_n_states(e->n_params) && e->states; i++) tdl_parts_destroy(e->states[i]);
     tdl_free(e->mem, e->states);
     tdl_free(e->mem, e->losses);
     tdl_free(e->mem, e->params);

@@ -36,8 +36,8 @@ tdl_status tdl_rope_attention_infer(tdl_call *call, tdl_error *err) {
         status = tdl_op_expect(op, "v", v, TDL_DTYPE_F32, 3, (int64_t[]){x->shape[0], n_kv_heads, head_dim}, err);
     if (status != TDL_OK) return status;
     int64_t n_all = head_dim > 0 ? x->shape[1] / head_dim : 0, n_heads = n_all - call->attrs.gap - n_kv_heads;
-    if (call->attrs.gap < 0 || head_dim < 1 || head_dim > TDL_HEAD_DIM_MAX || n_all * head_dim != x->shape[1] || n_heads < 1 ||
-        n_kv_heads < 1 || n_heads % n_kv_heads != 0)
+    if (call->attrs.gap < 0 || head_dim < 1 || head_dim > TDL_HEAD_DIM_MAX || n_all * head_dim != x->shape[1] ||
+        n_heads < 1 || n_kv_heads < 1 || n_heads % n_kv_heads != 0)
         return tdl_fail(err, TDL_ERROR_ARGUMENT,
                         "rope_attention: %lld columns of x, %lld kv heads of %lld: expected queries and keys",
                         (long long)x->shape[1], (long long)n_kv_heads, (long long)head_dim);

@@ -18,7 +18,8 @@ static void rope_attention_make(op_fixture *f, const op_case *c) {
     attention_fill(f, c, pages_max);
     f->call.out[1] = f->call.in[1];
     f->call.out[2] = f->call.in[2];
-    op_input(f, 0, TDL_DTYPE_F32, 2, (int64_t[]){n_tokens, (n_heads + c->attrs.gap + n_kv_heads) * head_dim}, c->strided ? 9 : 0);
+    op_input(f, 0, TDL_DTYPE_F32, 2, (int64_t[]){n_tokens, (n_heads + c->attrs.gap + n_kv_heads) * head_dim},
+             c->strided ? 9 : 0);
     op_input(f, 1, TDL_DTYPE_F32, 3, (int64_t[]){n_tokens, n_kv_heads, head_dim}, c->strided ? 5 : 0);
     op_input(f, 2, TDL_DTYPE_F32, 2, (int64_t[]){n_tokens, c->dims[3] ? c->dims[3] : head_dim}, 0);
     int32_t *positions = op_input_i32(f, 3, 1, &n_tokens);
