@@ -7,6 +7,7 @@
 #include "graph/parts.h"
 #include "model/model_impl.h"
 #include "ops/hyper.h"
+#include "support/fail_alloc.h"
 #include "support/golden.h"
 
 #include <math.h>
@@ -177,6 +178,35 @@ static void what_cannot_come_in_parts_is_named(void **state) {
     assert_non_null(strstr(err.message, "255"));
     tdl_model_close(model);
     tdl_device_close(device);
+}
+
+// A session whose weights and cache are in parts, with this allocator.
+static tdl_status life_in_parts(const tdl_allocator *mem, void *arg) {
+    (void)arg;
+    tdl_device *device = NULL;
+    tdl_model *model = NULL;
+    tdl_session *session = NULL;
+    int32_t token;
+    tdl_device_desc on = {.size = sizeof on, .name = "null", .allocator = mem};
+    tdl_status status = tdl_device_open(&on, &device, NULL);
+    tdl_model_desc desc = {.size = sizeof desc, .path = LLAMA, .device = device, .allocator = mem};
+    if (status == TDL_OK) device->value_size_max = 8192;
+    if (status == TDL_OK) status = tdl_model_open(&desc, &model, NULL);
+    tdl_session_desc of = {.size = sizeof of, .n_ctx = 256, .n_batch = 16, .ignore_eos = true};
+    if (status == TDL_OK) status = tdl_session_create(model, &of, &session, NULL);
+    if (status == TDL_OK) status = tdl_session_push(session, (int32_t[]){5, 17, 99}, 3, NULL);
+    while (status == TDL_OK && (status = tdl_session_next(session, &token, NULL)) == TDL_PENDING) status = TDL_OK;
+    tdl_session_destroy(session);
+    tdl_model_close(model);
+    tdl_device_close(device);
+    return status;
+}
+
+static void every_allocation_fails(void **state) {
+    (void)state;
+    int64_t n = fail_alloc_each(life_in_parts, NULL);
+    print_message("%lld allocations in a life in parts\n", (long long)n);
+    assert_true(n > 20);
 }
 
 // ---- one table, embedded and multiplied with ------------------------------------------------------------------------
@@ -497,6 +527,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(same_in_parts),
         cmocka_unit_test(cache_in_parts_prompt_in_chunks),
         cmocka_unit_test(what_cannot_come_in_parts_is_named),
+        cmocka_unit_test(every_allocation_fails),
         cmocka_unit_test(table_in_parts),
         cmocka_unit_test(over_the_minimum_limits),
     };
