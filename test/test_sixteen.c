@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "graph/exec.h"
 #include "graph/plan_make.h"
+#include "model/kv_cache.h"
 #include "support/golden.h"
 #include "support/op_cases.h"
 
@@ -609,12 +610,13 @@ static void s14_offsets_have_64_bits(void **state) {
     free(id_tensor.data);
 }
 
-// The status of a plan for y = x w^T with so many rows of 4 KiB in each.
-static tdl_status plan_matmul(tdl_device *device, int64_t n_x, int64_t n_w, tdl_plan **plan, tdl_error *err) {
+// The status of a plan for y = x w^T with so many rows of 1,024 elements in each.
+static tdl_status plan_matmul(tdl_device *device, int64_t n_x, int64_t n_w, tdl_dtype w_dtype, tdl_plan **plan,
+                              tdl_error *err) {
     tdl_graph g;
     tdl_tensor x, w;
     assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){n_x, 1024}, NULL, &x, err), TDL_OK);
-    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){n_w, 1024}, NULL, &w, err), TDL_OK);
+    assert_int_equal(tdl_tensor_make(w_dtype, 2, (int64_t[]){n_w, 1024}, NULL, &w, err), TDL_OK);
     tdl_graph_init(&g, device->mem);
     int32_t in[2] = {tdl_graph_weight(&g, "x", 0, &x), tdl_graph_weight(&g, "w", 1, &w)};
     tdl_graph_output(&g, tdl_graph_op(&g, "y", TDL_OP_MATMUL, NULL, 2, in));
@@ -623,7 +625,46 @@ static tdl_status plan_matmul(tdl_device *device, int64_t n_x, int64_t n_w, tdl_
     return status;
 }
 
-// Over 2^32 bytes: a weight comes in parts that the device can bind; what cannot, and what a shader could not index on an
+// The status of a plan that updates a parameter with so many rows of 4 KiB, and appends to a cache as large.
+static tdl_status plan_states(tdl_device *device, int64_t n_rows, tdl_plan **plan, tdl_error *err) {
+    enum { T = 4, HEADS = 64, HEAD_DIM = 64, ROWS_OF_PAGE = HEADS * HEAD_DIM * TDL_KV_PAGE / 1024 };
+    tdl_graph g;
+    tdl_tensor w, four, kv, caches[2];
+    int32_t states[4], at[3];
+    tdl_kv_desc desc = {.dtype = TDL_DTYPE_F32, .n_kv_heads = HEADS, .head_dim = HEAD_DIM};
+    desc.n_pages = (int32_t)(n_rows / ROWS_OF_PAGE);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){n_rows, 1024}, NULL, &w, err), TDL_OK);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 1, (int64_t[]){4}, NULL, &four, err), TDL_OK);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 3, (int64_t[]){T, HEADS, HEAD_DIM}, NULL, &kv, err), TDL_OK);
+    assert_int_equal(tdl_kv_tensors(&desc, &caches[0], &caches[1], err), TDL_OK);
+    tdl_graph_init(&g, device->mem);
+    for (int32_t i = 0; i < 4; i++) states[i] = tdl_graph_state(&g, "w", i, &w);
+    int32_t stats = tdl_graph_state(&g, "stats", 4, &four);
+    int32_t k_cache = tdl_graph_state(&g, "k", 5, &caches[0]), v_cache = tdl_graph_state(&g, "v", 6, &caches[1]);
+    int32_t hyper = tdl_graph_step(&g, TDL_STEP_HYPER, TDL_ROWS_FIXED, 8, 0, 0);
+    int32_t k = tdl_graph_weight(&g, "k", 0, &kv), v = tdl_graph_weight(&g, "v", 1, &kv);
+    at[0] = tdl_graph_step(&g, TDL_STEP_POSITIONS, TDL_ROWS_TOKENS, T, 0, 0);
+    at[1] = tdl_graph_step(&g, TDL_STEP_SEQS, TDL_ROWS_TOKENS, T, 0, 0);
+    at[2] = tdl_graph_step(&g, TDL_STEP_PAGES, TDL_ROWS_SEQS, 1, 0, 1);
+    tdl_graph_op_into(&g, "w", TDL_OP_ADAMW, NULL, 3, (int32_t[]){states[0], stats, hyper}, &states[1]);
+    tdl_graph_op_into(&g, "kv", TDL_OP_KV_APPEND, NULL, 5, (int32_t[]){k, v, at[0], at[1], at[2]},
+                      (int32_t[]){k_cache, v_cache});
+    tdl_status status = tdl_plan_create(&g, &(tdl_plan_desc){.device = device}, plan, err);
+    tdl_graph_deinit(&g);
+    return status;
+}
+
+// Parts, each of which the device can bind and shaders can count.
+static void check_parts(tdl_plan *plan, uint64_t limit) {
+    assert_true(plan->n_ops > 1);
+    for (int32_t b = 0; b < plan->n_buffers; b++) assert_true(plan->buffer_sizes[b] <= limit);
+    for (int32_t i = 0; i < plan->n_ops; i++)
+        for (int32_t j = 0; j < plan->ops[i].n_in; j++)
+            assert_true(tdl_tensor_n_elements(&plan->values[plan->ops[i].in[j]].tensor) < UINT32_MAX);
+    tdl_plan_destroy(plan);
+}
+
+// Over 2^32 bytes: weights, states and caches come in parts that the device can bind; what cannot, and what a shader could not index on an
 // adapter that binds more, is an error when the plan is made.
 static void s14_too_large_for_a_device_is_an_error(void **state) {
     (void)state;
@@ -634,14 +675,19 @@ static void s14_too_large_for_a_device_is_an_error(void **state) {
         tdl_plan *plan = NULL;
         if (!device) continue;
         const uint64_t limit = device->value_size_max;
-        if (plan_matmul(device, 1, n_rows, &plan, &err) != TDL_OK) fail_msg("%s", err.message);
-        assert_true(plan->n_ops > 1);
-        for (int32_t b = 0; b < plan->n_buffers; b++) assert_true(plan->buffer_sizes[b] <= limit);
-        tdl_plan_destroy(plan);
-        assert_int_equal(plan_matmul(device, n_rows, 8, &plan, &err), TDL_ERROR_LIMIT);
+        assert_true(limit < UINT32_MAX);
+        if (plan_matmul(device, 1, n_rows, TDL_DTYPE_F32, &plan, &err) != TDL_OK) fail_msg("%s", err.message);
+        check_parts(plan, limit);
+        assert_int_equal(plan_matmul(device, n_rows, 8, TDL_DTYPE_F32, &plan, &err), TDL_ERROR_LIMIT);
         assert_non_null(strstr(err.message, "'x'"));
+        if (plan_states(device, n_rows, &plan, &err) != TDL_OK) fail_msg("%s", err.message);
+        check_parts(plan, limit);
+        // As on an adapter that binds 4 GiB - 4: a weight of 2.7 GiB has more elements than 32 bits count.
+        device->value_size_max = UINT32_MAX - 16;
+        if (plan_matmul(device, 1, 5000000, TDL_DTYPE_Q4_0, &plan, &err) != TDL_OK) fail_msg("%s", err.message);
+        check_parts(plan, device->value_size_max);
         device->value_size_max = (uint64_t)1 << 40;
-        assert_int_equal(plan_matmul(device, 1, n_rows, &plan, &err), TDL_ERROR_UNSUPPORTED);
+        assert_int_equal(plan_matmul(device, 1, n_rows, TDL_DTYPE_F32, &plan, &err), TDL_ERROR_UNSUPPORTED);
         device->value_size_max = limit;
     }
 }

@@ -1,6 +1,7 @@
 // test_trainer.c - training runs through the public interface: the loss falls, runs repeat, resume, stop and fail as they should.
 //
 // The model is tiny and random; its text is made here from a few words, so that a few steps learn something.
+#include "backend/backend.h"
 #include "backend/null/null_device.h"
 #include "support/fail_alloc.h"
 #include "support/test_files.h"
@@ -547,6 +548,59 @@ static void test_disk_full(void **state) {
     tdl_trainer_destroy(trainer);
 }
 
+// NULL: there is none here. size_max: what it binds; 0: as it says.
+static tdl_device *open_device(const char *name, uint64_t size_max) {
+    tdl_error err = {0};
+    tdl_device *device = NULL;
+    tdl_device_desc where = {.size = sizeof where, .name = name, .library = LIBRARY};
+    if (tdl_device_open(&where, &device, &err) != TDL_OK) print_message("%s is skipped: %s\n", name, err.message);
+    else if (size_max) device->value_size_max = size_max;
+    return device;
+}
+
+// Where a table of 64 KiB, its gradient and its moments come in parts, a run loses what it loses where they are whole, and
+// goes on from a checkpoint bit for bit.
+static void test_resumes_in_parts(void **state) {
+    fixture *f = *state;
+    outcome o[3];
+    for (int i = 0; i < 3; i++) { // whole; in parts; in parts, stopped and resumed
+        char run[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "parts%d", i);
+        tdl_trainer_desc desc = desc_of(f, run);
+        desc.device = open_device("null", i ? 32768 : 0);
+        if (i == 2) {
+            tdl_trainer *trainer = create(&desc);
+            assert_int_equal(advance(trainer, 6).n_steps, 6); // the checkpoint is of step 5
+            tdl_trainer_destroy(trainer);
+            desc.resume = true;
+        }
+        o[i] = run_whole(&desc, NULL);
+        tdl_device_close(desc.device);
+    }
+    for (int i = 0; i < 12; i++) assert_true(fabsf(o[1].losses[i] - o[0].losses[i]) < 1e-5f * o[0].losses[i]);
+    assert_int_equal(o[2].n_steps, 7);
+    assert_memory_equal(o[2].losses, o[1].losses + 5, 7 * sizeof(float));
+}
+
+// A frozen, quantized table in three parts under adapters: its gradient by x is the sum of theirs.
+static void test_adapters_in_parts(void **state) {
+    fixture *f = *state;
+    outcome o[2];
+    for (int i = 0; i < 2; i++) {
+        char run[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "lora_parts%d", i);
+        tdl_trainer_desc desc = desc_of(f, run);
+        desc.config_path = desc.tokenizer_path = NULL;
+        desc.model_path = TDL_REPO "/models/novelist-7m-q8_0.gguf";
+        desc.n_steps = 3, desc.n_batch = 2, desc.lora_rank = 4, desc.lr = 5e-3f;
+        desc.device = open_device(i ? "webgpu" : "cpu", i ? 400000 : 0);
+        if (!desc.device) return;
+        o[i] = run_whole(&desc, NULL);
+        tdl_device_close(desc.device);
+    }
+    for (int i = 0; i < 3; i++) assert_true(fabsf(o[1].losses[i] - o[0].losses[i]) < 1e-4f * o[0].losses[i]);
+}
+
 static void test_bad_settings(void **state) {
     fixture *f = *state;
     tdl_error err = {0};
@@ -601,6 +655,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_memory_of_plan, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_resumes_in_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_adapters_in_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_settings, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,19 +177,6 @@ static void missing_kernel_is_named(void **state) {
     tdl_device_close(device);
 }
 
-static void value_over_the_limit_is_named(void **state) {
-    (void)state;
-    tdl_device *device = open_device("webgpu");
-    tdl_error err = {0};
-    tdl_model *model = NULL;
-    tdl_model_desc desc = {.size = sizeof desc, .path = LLAMA, .device = device};
-    device->value_size_max = 4096;
-    assert_int_equal(tdl_model_open(&desc, &model, &err), TDL_ERROR_LIMIT);
-    assert_non_null(strstr(err.message, "4096"));
-    assert_non_null(strstr(err.message, "'embd', [512, 32]"));
-    tdl_device_close(device);
-}
-
 // ---- buffers --------------------------------------------------------------------------------------------------------
 
 static tdl_buffer *make_buffer(tdl_device *device, size_t size) {
@@ -631,7 +618,6 @@ int main(void) {
         cmocka_unit_test(bad_shader_is_an_error),
         cmocka_unit_test(bad_shader_in_a_plan_is_named),
         cmocka_unit_test(missing_kernel_is_named),
-        cmocka_unit_test(value_over_the_limit_is_named),
         cmocka_unit_test(buffers_round_trip),
         cmocka_unit_test(buffers_check_access),
         cmocka_unit_test(reads_keep_their_order),

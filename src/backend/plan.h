@@ -47,9 +47,9 @@ typedef struct tdl_value {
     int32_t n_joined,
         joined[TDL_JOINED_MAX]; // of layout JOINED: the numbers of the weights whose rows it has, in order
     int32_t weight;             // number of the weight or state in the model's list; the tdl_step_input of a step value
-    int64_t first_row;          // of a weight that is in parts (graph/split.c): the tensor is so many rows from here on
-    int32_t buffer;             // where it lies: index in tdl_plan.buffer_sizes
-    size_t offset;              // bytes
+    int64_t first_row; // of a weight or state in parts (graph/split.c): the tensor is so many rows (heads) from here on
+    int32_t buffer;    // where it lies: index in tdl_plan.buffer_sizes
+    size_t offset;     // bytes
 } tdl_value;
 
 enum { TDL_PLAN_FEW_MAX = 3 };

@@ -28,7 +28,7 @@ void tdl_graph_join(tdl_graph *g, const tdl_plan_desc *desc) {
 static int32_t count_joinable(const tdl_graph *g, const tdl_plan_desc *desc, int32_t first) {
     const tdl_plan_op *op = tdl_graph_op_at(g, first);
     if (op->op != TDL_OP_MATMUL) return 1;
-    uint64_t size = 0, size_max = desc->device->value_size_max;
+    uint64_t size = 0, out_size = 0, size_max = desc->device->value_size_max;
     int32_t count = 0;
     for (; count < TDL_JOINED_MAX && first + count < (int32_t)g->ops.n; count++) {
         const tdl_plan_op *next = tdl_graph_op_at(g, first + count);
@@ -42,7 +42,8 @@ static int32_t count_joinable(const tdl_graph *g, const tdl_plan_desc *desc, int
                     value->tensor.dtype == tdl_graph_value(g, op->in[i])->tensor.dtype;
         }
         size += tdl_tensor_size(&tdl_graph_value(g, next->in[1])->tensor);
-        if (!fits || (size_max && size > size_max)) break;
+        out_size += tdl_tensor_size(&tdl_graph_value(g, next->out[0])->tensor);
+        if (!fits || (size_max && (size > size_max || out_size > size_max))) break;
     }
     return count ? count : 1;
 }

@@ -21,7 +21,7 @@ void tdl_plan_destroy(tdl_plan *plan);
 tdl_status tdl_plan_print(const tdl_plan *plan, tdl_str *text, tdl_error *err);
 
 // The passes, in order. Each sets g->error on failure.
-void tdl_graph_split(tdl_graph *g, const tdl_plan_desc *desc);       // split.c: weights too large for one binding
+void tdl_graph_split(tdl_graph *g, const tdl_plan_desc *desc);       // split.c: what is too large for one binding
 void tdl_graph_join(tdl_graph *g, const tdl_plan_desc *desc);        // join.c: matmuls of one x into one
 void tdl_graph_fuse_linear(tdl_graph *g, const tdl_plan_desc *desc); // fuse_linear.c: matmuls with what is round them
 void tdl_graph_fuse_attention(tdl_graph *g,

@@ -157,7 +157,7 @@ tdl_kv_desc tdl_model_kv_desc(const tdl_model *m, int32_t n_pages) {
                          .n_pages = n_pages};
 }
 
-tdl_status tdl_model_plan(const tdl_model *m, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err) {
+static tdl_status plan_for(const tdl_model *m, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err) {
     tdl_graph g;
     tdl_graph_init(&g, m->mem);
     tdl_model_build(m, limits, &g);
@@ -168,6 +168,19 @@ tdl_status tdl_model_plan(const tdl_model *m, const tdl_model_limits *limits, td
     tdl_status status = tdl_plan_create(&g, &desc, out, err);
     tdl_graph_deinit(&g);
     return status;
+}
+
+tdl_status tdl_model_plan(const tdl_model *m, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err) {
+    tdl_model_limits fewer = *limits;
+    tdl_error why = {0};
+    tdl_status status = plan_for(m, &fewer, out, &why);
+    while (status == TDL_ERROR_LIMIT && fewer.n_tokens > 1) {
+        fewer.n_tokens /= 2;
+        fewer.n_seqs = (int32_t)tdl_min_i64(fewer.n_seqs, fewer.n_tokens);
+        fewer.n_outputs = (int32_t)tdl_min_i64(fewer.n_outputs, fewer.n_tokens);
+        status = plan_for(m, &fewer, out, &why);
+    }
+    return status == TDL_OK ? status : tdl_fail(err, status, "%s", why.message);
 }
 
 tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_exec **out,
@@ -182,7 +195,7 @@ tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache
         if (value->kind == TDL_VALUE_WEIGHT) {
             status = bind_weight(m, value, &bound[i], err);
         } else {
-            bound[i] = tdl_kv_cache_buffer(cache, value->weight);
+            bound[i] = tdl_kv_cache_buffer(cache, value->weight, value->first_row);
         }
     }
     pthread_mutex_unlock(&m->binding);

@@ -77,7 +77,8 @@ tdl_status tdl_model_weight_buffer(tdl_model *model, const tdl_value *value, tdl
 // file's pages are let go, its shape stays.
 void tdl_model_drop_weight(tdl_model *model, int32_t weight);
 tdl_kv_desc tdl_model_kv_desc(const tdl_model *model, int32_t n_pages);
-// Graph and plan in one. Errors: MEMORY, LIMIT.
+// Graph and plan in one. Where the device cannot bind what so many tokens make, the plan is for fewer (plan->max): a chunk of
+// the prompt is what a step computes. Errors: MEMORY, LIMIT (not even one token fits).
 tdl_status tdl_model_plan(const tdl_model *model, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err);
 // The plan's program over the model's weights and this cache. Makes the layouts that are not there yet.
 tdl_status tdl_model_exec(tdl_model *model, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_exec **out,

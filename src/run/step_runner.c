@@ -24,8 +24,13 @@ tdl_status tdl_step_runner_create(tdl_model *model, const tdl_model_limits *limi
     }
     if (!ok) status = tdl_fail(err, TDL_ERROR_MEMORY, "batch: no memory for the inputs of %d tokens", limits->n_tokens);
     if (status == TDL_OK) status = tdl_model_plan(model, limits, &r->plan, err);
-    if (status == TDL_OK) status = tdl_model_exec(model, r->plan, cache, &r->exec, err);
-    if (status == TDL_OK && limits->n_tokens > FEW_TOKENS) status = make_few(r, cache, err);
+    if (status == TDL_OK) {
+        r->limits.n_tokens = r->plan->max.n[TDL_ROWS_TOKENS]; // where the device takes fewer at once
+        r->limits.n_seqs = r->plan->max.n[TDL_ROWS_SEQS];
+        r->limits.n_outputs = r->plan->max.n[TDL_ROWS_OUTPUTS];
+        status = tdl_model_exec(model, r->plan, cache, &r->exec, err);
+    }
+    if (status == TDL_OK && r->limits.n_tokens > FEW_TOKENS) status = make_few(r, cache, err);
     if (status != TDL_OK) {
         tdl_step_runner_destroy(r);
         return status;

@@ -3,6 +3,7 @@
 
 #include "base/checked.h"
 #include "base/rng.h"
+#include "graph/parts.h"
 
 #include <fnmatch.h>
 #include <math.h>
@@ -26,7 +27,7 @@ struct tdl_train_engine {
     tdl_trained *params; // [n_params]
     int32_t n_params;
     tdl_train_plan_desc plan_desc;
-    tdl_buffer **states; // [tdl_train_n_states]
+    tdl_parts **states; // [tdl_train_n_states]
     runner runners[WORK_COUNT];
     tdl_exec *working; // NULL: nothing is under way
     struct {
@@ -41,6 +42,7 @@ struct tdl_train_engine {
 static tdl_status choose_params(tdl_train_engine *e, const tdl_train_engine_desc *desc, tdl_error *err);
 static tdl_status create_states(tdl_train_engine *e, uint64_t seed, tdl_error *err);
 static tdl_status make_runner(tdl_train_engine *e, work kind, bool keep_values, runner *out, tdl_error *err);
+static tdl_status say_what_fits(const tdl_train_engine *e, tdl_error *err);
 static tdl_status begin(tdl_train_engine *e, work kind, const tdl_step *step, tdl_error *err);
 static tdl_step step_of(const tdl_micro_batch *batch, const tdl_hypers *hypers);
 static void end_diagnosis(tdl_train_engine *e);
@@ -68,7 +70,10 @@ tdl_status tdl_train_engine_create(const tdl_train_engine_desc *desc, tdl_train_
         if (!e->losses) status = tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %d losses", desc->n_tokens);
     }
     if (status == TDL_OK) status = create_states(e, desc->seed, err);
-    if (status == TDL_OK) status = make_runner(e, WORK_GRADIENTS, false, &e->runners[WORK_GRADIENTS], err);
+    if (status == TDL_OK) {
+        status = make_runner(e, WORK_GRADIENTS, false, &e->runners[WORK_GRADIENTS], err);
+        if (status == TDL_ERROR_LIMIT && err) status = say_what_fits(e, err);
+    }
     if (status == TDL_OK) status = make_runner(e, WORK_UPDATE, false, &e->runners[WORK_UPDATE], err);
     if (status != TDL_OK) {
         tdl_train_engine_destroy(e);
@@ -84,8 +89,7 @@ void tdl_train_engine_destroy(tdl_train_engine *e) {
         tdl_exec_destroy(e->runners[i].exec);
         tdl_plan_destroy(e->runners[i].plan);
     }
-    for (int32_t i = 0; i < tdl_train_n_states(e->n_params) && e->states; i++)
-        e->model->device->backend->buffer_destroy(e->states[i]);
+    for (int32_t i = 0; i < tdl_train_n_states(e->n_params) && e->states; i++) tdl_parts_destroy(e->states[i]);
     end_diagnosis(e);
     tdl_free(e->mem, e->states);
     tdl_free(e->mem, e->losses);
@@ -225,9 +229,7 @@ static tdl_status first_values(const tdl_train_engine *e, const tdl_trained *p, 
 static tdl_status create_state(tdl_train_engine *e, int32_t number, tdl_error *err) {
     tdl_tensor t;
     tdl_status status = tdl_train_state_tensor(&e->plan_desc, number, &t, err);
-    if (status != TDL_OK) return status;
-    tdl_device *device = e->model->device;
-    return device->backend->buffer_create(device, tdl_tensor_size(&t), &e->states[number], err);
+    return status == TDL_OK ? tdl_parts_create(e->model->device, &t, 0, &e->states[number], err) : status;
 }
 
 // A parameter's own state with its first values, for which the model's copy is given up.
@@ -249,30 +251,30 @@ static tdl_status create_weight(tdl_train_engine *e, int32_t param, uint64_t see
 static tdl_status create_states(tdl_train_engine *e, uint64_t seed, tdl_error *err) {
     int32_t n_states = tdl_train_n_states(e->n_params);
     tdl_status status = TDL_OK;
-    e->states = tdl_alloc(e->mem, (size_t)n_states, sizeof(tdl_buffer *));
-    if (!e->states) return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %d buffers", n_states);
+    e->states = tdl_alloc(e->mem, (size_t)n_states, sizeof(tdl_parts *));
+    if (!e->states) return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %d states", n_states);
     for (int32_t i = 0; i < e->n_params && status == TDL_OK; i++) status = create_weight(e, i, seed, err);
     for (int32_t i = 0; i < n_states && status == TDL_OK; i++)
         if (!e->states[i]) status = create_state(e, i, err);
     return status;
 }
 
-static tdl_buffer *state_buffer(const tdl_train_engine *e, tdl_train_state kind, int32_t param) {
+static tdl_parts *state_of(const tdl_train_engine *e, tdl_train_state kind, int32_t param) {
     return e->states[(int32_t)kind * e->n_params + param];
 }
 
-static tdl_buffer *shared_buffer(const tdl_train_engine *e, tdl_train_shared which) {
+static tdl_parts *shared_state(const tdl_train_engine *e, tdl_train_shared which) {
     return e->states[TDL_TRAIN_STATES * e->n_params + (int32_t)which];
 }
 
 tdl_status tdl_train_engine_read(tdl_train_engine *e, tdl_train_state kind, int32_t param, size_t offset, void *dst,
                                  size_t size, tdl_error *err) {
-    return e->model->device->backend->read(state_buffer(e, kind, param), offset, dst, size, err);
+    return tdl_parts_read(state_of(e, kind, param), offset, dst, size, err);
 }
 
 tdl_status tdl_train_engine_write(tdl_train_engine *e, tdl_train_state kind, int32_t param, size_t offset,
                                   const void *src, size_t size, tdl_error *err) {
-    return e->model->device->backend->write(state_buffer(e, kind, param), offset, src, size, err);
+    return tdl_parts_write(state_of(e, kind, param), offset, src, size, err);
 }
 
 // ---- work ------------------------------------------------------------------------------------------------------------
@@ -282,9 +284,10 @@ static tdl_status bind(tdl_train_engine *e, const tdl_plan *plan, tdl_buffer **b
     for (int32_t i = TDL_BUFFER_BOUND; i < plan->n_buffers && status == TDL_OK; i++) {
         if (plan->buffer_value[i] < 0) continue;
         const tdl_value *value = &plan->values[plan->buffer_value[i]];
-        if (value->kind == TDL_VALUE_STATE) bound[i] = e->states[value->weight];
-        else if (e->param_of[value->weight] >= 0)
-            bound[i] = state_buffer(e, TDL_TRAIN_WEIGHT, e->param_of[value->weight]);
+        const tdl_parts *state = NULL;
+        if (value->kind == TDL_VALUE_STATE) state = e->states[value->weight];
+        else if (e->param_of[value->weight] >= 0) state = state_of(e, TDL_TRAIN_WEIGHT, e->param_of[value->weight]);
+        if (state) bound[i] = tdl_parts_buffer(state, value->first_row);
         else status = tdl_model_weight_buffer(e->model, value, &bound[i], err);
     }
     return status;
@@ -312,6 +315,27 @@ static tdl_status make_runner(tdl_train_engine *e, work kind, bool keep_values, 
     return TDL_OK;
 }
 
+// Adds to the message of a plan that no device like this can run: of how many tokens there would be one that it can.
+static tdl_status say_what_fits(const tdl_train_engine *e, tdl_error *err) {
+    const tdl_error why = *err;
+    int32_t fits = 0, too_many = e->train.n_tokens;
+    while (too_many - fits > 1) {
+        tdl_model_train fewer = e->train;
+        tdl_train_plan_desc desc = e->plan_desc;
+        tdl_plan *plan = NULL;
+        tdl_error ignored = {0};
+        desc.train = &fewer;
+        fewer.n_tokens = fits + (too_many - fits) / 2;
+        tdl_status status = tdl_train_plan_gradients(&desc, &plan, &ignored);
+        tdl_plan_destroy(plan);
+        if (status == TDL_OK) fits = fewer.n_tokens;
+        else too_many = fewer.n_tokens;
+    }
+    if (!fits) return why.code;
+    return tdl_fail(err, why.code, "%s; a micro-batch of %d tokens does not fit, one of %d would", why.message,
+                    e->train.n_tokens, fits);
+}
+
 static tdl_step step_of(const tdl_micro_batch *batch, const tdl_hypers *hypers) {
     tdl_step step = {0};
     if (batch) {
@@ -332,10 +356,9 @@ static tdl_status begin(tdl_train_engine *e, work kind, const tdl_step *step, td
     if (status == TDL_OK) status = tdl_exec_step(r->exec, step, err);
     if (status != TDL_OK) return status;
     e->working = r->exec;
-    const tdl_backend *backend = e->model->device->backend;
-    if (kind == WORK_UPDATE) return backend->read(shared_buffer(e, TDL_TRAIN_STATS), 0, e->stats, sizeof e->stats, err);
-    return backend->read(shared_buffer(e, TDL_TRAIN_LOSSES), 0, e->losses, (size_t)e->train.n_tokens * sizeof(float),
-                         err);
+    if (kind == WORK_UPDATE) return tdl_parts_read(shared_state(e, TDL_TRAIN_STATS), 0, e->stats, sizeof e->stats, err);
+    return tdl_parts_read(shared_state(e, TDL_TRAIN_LOSSES), 0, e->losses, (size_t)e->train.n_tokens * sizeof(float),
+                          err);
 }
 
 tdl_status tdl_train_engine_gradients(tdl_train_engine *e, const tdl_micro_batch *batch, const tdl_hypers *hypers,

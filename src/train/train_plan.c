@@ -6,13 +6,13 @@
 
 #include "base/checked.h"
 #include "graph/grad.h"
+#include "graph/parts.h"
 #include "ops/hyper.h"
 
 #include <stdio.h>
 
 enum {
     LOGITS_SIZE_MAX = 128 << 20, // bytes of a chunk's logits
-    CHUNK_ROWS = 64,             // chunks are multiples of it
     NORM_PIECE = 32768,          // elements of a gradient whose squares are summed by one worker
 };
 
@@ -73,13 +73,18 @@ tdl_status tdl_train_plan_loss(const tdl_train_plan_desc *desc, tdl_plan **out, 
     return status;
 }
 
-// Pieces of a gradient whose sums of squares are added up in the end.
-static int64_t n_pieces(const tdl_trained *param) {
-    return tdl_div_up(tdl_tensor_n_elements(&param->tensor), NORM_PIECE);
+// Pieces of a gradient whose sums of squares are added up in the end; of one that is in parts, at least four for each.
+static int64_t n_pieces(const tdl_train_plan_desc *desc, const tdl_trained *param) {
+    int64_t n = tdl_div_up(tdl_tensor_n_elements(&param->tensor), NORM_PIECE), n_rows = param->tensor.shape[0];
+    int64_t n_part_rows = tdl_part_rows(&param->tensor, 0, desc->model->device->value_size_max);
+    int64_t unit = n_part_rows < n_rows ? 4 * tdl_div_up(n_rows, n_part_rows) : 1;
+    return tdl_div_up(n, unit) * unit;
 }
 
 // Their room among all: devices bind at multiples of 16 bytes. What is left over stays zero.
-static int64_t n_places(const tdl_trained *param) { return tdl_div_up(n_pieces(param), 4) * 4; }
+static int64_t n_places(const tdl_train_plan_desc *desc, const tdl_trained *param) {
+    return tdl_div_up(n_pieces(desc, param), 4) * 4;
+}
 
 tdl_status tdl_train_plan_update(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err) {
     tdl_graph g;
@@ -89,9 +94,9 @@ tdl_status tdl_train_plan_update(const tdl_train_plan_desc *desc, tdl_plan **out
     int64_t first = 0;
     for (int32_t i = 0; i < desc->n_params; i++) {
         int32_t grad = param_state(desc, &g, TDL_TRAIN_GRAD, i);
-        int32_t pieces = tdl_graph_rows(&g, desc->params[i].name, norms, first, n_pieces(&desc->params[i]));
+        int32_t pieces = tdl_graph_rows(&g, desc->params[i].name, norms, first, n_pieces(desc, &desc->params[i]));
         tdl_graph_op_into(&g, desc->params[i].name, TDL_OP_SUM_SQUARES, NULL, 1, &grad, &pieces);
-        first += n_places(&desc->params[i]);
+        first += n_places(desc, &desc->params[i]);
     }
     tdl_graph_op_into(&g, "clip", TDL_OP_CLIP, NULL, 2, (int32_t[]){norms, hyper}, &stats);
     for (int32_t i = 0; i < desc->n_params; i++) {
@@ -112,8 +117,10 @@ tdl_status tdl_train_plan_update(const tdl_train_plan_desc *desc, tdl_plan **out
 static int64_t chunk_rows(const tdl_train_plan_desc *desc) {
     uint64_t size_max = desc->model->device->value_size_max;
     if (!size_max || size_max > LOGITS_SIZE_MAX) size_max = LOGITS_SIZE_MAX;
-    int64_t rows = (int64_t)(size_max / sizeof(float)) / desc->model->config.n_vocab / CHUNK_ROWS * CHUNK_ROWS;
-    return tdl_min_i64(tdl_max_i64(rows, CHUNK_ROWS), desc->train->n_tokens);
+    tdl_tensor logits;
+    int64_t shape[2] = {desc->train->n_tokens, desc->model->config.n_vocab};
+    bool ok = tdl_tensor_make(TDL_DTYPE_F32, 2, shape, NULL, &logits, NULL) == TDL_OK;
+    return ok ? tdl_part_rows(&logits, 0, size_max) : shape[0];
 }
 
 // Logits of so many rows, or their gradient. Rows begin at whole quads, as the fastest kernels want them.
@@ -176,7 +183,7 @@ tdl_status tdl_train_state_tensor(const tdl_train_plan_desc *desc, int32_t numbe
     if (number == TDL_TRAIN_STATES * n + TDL_TRAIN_LOSSES) size = desc->train->n_tokens;
     if (number == TDL_TRAIN_STATES * n + TDL_TRAIN_NORMS) {
         size = 0;
-        for (int32_t i = 0; i < n; i++) size += n_places(&desc->params[i]);
+        for (int32_t i = 0; i < n; i++) size += n_places(desc, &desc->params[i]);
     }
     return tdl_tensor_make(TDL_DTYPE_F32, 1, &size, NULL, out, err);
 }

@@ -243,8 +243,10 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
     d->buffer_size_max = limits.maxBufferSize;
     d->offset_align = limits.minStorageBufferOffsetAlignment;
     d->workgroup_memory = limits.maxComputeWorkgroupStorageSize;
-    // Bindings are padded to 16 bytes, and one that is not whole begins up to an alignment earlier.
-    d->device.value_size_max = limits.maxStorageBufferBindingSize - 16;
+    // Bindings are padded to 16 bytes; the decoders of some weights count bytes, in 32 bits.
+    uint64_t size_max = limits.maxStorageBufferBindingSize;
+    if (size_max > d->buffer_size_max) size_max = d->buffer_size_max;
+    d->device.value_size_max = (size_max < UINT32_MAX ? size_max : UINT32_MAX) - 16;
     if (!min) tdl_webgpu_find_features(d);
     d->device.can_trace = !min && api->AdapterHasFeature(d->adapter, WGPUFeatureName_TimestampQuery);
     return TDL_OK;

@@ -251,6 +251,10 @@ static tdl_status bind_indices(tdl_webgpu_program *p, int32_t id, const WGPUBind
     if ((first && first->buffer != buffer->handle) || value->offset % 4)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "webgpu: '%s' does not lie beside the op's other indices",
                         value->name);
+    if (buffer->size_padded > p->program.device->value_size_max + 16)
+        return tdl_fail(err, TDL_ERROR_LIMIT,
+                        "webgpu: the step's inputs have %zu bytes, this device binds at most %llu", buffer->size_padded,
+                        (unsigned long long)p->program.device->value_size_max);
     *offset = (uint32_t)(value->offset / 4);
     if (first) return TDL_OK;
     entry->buffer = buffer->handle;

@@ -12,6 +12,8 @@ struct Params {
     order_offset: u32,
     n_tokens: u32,
     n_columns: u32,
+    first_id: u32, // of dtable's first row
+    n_ids: u32, // rows of dtable: an id of another part adds nothing
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -35,7 +37,7 @@ fn dy_at(row: u32, i: u32) -> f32 {
 }
 
 fn add_to_table(id: u32, i: u32, sum: f32) {
-    if (i < p.n_columns) { dtable[p.dtable_offset + id * p.dtable_stride + i] += sum; }
+    if (i < p.n_columns) { dtable[p.dtable_offset + (id - p.first_id) * p.dtable_stride + i] += sum; }
 }
 
 // The row at a place of the order, NONE where its id is another.
@@ -88,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         let id = chunk_ids[at];
         var previous = before;
         if (at > 0u) { previous = chunk_ids[at - 1u]; }
-        if (id == previous) { continue; } // not the first of its run
+        if (id == previous || id - p.first_id >= p.n_ids) { continue; } // not the first of its run, or another part's
         if (id == last_id) {
             last_run = at;
             continue;

@@ -3,7 +3,7 @@
 #define TDL_OPS_EMBED_GRAD_CASES_H
 
 static void embed_grad_make(op_fixture *f, const op_case *c) {
-    int64_t n = c->dims[0], n_vocab = c->dims[1];
+    int64_t n = c->dims[0], n_vocab = c->attrs.part_of ? c->attrs.part_of : c->dims[1];
     int32_t *ids = op_input_i32(f, 0, 1, &n), *order = op_input_i32(f, 1, 1, &n);
     for (int64_t t = 0; t < n; t++) ids[t] = c->note ? (int32_t)n_vocab - 1 : (int32_t)op_random(f, n_vocab);
     int64_t place = 0; // a stable sort, by counting through the vocabulary's ids that there are
@@ -22,6 +22,10 @@ static const op_case embed_grad_list[] = {
     {.dims = {131, 5, 67}, .strided = true, .note = "one id"},
     {.dims = {200, 3, 129}},
     {.dims = {3, 7, 8192}},
+    {.dims = {150, 4, 33}, .attrs = {.part_first = 0, .part_of = 11}},
+    {.dims = {150, 4, 33}, .attrs = {.part_first = 4, .part_of = 11}, .strided = true},
+    {.dims = {150, 4, 33}, .attrs = {.part_first = 4, .part_of = 11}, .note = "one id, of another part"},
+    {.dims = {90, 3, 40}, .attrs = {.part_first = 8, .part_of = 11}, .note = "one id"},
     {.dims = {512, 4096, 256}, .bench = true},
     {.dims = {512, 5000, 768}, .bench = true},
     {.dims = {8192, 50257, 768}, .bench_gpu = true},

@@ -26,10 +26,11 @@ static void run(const tdl_call *call, int64_t first, int64_t count, void *scratc
     while (at > 0 && at < unit_end && id_at(call, at) == id_at(call, at - 1)) at++; // the unit before has this run
     while (at < unit_end) {
         int32_t id = id_at(call, at);
-        int64_t begin = at;
-        assert(id >= 0 && id < dtable->shape[0]);
+        int64_t begin = at, row = (int64_t)id - call->attrs.part_first;
         while (at < n && id_at(call, at) == id) at++;
-        add_run(call, begin, at, tdl_f32_row(dtable, id));
+        if (call->attrs.part_of && (row < 0 || row >= dtable->shape[0])) continue;
+        assert(row >= 0 && row < dtable->shape[0]);
+        add_run(call, begin, at, tdl_f32_row(dtable, row));
     }
 }
 

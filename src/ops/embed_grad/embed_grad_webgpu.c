@@ -19,6 +19,8 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, offsets->in[1]);
     tdl_put_word(out, dy->shape[0]);
     tdl_put_word(out, dy->shape[1]);
+    tdl_put_word(out, call->attrs.part_first);
+    tdl_put_word(out, dtable->shape[0]);
     tdl_dispatch_groups(out, tdl_div_up(dy->shape[0], CHUNK) * tdl_div_up(dy->shape[1], COLUMNS));
 }
 

@@ -3,7 +3,8 @@
 //
 //     q' = rope(q),  k' = rope(k),  kv_append(k', v),  out = attention(q')
 //
-// x [T, (H + Hkv) head_dim] is the queries and keys of all heads side by side, v [T, Hkv, head_dim]. The reference is the composition of
+// x [T, (H + gap + Hkv) head_dim] is the queries and keys of all heads side by side, v [T, Hkv, head_dim]; between them there are
+// other heads where the op has only a part of them (graph/split.c). The reference is the composition of
 // rope's, kv_append's and attention's, a head of a token at a time; they name the papers. Only devices that dispatch ops one
 // by one have kernels for it (graph/fuse_attention.c).
 #include "ops/op_impl.h"
@@ -34,9 +35,9 @@ tdl_status tdl_rope_attention_infer(tdl_call *call, tdl_error *err) {
     if (status == TDL_OK)
         status = tdl_op_expect(op, "v", v, TDL_DTYPE_F32, 3, (int64_t[]){x->shape[0], n_kv_heads, head_dim}, err);
     if (status != TDL_OK) return status;
-    int64_t n_all = head_dim > 0 ? x->shape[1] / head_dim : 0, n_heads = n_all - n_kv_heads;
-    if (head_dim < 1 || head_dim > TDL_HEAD_DIM_MAX || n_all * head_dim != x->shape[1] || n_heads < 1 ||
-        n_kv_heads < 1 || n_heads % n_kv_heads != 0)
+    int64_t n_all = head_dim > 0 ? x->shape[1] / head_dim : 0, n_heads = n_all - call->attrs.gap - n_kv_heads;
+    if (call->attrs.gap < 0 || head_dim < 1 || head_dim > TDL_HEAD_DIM_MAX || n_all * head_dim != x->shape[1] ||
+        n_heads < 1 || n_kv_heads < 1 || n_heads % n_kv_heads != 0)
         return tdl_fail(err, TDL_ERROR_ARGUMENT,
                         "rope_attention: %lld columns of x, %lld kv heads of %lld: expected queries and keys",
                         (long long)x->shape[1], (long long)n_kv_heads, (long long)head_dim);
@@ -87,9 +88,9 @@ static tdl_tensor indices(int32_t *data, int64_t n) {
 static void append_head(const tdl_call *call, int64_t t, int32_t seq, int64_t head) {
     float k[TDL_HEAD_DIM_MAX];
     int32_t none = 0;
-    int64_t n_heads = call->out[0].shape[1];
+    int64_t first_key = call->out[0].shape[1] + call->attrs.gap;
     tdl_call append = {.n_in = 5, .n_out = 2};
-    append.in[0] = turned(call, t, n_heads + head, k);
+    append.in[0] = turned(call, t, first_key + head, k);
     tdl_tensor values = tdl_tensor_slice(&call->in[1], 0, t, 1);
     append.in[1] = tdl_tensor_slice(&values, 1, head, 1);
     append.in[2] = tdl_tensor_slice(&call->in[3], 0, t, 1);

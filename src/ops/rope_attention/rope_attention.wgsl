@@ -8,7 +8,7 @@
 // cache is in several parts, each leaves its sums, its largest score and its weights' sum in scratch, and
 // attention_merge.wgsl puts them together.
 struct Params {
-    x_offset: u32, // [T, (H + Hkv) head_dim]: queries, keys
+    x_offset: u32, // [T, heads, head_dim]: queries, and keys from first_key on
     x_stride: u32,
     values_offset: u32, // [T, Hkv head_dim]
     values_stride: u32,
@@ -35,6 +35,7 @@ struct Params {
     n_parts: u32, // of the cache
     part_pages: u32,
     n_pages: u32, // of the cache
+    first_key: u32, // head of x
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -185,7 +186,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = select(0, max(0, end - p.window), p.window > 0);
     let slot = lane % PAGE;
     let quarter = lane / PAGE;
-    let k_first_new = p.x_offset + first_token * p.x_stride + (p.n_heads + kv_head) * p.head_dim;
+    let k_first_new = p.x_offset + first_token * p.x_stride + (p.first_key + kv_head) * p.head_dim;
     let v_first_new = p.values_offset + first_token * p.values_stride + kv_head * p.head_dim;
     let n_new = token - first_token + 1u;
 

@@ -18,7 +18,8 @@ static void rope_attention_make(op_fixture *f, const op_case *c) {
     attention_fill(f, c, pages_max);
     f->call.out[1] = f->call.in[1];
     f->call.out[2] = f->call.in[2];
-    op_input(f, 0, TDL_DTYPE_F32, 2, (int64_t[]){n_tokens, (n_heads + n_kv_heads) * head_dim}, c->strided ? 9 : 0);
+    op_input(f, 0, TDL_DTYPE_F32, 2, (int64_t[]){n_tokens, (n_heads + c->attrs.gap + n_kv_heads) * head_dim},
+             c->strided ? 9 : 0);
     op_input(f, 1, TDL_DTYPE_F32, 3, (int64_t[]){n_tokens, n_kv_heads, head_dim}, c->strided ? 5 : 0);
     op_input(f, 2, TDL_DTYPE_F32, 2, (int64_t[]){n_tokens, c->dims[3] ? c->dims[3] : head_dim}, 0);
     int32_t *positions = op_input_i32(f, 3, 1, &n_tokens);
@@ -40,6 +41,7 @@ static const op_case rope_attention_list[] = {
     {.dims = {3, 3, 37, 36}, .attrs = {.rope_pairs = 1}, .seqs = {{90, 1}, {1, 1}}, .n_seqs = 2},
     {.dims = {8, 1, 128}, .seqs = {{127, 3}}, .n_seqs = 1},
     {.dims = {2, 2, 100}, .seqs = {{60, 5}}, .n_seqs = 1},
+    {.dims = {4, 2, 64}, .attrs = {.gap = 3}, .seqs = {{400, 2}, {7, 1}}, .n_seqs = 2, .note = "a part of the heads"},
     {.dims = {4, 2, 64}, .attrs = {.window = 33}, .seqs = {{150, 3}, {5, 1}, {300, 1}}, .n_seqs = 3},
     {.dims = {2, 1, 16}, .attrs = {.window = 1}, .seqs = {{130, 4}}, .n_seqs = 1},
     {.dims = {2, 1, 16},

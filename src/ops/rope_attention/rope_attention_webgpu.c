@@ -68,6 +68,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, n_parts);
     tdl_put_word(out, pages_of_part(call));
     tdl_put_word(out, call->out[1].shape[0]);
+    tdl_put_word(out, y->shape[1] + call->attrs.gap);
     out->groups[0] = (uint32_t)(n_kv_heads * n_blocks * n_parts);
     out->groups[1] = (uint32_t)y->shape[0];
     out->groups[2] = 1;
