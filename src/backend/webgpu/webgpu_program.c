@@ -221,7 +221,7 @@ static tdl_status make_stage(tdl_webgpu_program *p, webgpu_op *op, webgpu_stage 
     if (stage->kernel->is_merge) entries[n++] = scratch;
     for (int32_t i = 0; i < call->n_in && !stage->kernel->is_merge && status == TDL_OK; i++) {
         WGPUBindGroupEntry *entry = &entries[n];
-        bool index = call->in[i].dtype == TDL_DTYPE_I32;
+        bool index = call->in[i].dtype == TDL_DTYPE_I32 && !(stage->kernel->indices_apart >> i & 1);
         if (index)
             status = bind_indices(p, op->in[i], indices < 0 ? NULL : &entries[indices], entry, &op->offsets.in[i], err);
         else status = bind(p, op->in[i], entry, &op->offsets.in[i], err);
