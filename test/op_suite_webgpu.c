@@ -304,7 +304,7 @@ static void one_op_deinit(one_op *o) {
 
 static tdl_status wait(suite *s, one_op *o, tdl_error *err) {
     tdl_status status;
-    while ((status = s->device->backend->poll(s->device, o->program, err)) == TDL_PENDING)
+    while ((status = s->device->backend->poll(s->device, o->program, 0, err)) == TDL_PENDING)
         nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
     return status;
 }

@@ -340,7 +340,7 @@ tdl_status tdl_train_engine_update(tdl_train_engine *e, const tdl_hypers *hypers
 
 tdl_status tdl_train_engine_poll(tdl_train_engine *e, tdl_error *err) {
     tdl_status status =
-        e->working ? tdl_exec_poll(e->working, err) : e->model->device->backend->poll(e->model->device, NULL, err);
+        e->working ? tdl_exec_poll(e->working, err) : e->model->device->backend->poll(e->model->device, NULL, 0, err);
     if (status != TDL_PENDING) e->working = NULL;
     return status;
 }
@@ -357,7 +357,7 @@ float tdl_train_engine_grad_norm(const tdl_train_engine *e, bool *finite) {
 static tdl_status wait(tdl_train_engine *e, tdl_exec *exec, tdl_error *err) {
     tdl_status status = TDL_PENDING;
     while (status == TDL_PENDING)
-        status = exec ? tdl_exec_poll(exec, err) : e->model->device->backend->poll(e->model->device, NULL, err);
+        status = exec ? tdl_exec_poll(exec, err) : e->model->device->backend->poll(e->model->device, NULL, 0, err);
     return status;
 }
 
