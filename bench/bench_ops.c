@@ -197,7 +197,8 @@ static tdl_status device_plan_init(device_plan *d, const options *opt, const op_
 static tdl_status run_plan(const options *opt, device_plan *d, tdl_error *err) {
     const tdl_backend *backend = opt->device->backend;
     tdl_status status = backend->submit(d->program, &(tdl_step_counts){.n = {0}}, err);
-    while (status == TDL_OK && (status = backend->poll(opt->device, d->program, 0, err)) == TDL_PENDING) status = TDL_OK;
+    while (status == TDL_OK && (status = backend->poll(opt->device, d->program, 0, err)) == TDL_PENDING)
+        status = TDL_OK;
     return status;
 }
 

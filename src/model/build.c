@@ -52,8 +52,7 @@ void tdl_model_build(const tdl_model *model, const tdl_model_limits *limits, tdl
 // A state behind the cache's.
 static int32_t picked_tokens(builder *b) {
     tdl_tensor t;
-    tdl_status status =
-        tdl_tensor_make(TDL_DTYPE_I32, 1, (int64_t[]){b->limits->n_slots}, NULL, &t, &b->g->error);
+    tdl_status status = tdl_tensor_make(TDL_DTYPE_I32, 1, (int64_t[]){b->limits->n_slots}, NULL, &t, &b->g->error);
     return status == TDL_OK ? tdl_graph_state(b->g, "picked", 2 * b->model->config.n_layers, &t) : -1;
 }
 

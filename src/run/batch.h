@@ -19,8 +19,8 @@ typedef struct tdl_timeline {
     tdl_vec tokens;      // int32_t: every token so far
     int32_t n_computed;  // positions whose keys and values are in the cache; those of picks too
     int32_t n_submitted; // positions that are computed or under way
-    int32_t n_ctx;      // tokens it may hold
-    int32_t *pages;     // [n_pages] of the cache, in order of position; room for n_ctx
+    int32_t n_ctx;       // tokens it may hold
+    int32_t *pages;      // [n_pages] of the cache, in order of position; room for n_ctx
     int32_t n_pages;
     bool cache_full; // the pool had no page left for it at the last step
     bool has_logits; // logits are those after the last token

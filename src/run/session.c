@@ -176,8 +176,7 @@ tdl_status tdl_session_next(tdl_session *s, int32_t *token, tdl_error *err) {
                         t->n_ctx);
     if (!tdl_vec_reserve(&t->tokens, t->tokens.n + 1))
         return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + 1);
-    int32_t id =
-        t->n_picks ? take_pick(s) : tdl_sampler_sample(s->sampler, t->logits, t->tokens.data, t->tokens.n);
+    int32_t id = t->n_picks ? take_pick(s) : tdl_sampler_sample(s->sampler, t->logits, t->tokens.data, t->tokens.n);
     tdl_status status = accept_token(s, id, err);
     t->n_wanted = n_wanted_of(s);
     if (s->ended) tdl_batch_forget(s->batch, t, n_tokens_of(s) - 1); // what follows it is not wanted
@@ -205,7 +204,8 @@ const int32_t *tdl_session_tokens(const tdl_session *s, size_t *n_tokens) {
 }
 
 int32_t tdl_session_n_computed(const tdl_session *s) {
-    return (int32_t)tdl_min_i64(s->timeline.n_computed, n_tokens_of(s)); // tokens that are picked but not taken are none yet
+    return (int32_t)tdl_min_i64(s->timeline.n_computed,
+                                n_tokens_of(s)); // tokens that are picked but not taken are none yet
 }
 
 int32_t tdl_session_n_ctx(const tdl_session *s) { return s->timeline.n_ctx; }

@@ -38,9 +38,9 @@ typedef struct tdl_step_runner {
     tdl_model_limits limits;
     tdl_plan *plan, *few_plan; // few_plan, few_exec: NULL where there is no gain
     tdl_exec *exec, *few_exec;
-    tdl_buffer *picked;                    // [limits.n_slots] I32; NULL: no slots
-    int32_t *inputs[TDL_STEP_INPUT_COUNT]; // room for the maximum
-    tdl_step_counts counts;                // of the step being filled in
+    tdl_buffer *picked;                         // [limits.n_slots] I32; NULL: no slots
+    int32_t *inputs[TDL_STEP_INPUT_COUNT];      // room for the maximum
+    tdl_step_counts counts;                     // of the step being filled in
     tdl_step_flight flights[TDL_AHEAD_MAX + 1]; // a ring: those under way, then the one being filled in
     int32_t oldest, n_flights;                  // under way
 } tdl_step_runner;

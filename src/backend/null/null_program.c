@@ -20,8 +20,7 @@ tdl_status tdl_null_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer
     if (status == TDL_OK) status = check_plan(d, plan, buffers, err);
     tdl_null_program *p = status == TDL_OK ? tdl_alloc(device->mem, 1, sizeof *p) : NULL;
     if (p) {
-        *p = (tdl_null_program){
-            .program = {.device = device, .plan = plan}, .next = d->programs, .buffers = buffers};
+        *p = (tdl_null_program){.program = {.device = device, .plan = plan}, .next = d->programs, .buffers = buffers};
         d->programs = p;
         d->report.n_programs++;
         *out = &p->program;

@@ -41,7 +41,7 @@ typedef struct tdl_webgpu_read {
     const tdl_buffer *source; // NULL: dropped
     void *dst;
     uint64_t submission; // the device's number of the submit that its copy is in; UINT64_MAX: not submitted
-    size_t skip, size; // bytes in the staging buffer before what is wanted, and wanted
+    size_t skip, size;   // bytes in the staging buffer before what is wanted, and wanted
 } tdl_webgpu_read;
 
 typedef struct tdl_webgpu_device {

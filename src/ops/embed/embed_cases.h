@@ -39,7 +39,10 @@ static const op_case embed_list[] = {
     {.dims = {9, 4, 33}, .attrs = {.part_first = 4, .part_of = 11}, .note = "middle part"},
     {.dims = {9, 3, 96}, .dtype = TDL_DTYPE_Q8_0, .attrs = {.part_first = 8, .part_of = 11}, .note = "last part"},
     {.dims = {9, 11, 33}, .dtype = TDL_DTYPE_F16, .note = "some picked"},
-    {.dims = {9, 3, 96}, .dtype = TDL_DTYPE_Q8_0, .attrs = {.part_first = 8, .part_of = 11}, .note = "last part, some picked"},
+    {.dims = {9, 3, 96},
+     .dtype = TDL_DTYPE_Q8_0,
+     .attrs = {.part_first = 8, .part_of = 11},
+     .note = "last part, some picked"},
     {.dims = {512, 1000, 576}, .dtype = TDL_DTYPE_Q8_0, .bench = true},
     {.dims = {1, 1000, 2048}, .dtype = TDL_DTYPE_F16, .bench = true},
 };

@@ -18,8 +18,8 @@
 // Words of a row of `picks`: how one token is drawn.
 typedef enum tdl_sample_word {
     TDL_SAMPLE_SLOT = 0, // where the id goes
-    TDL_SAMPLE_TOP_K,    // candidates: the k largest logits, at most TDL_SAMPLE_K_MAX; 1: greedy; 0: the row is left out
-    TDL_SAMPLE_RANDOM,   // 32 random bits
+    TDL_SAMPLE_TOP_K,  // candidates: the k largest logits, at most TDL_SAMPLE_K_MAX; 1: greedy; 0: the row is left out
+    TDL_SAMPLE_RANDOM, // 32 random bits
     TDL_SAMPLE_MANTISSA, // log2(e) / temperature, see tdl_sample_scale
     TDL_SAMPLE_EXPONENT,
     TDL_SAMPLE_TOP_P, // the share of the weights (at temperature 1) that is kept, times 2^32; 0: all
