@@ -30,17 +30,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = row_start(p.logits, group.y);
     let first = group.x * p.part_size;
     let end = min(first + p.part_size, p.n_columns);
-    hold_none(lane);
-    var own: array<vec2<u32>, OWN>;
-    for (var i = 0u; i < OWN; i++) { own[i] = none(256u * (i + 1u) + lane); }
-    if (k == 1u) { // one look at each
+    if (k == 1u) {
+        var best = none(lane);
         for (var id = first + lane; id < end; id += 256u) {
             let candidate = vec2<u32>(key_of(logits[row + id]), id);
-            if (better(candidate, own[0])) { own[0] = candidate; }
+            if (better(candidate, best)) { best = candidate; }
         }
-        hold_best(own, k, lane);
+        hold_one(best, lane);
     } else {
+        hold_none(lane);
         for (var start = first; start < end; start += ROUND) {
+            var own: array<vec2<u32>, OWN>;
             for (var i = 0u; i < OWN; i++) {
                 let id = start + 256u * i + lane;
                 own[i] = none(256u * (i + 1u) + lane);

@@ -2,14 +2,14 @@
 // same. A key of 0 is none (a NaN, or nothing).
 //
 // Whoever ranks among the k best of 256 invocations' best ones has the only candidates that can count: no other than those
-// that are at least as good as the k-th of these. They are at most 5 k, and each finds its place by counting who is better.
+// that are at least as good as the k-th of these. They are at most 9 k, and each finds its place by counting who is better.
 const K_MAX: u32 = 64u;
-const OWN: u32 = 4u; // new candidates of an invocation
-const ROUND: u32 = 1024u; // 256 OWN
+const OWN: u32 = 8u; // new candidates of an invocation
+const ROUND: u32 = 2048u; // 256 OWN
 
 var<workgroup> heads: array<vec2<u32>, 256>;
 var<workgroup> held: array<vec2<u32>, 64>; // the best so far, in order
-var<workgroup> listed: array<vec2<u32>, 320>;
+var<workgroup> listed: array<vec2<u32>, 576>;
 var<workgroup> n_listed: atomic<u32>;
 var<workgroup> last_head: vec2<u32>;
 
@@ -19,6 +19,18 @@ fn none(number: u32) -> vec2<u32> { return vec2<u32>(0u, 0xffffffffu - number); 
 
 fn hold_none(lane: u32) {
     if (lane < K_MAX) { held[lane] = none(lane); }
+}
+
+// Of k = 1: held[0] becomes the best of all invocations' candidates. All invocations of the workgroup call it.
+fn hold_one(own: vec2<u32>, lane: u32) {
+    heads[lane] = own;
+    workgroupBarrier();
+    for (var half = 128u; half > 0u; half /= 2u) {
+        if (lane < half && better(heads[lane + half], heads[lane])) { heads[lane] = heads[lane + half]; }
+        workgroupBarrier();
+    }
+    if (lane == 0u) { held[0] = heads[0]; }
+    workgroupBarrier();
 }
 
 // held becomes the k best of what it holds and of all invocations' `fresh`. All invocations of the workgroup call it.

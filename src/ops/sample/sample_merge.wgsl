@@ -91,25 +91,37 @@ fn sum_of(n: u32) -> vec2<u32> {
     return sum;
 }
 
+// The row's candidate of this number, or `otherwise` where that is none.
+fn candidate_of(base: u32, number: u32, otherwise: vec2<u32>) -> vec2<u32> {
+    let key = scratch[base + 8u + 2u * number];
+    if (key == 0u) { return otherwise; }
+    return vec2<u32>(key, scratch[base + 9u + 2u * number]);
+}
+
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let base = group.x * p.row_words;
     let k = scratch[base + 1u];
     if (k == 0u) { return; }
     let n = p.n_parts * k;
+    let slot = p.picked_offset + scratch[base];
+    if (k == 1u) { // greedy: nothing to draw
+        var one = none(lane);
+        if (lane < n) { one = candidate_of(base, lane, one); }
+        hold_one(one, lane);
+        if (lane == 0u) { picked[slot] = select(0u, held[0].y, held[0].x != 0u); }
+        return;
+    }
     hold_none(lane);
     for (var start = 0u; start < n; start += ROUND) {
         var own: array<vec2<u32>, OWN>;
         for (var i = 0u; i < OWN; i++) {
             let number = start + 256u * i + lane;
             own[i] = none(256u * (i + 1u) + lane);
-            if (number < n && scratch[base + 8u + 2u * number] != 0u) {
-                own[i] = vec2<u32>(scratch[base + 8u + 2u * number], scratch[base + 9u + 2u * number]);
-            }
+            if (number < n) { own[i] = candidate_of(base, number, own[i]); }
         }
         hold_best(own, k, lane);
     }
-    let slot = p.picked_offset + scratch[base];
     let largest = held[0].x;
     var key = 0u;
     if (lane < k) { key = held[lane].x; }
