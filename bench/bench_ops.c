@@ -197,7 +197,8 @@ static tdl_status device_plan_init(device_plan *d, const options *opt, const op_
 static tdl_status run_plan(const options *opt, device_plan *d, tdl_error *err) {
     const tdl_backend *backend = opt->device->backend;
     tdl_status status = backend->submit(d->program, &(tdl_step_counts){.n = {0}}, err);
-    while (status == TDL_OK && (status = backend->poll(opt->device, d->program, err)) == TDL_PENDING) status = TDL_OK;
+    while (status == TDL_OK && (status = backend->poll(opt->device, d->program, 0, err)) == TDL_PENDING)
+        status = TDL_OK;
     return status;
 }
 
@@ -247,7 +248,8 @@ static tdl_status device_plan_init(device_plan *d, const options *opt, const op_
         d->sizes[i] += 16;
         if (v < 0) continue;
         const tdl_tensor *from = v < call->n_in ? &call->in[v] : &call->out[v - call->n_in];
-        int32_t buffer = from->dtype == TDL_DTYPE_I32 ? TDL_BUFFER_STEP : i; // indices lie in one
+        bool index = v < call->n_in && from->dtype == TDL_DTYPE_I32 && !(kernel->indices_apart >> v & 1);
+        int32_t buffer = index ? TDL_BUFFER_STEP : i; // indices lie in one
         tdl_value *value = &d->values[v];
         *value = (tdl_value){.name = "", .kind = TDL_VALUE_STATE, .base = -1, .weight = v, .buffer = buffer};
         status = tdl_tensor_make(from->dtype, from->n_dims, from->shape, NULL, &value->tensor, err);

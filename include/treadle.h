@@ -285,7 +285,9 @@ TDL_API const int32_t *tdl_session_tokens(const tdl_session *session, size_t *n_
 /* Positions the session can hold. */
 TDL_API int32_t tdl_session_n_ctx(const tdl_session *session);
 
-/* The logits after the last computed token: [n_vocab], borrowed until the next call; NULL before the first step. */
+/* The logits after the last computed token: [n_vocab], borrowed until the next call; NULL before the first step. A GPU that
+ * samples by itself hands over no logits: there the first call computes them again, waits, and gives NULL where that fails;
+ * from then on the session is sampled for on the host. Asked for before the first step, they are there from the start. */
 TDL_API const float *tdl_session_logits(const tdl_session *session);
 
 /* Pushes and computes `ids` now and writes the logits of each of them: logits [n_ids, n_vocab] (out). Samples nothing.

@@ -272,7 +272,7 @@ static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, co
         o->sizes[i] += 16;
         if (v < 0) continue;
         tdl_tensor t = v < call->n_in ? call->in[v] : call->out[v - call->n_in];
-        bool index = t.dtype == TDL_DTYPE_I32; // with its like in one buffer
+        bool index = v < call->n_in && t.dtype == TDL_DTYPE_I32 && !(kernel->indices_apart >> v & 1); // in one buffer
         int32_t buffer = index ? TDL_BUFFER_STEP : i;
         o->values[v] = (tdl_value){.name = "",
                                    .kind = TDL_VALUE_STATE,
@@ -310,7 +310,7 @@ static void one_op_deinit(one_op *o) {
 
 static tdl_status wait(suite *s, one_op *o, tdl_error *err) {
     tdl_status status;
-    while ((status = s->device->backend->poll(s->device, o->program, err)) == TDL_PENDING)
+    while ((status = s->device->backend->poll(s->device, o->program, 0, err)) == TDL_PENDING)
         nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
     return status;
 }

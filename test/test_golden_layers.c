@@ -181,7 +181,7 @@ static void layer_by_layer(void **state) {
         tdl_kv_desc kv = tdl_model_kv_desc(model, limits.n_pages);
         tdl_status status = tdl_model_plan(model, &limits, &plan, &err);
         if (status == TDL_OK) status = tdl_kv_cache_create(device, &kv, &cache, &err);
-        if (status == TDL_OK) status = tdl_model_exec(model, plan, cache, &exec, &err);
+        if (status == TDL_OK) status = tdl_model_exec(model, plan, cache, NULL, &exec, &err);
         if (status != TDL_OK) fail_msg("%s", err.message);
         run_step(exec, partials);
         check_activations(plan, exec, partials);

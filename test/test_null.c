@@ -90,7 +90,7 @@ static void access_is_checked(void **state) {
 }
 
 static void settle(tdl_device *device) {
-    while (device->backend->poll(device, NULL, NULL) == TDL_PENDING) {
+    while (device->backend->poll(device, NULL, 0, NULL) == TDL_PENDING) {
     }
 }
 
@@ -200,11 +200,11 @@ static void steps_are_checked(void **state) {
     assert_int_equal(backend->compile(device, p.plan, p.buffers, &program, &err), TDL_OK);
     assert_int_equal(backend->submit(program, &many, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(backend->submit(program, &fewer, &err), TDL_ERROR_ARGUMENT);
-    assert_int_equal(backend->submit(program, &counts, &err), TDL_OK);
+    for (int32_t i = 0; i < backend->steps_max; i++) assert_int_equal(backend->submit(program, &counts, &err), TDL_OK);
     assert_int_equal(backend->submit(program, &counts, &err), TDL_ERROR_ARGUMENT);
-    assert_non_null(strstr(err.message, "second submit"));
-    assert_int_equal(backend->poll(device, program, &err), TDL_PENDING);
-    assert_int_equal(backend->poll(device, program, &err), TDL_OK);
+    assert_non_null(strstr(err.message, "steps are under way"));
+    assert_int_equal(backend->poll(device, program, 0, &err), TDL_PENDING);
+    assert_int_equal(backend->poll(device, program, 0, &err), TDL_OK);
     backend->buffer_destroy(p.buffers[2]); // too early: counted
     p.buffers[2] = NULL;
     assert_int_equal(backend->submit(program, &counts, &err), TDL_ERROR_ARGUMENT);
@@ -212,6 +212,36 @@ static void steps_are_checked(void **state) {
     backend->program_destroy(program);
     free_plan(device, &p);
     close_device(device, 5);
+}
+
+// Of several steps under way, a poll ends those up to the one it is for: what is read of a later one is not there yet.
+static void polls_end_their_steps_only(void **state) {
+    (void)state;
+    tdl_device *device = open_device(NULL);
+    const tdl_backend *backend = device->backend;
+    small_plan p = make_plan(device);
+    tdl_program *program = NULL;
+    const tdl_value *y = &p.plan->values[p.plan->output];
+    tdl_step_counts counts = {.n = {0, 1, 0, 0}};
+    float got[3] = {7, 7, 7};
+    uint64_t steps[3];
+    assert_int_equal(backend->compile(device, p.plan, p.buffers, &program, NULL), TDL_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(backend->submit(program, &counts, NULL), TDL_OK);
+        assert_int_equal(backend->read(p.buffers[y->buffer], y->offset, &got[i], sizeof *got, NULL), TDL_OK);
+        steps[i] = program->step;
+        assert_true(i == 0 || steps[i] > steps[i - 1]);
+    }
+    while (backend->poll(device, program, steps[1], NULL) == TDL_PENDING) {
+    }
+    assert_true(got[0] == 0 && got[1] == 0 && isnan(got[2]));
+    assert_int_equal(backend->submit(program, &counts, NULL), TDL_OK); // two have ended
+    assert_int_equal(backend->submit(program, &counts, NULL), TDL_OK);
+    settle(device);
+    assert_true(got[2] == 0);
+    backend->program_destroy(program);
+    free_plan(device, &p);
+    close_device(device, 0);
 }
 
 static void close_with_buffers_is_told(void **state) {
@@ -242,7 +272,7 @@ static tdl_status use_device(const tdl_allocator *mem, void *arg) {
     if (status == TDL_OK) status = backend->read(buffer, 0, x, sizeof x, &err);
     if (status == TDL_OK) status = backend->write(buffer, 0, x, sizeof x, &err);
     if (status == TDL_OK)
-        while ((status = backend->poll(device, NULL, &err)) == TDL_PENDING) {
+        while ((status = backend->poll(device, NULL, 0, &err)) == TDL_PENDING) {
         }
     backend->buffer_destroy(buffer);
     tdl_device_close(device);
@@ -498,6 +528,7 @@ int main(void) {
         cmocka_unit_test(reads_come_with_a_poll),
         cmocka_unit_test(plans_are_checked),
         cmocka_unit_test(steps_are_checked),
+        cmocka_unit_test(polls_end_their_steps_only),
         cmocka_unit_test(close_with_buffers_is_told),
         cmocka_unit_test(allocations_may_fail),
         cmocka_unit_test(models_say_what_the_cpu_says),

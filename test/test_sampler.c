@@ -284,6 +284,92 @@ static void test_logits_are_not_changed(void **state) {
     }
 }
 
+// ---- the device's draws ----
+
+static void test_weights_are_exponentials(void **state) {
+    (void)state;
+    static const float temperatures[] = {1.0f, 0.1f, 0.7f, 25.0f, 1e-3f};
+    tdl_rng rng = tdl_rng_make(4, 2);
+    for (int i = 0; i < 20000; i++) {
+        float temperature = temperatures[i % 5], scale = i % 2 ? 30.0f : 1e-2f;
+        float a = scale * (float)tdl_rng_normal(&rng), b = a - temperature * 8 * (float)tdl_rng_uniform(&rng);
+        double weight = tdl_sample_weight(tdl_sample_key(a), tdl_sample_key(b), tdl_sample_scale_of(temperature));
+        double exact = exp(((double)b - (double)a) / (double)temperature);
+        if (!(fabs(weight * 0x1p-31 - exact) <= 2e-8))
+            fail_msg("%g, %g: %g, expected %g", a, b, weight * 0x1p-31, exact);
+        assert_true(weight <= 0x1p31);
+    }
+    const tdl_sample_scale plain = tdl_sample_scale_of(1.0f);
+    assert_int_equal(tdl_sample_weight(tdl_sample_key(1e-45f), tdl_sample_key(-1e-45f), plain), 1u << 31);
+    assert_int_equal(tdl_sample_weight(tdl_sample_key(3e38f), tdl_sample_key(-3e38f), plain), 0);
+    assert_int_equal(tdl_sample_weight(tdl_sample_key(INFINITY), tdl_sample_key(3e38f), plain), 0);
+}
+
+static void test_keys_order_logits(void **state) {
+    (void)state;
+    const float rising[] = {-INFINITY, -3e38f, -1.0f, -1e-45f, 0.0f, 1e-45f, 1.0f, 3e38f, INFINITY};
+    for (size_t i = 1; i < sizeof rising / sizeof *rising; i++)
+        assert_true(tdl_sample_key(rising[i - 1]) < tdl_sample_key(rising[i]));
+    assert_int_equal(tdl_sample_key(-0.0f), tdl_sample_key(0.0f));
+    assert_int_equal(tdl_sample_key(NAN), 0);
+    assert_int_equal(tdl_sample_key(-NAN), 0);
+}
+
+// Op sample, a row at a time with the settings that the sampler gives for it, n_ahead draws before their tokens are known.
+static void check_device_draws(const tdl_sampler_desc *desc, float *logits, int32_t n_vocab) {
+    enum { N = 12, AHEAD = 3 };
+    tdl_sampler *sampler = make_sampler(desc, n_vocab);
+    assert_true(tdl_sampler_fits_device(sampler));
+    uint32_t words[TDL_SAMPLE_WORDS];
+    int32_t picked[N] = {0};
+    tdl_call call = {.n_in = 2, .n_out = 1};
+    tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){1, n_vocab}, logits, &call.in[0], NULL);
+    tdl_tensor_make(TDL_DTYPE_I32, 2, (int64_t[]){1, TDL_SAMPLE_WORDS}, words, &call.in[1], NULL);
+    tdl_tensor_make(TDL_DTYPE_I32, 1, (int64_t[]){N}, picked, &call.out[0], NULL);
+    for (int i = 0; i < N; i++) {
+        tdl_sampler_settings(sampler, i % AHEAD, words);
+        words[TDL_SAMPLE_SLOT] = (uint32_t)i;
+        tdl_op_get(TDL_OP_SAMPLE)->reference(&call);
+        if (i % AHEAD == AHEAD - 1)
+            for (int j = 0; j < AHEAD; j++) tdl_sampler_skip(sampler);
+    }
+    tdl_sampler_destroy(sampler);
+    sampler = make_sampler(desc, n_vocab);
+    for (int i = 0; i < N; i++) assert_int_equal(picked[i], tdl_sampler_sample(sampler, logits, NULL, 0));
+    tdl_sampler_destroy(sampler);
+}
+
+static void test_device_draws_the_same(void **state) {
+    (void)state;
+    enum { N_VOCAB = 3001 };
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e-45f, 3e38f, -3e38f, 1.0f, 1.5f};
+    static float logits[N_VOCAB];
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        fill_logits(logits, N_VOCAB, seed);
+        if (seed % 3 == 1)
+            for (int32_t i = 0; i < N_VOCAB; i++) logits[i] = (float)(int)logits[i];
+        if (seed % 3 == 2)
+            for (int32_t i = 0; i < N_VOCAB; i++)
+                logits[i] = odd[(uint32_t)i * (uint32_t)seed % 7919 % (seed % 2 ? 10 : 1)];
+        check_device_draws(&(tdl_sampler_desc){.seed = seed}, logits, N_VOCAB);
+        check_device_draws(&(tdl_sampler_desc){.temperature = 0.8f, .top_k = 40, .seed = seed}, logits, N_VOCAB);
+        check_device_draws(&(tdl_sampler_desc){.temperature = 1e6f, .top_k = 64, .top_p = 0.9f, .seed = seed}, logits,
+                           N_VOCAB);
+        check_device_draws(
+            &(tdl_sampler_desc){.temperature = 1.3f, .top_k = 33, .top_p = 0.5f, .min_p = 0.1f, .seed = seed}, logits,
+            N_VOCAB);
+    }
+    const tdl_sampler_desc others[] = {{.temperature = 1.0f},
+                                       {.temperature = 1.0f, .top_k = 65},
+                                       {.temperature = 1.0f, .top_k = 8, .repetition_penalty = 1.1f},
+                                       {.presence_penalty = 0.1f}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        tdl_sampler *sampler = make_sampler(&others[i], N_VOCAB);
+        assert_false(tdl_sampler_fits_device(sampler));
+        tdl_sampler_destroy(sampler);
+    }
+}
+
 // ---- bad descriptions, failed allocations ----
 
 static void test_bad_descriptions(void **state) {
@@ -371,6 +457,9 @@ int main(void) {
         cmocka_unit_test(test_rewound_draws_repeat),
         cmocka_unit_test(test_each_draw_takes_one_number),
         cmocka_unit_test(test_logits_are_not_changed),
+        cmocka_unit_test(test_weights_are_exponentials),
+        cmocka_unit_test(test_keys_order_logits),
+        cmocka_unit_test(test_device_draws_the_same),
         cmocka_unit_test(test_bad_descriptions),
         cmocka_unit_test(test_every_allocation_may_fail),
     };

@@ -138,7 +138,7 @@ static void run_op(one_op *o, void *out) {
 static void poll_all(tdl_device *device) {
     tdl_error err = {0};
     tdl_status status;
-    while ((status = device->backend->poll(device, NULL, &err)) == TDL_PENDING) {
+    while ((status = device->backend->poll(device, NULL, 0, &err)) == TDL_PENDING) {
     }
     if (status != TDL_OK) fail_msg("%s", err.message);
 }

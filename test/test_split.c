@@ -338,7 +338,7 @@ static void finish_step(tdl_exec *exec, const tdl_step *step, tdl_error *err) {
 static void settle(tdl_device *device) {
     tdl_error err = {0};
     tdl_status status;
-    while ((status = device->backend->poll(device, NULL, &err)) == TDL_PENDING) {
+    while ((status = device->backend->poll(device, NULL, 0, &err)) == TDL_PENDING) {
     }
     if (status != TDL_OK) fail_msg("%s", err.message);
 }

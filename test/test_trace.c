@@ -43,11 +43,12 @@ static int32_t n_ops_of(tdl_model *model) {
 }
 
 // Events are ordered by step, op and lane; each op of each step has one, on one lane or, many_lanes, at least one. A step
-// ends with the logits, of a plan with n_ops ops (0: a device may have several plans, for steps of few and many tokens).
+// ends with the logits or the token picked of them, of a plan with n_ops ops (0: a device may have several plans, for steps of few and many tokens).
 static void check_events(const tdl_device *device, int32_t n_ops, int64_t n_steps, bool many_lanes) {
     const tdl_trace_event *events;
     size_t n;
     assert_int_equal(tdl_device_trace_events(device, &events, &n, NULL), TDL_OK);
+    const char *last = device->backend->steps_max > 1 ? "picked" : "logits";
     int64_t step = 0, done_ns = 0;
     int32_t index = -1, lane = -1;
     for (size_t i = 0; i < n; i++) {
@@ -59,7 +60,7 @@ static void check_events(const tdl_device *device, int32_t n_ops, int64_t n_step
             assert_int_equal(e->index, index + 1);
         } else {
             assert_true(e->step == step + 1 && e->index == 0);
-            assert_string_equal(events[i - 1].name, "logits");
+            assert_string_equal(events[i - 1].name, last);
             assert_true(!n_ops || index == n_ops - 1);
             assert_true(e->begin_ns >= done_ns); // a step begins when the one before has ended
         }
@@ -73,7 +74,7 @@ static void check_events(const tdl_device *device, int32_t n_ops, int64_t n_step
     }
     assert_int_equal(step, n_steps - 1);
     assert_true(!n_ops || index == n_ops - 1);
-    assert_string_equal(events[n - 1].name, "logits");
+    assert_string_equal(events[n - 1].name, last);
     assert_string_equal(events[0].op, "embed");
     assert_true(done_ns > 0);
 }

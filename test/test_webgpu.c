@@ -190,7 +190,7 @@ static tdl_buffer *make_buffer(tdl_device *device, size_t size) {
 static void settle(tdl_device *device) {
     tdl_error err = {0};
     tdl_status status;
-    while ((status = device->backend->poll(device, NULL, &err)) == TDL_PENDING) {
+    while ((status = device->backend->poll(device, NULL, 0, &err)) == TDL_PENDING) {
     }
     if (status != TDL_OK) fail_msg("%s", err.message);
 }
@@ -293,7 +293,7 @@ static tdl_status use_device(const tdl_allocator *mem, void *arg) {
     if (status == TDL_OK) status = backend->write(buffer, 0, bytes, sizeof bytes, &err);
     if (status == TDL_OK) status = backend->read(buffer, 0, bytes, sizeof bytes, &err);
     if (status == TDL_OK)
-        while ((status = backend->poll(device, NULL, &err)) == TDL_PENDING) {
+        while ((status = backend->poll(device, NULL, 0, &err)) == TDL_PENDING) {
         }
     backend->buffer_destroy(buffer);
     tdl_device_close(device);
@@ -601,7 +601,7 @@ static void lost_device_fails_every_call(void **state) {
     int32_t words[16] = {0};
     assert_int_equal(backend->read(buffer, 0, words, 64, NULL), TDL_OK); // under way when it is lost
     tdl_webgpu_lose(device);
-    assert_int_equal(backend->poll(device, NULL, &err), TDL_ERROR_DEVICE_LOST);
+    assert_int_equal(backend->poll(device, NULL, 0, &err), TDL_ERROR_DEVICE_LOST);
     assert_int_equal(backend->write(buffer, 0, words, 64, &err), TDL_ERROR_DEVICE_LOST);
     assert_int_equal(backend->read(buffer, 0, words, 64, &err), TDL_ERROR_DEVICE_LOST);
     assert_int_equal(backend->buffer_create(device, 64, &more, &err), TDL_ERROR_DEVICE_LOST);

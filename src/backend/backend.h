@@ -21,6 +21,9 @@ typedef struct tdl_backend {
     bool temps_apart;   // temps that live at the same time lie in different buffers, and no op works in place
     bool joins_weights; // matmuls of one x become one over their weights' rows (graph/join.c)
     bool f32_cache;     // the KV cache is F32 whatever the model's precision
+    // Steps of a program that may be under way at once. Where more than one, tokens are picked on the device (ops/sample), so
+    // that a step can follow one whose tokens the host has not seen.
+    int32_t steps_max;
     // The devices there are: infos [*n] of at most infos_max.
     tdl_status (*list)(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max, size_t *n,
                        tdl_error *err);
@@ -46,11 +49,13 @@ typedef struct tdl_backend {
     tdl_status (*compile)(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,
                           tdl_error *err);
     void (*program_destroy)(tdl_program *program);
-    // Begins a step. The program's last one must have ended: by a poll that said OK or an error, or a call that failed.
+    // Begins a step, behind those under way, and sets program->step. Of the program's, fewer than steps_max may be under way: a
+    // step has ended when a poll for it said OK, and all have when a poll or any other call failed.
     tdl_status (*submit)(tdl_program *program, const tdl_step_counts *counts, tdl_error *err);
-    // OK: the program's step has ended and what is read from its buffers has arrived; PENDING. program NULL: all that is
-    // under way on the device.
-    tdl_status (*poll)(tdl_device *device, tdl_program *program, tdl_error *err);
+    // OK: the program's step of this number, and so all before it, has ended, and what was read from its buffers before the
+    // next write or submit has arrived; PENDING. step 0: the program's last, and all that is read from its buffers. program
+    // NULL: all that is under way on the device.
+    tdl_status (*poll)(tdl_device *device, tdl_program *program, uint64_t step, tdl_error *err);
 } tdl_backend;
 
 struct tdl_device {
@@ -71,6 +76,7 @@ struct tdl_buffer {
 struct tdl_program {
     tdl_device *device;
     const tdl_plan *plan;
+    uint64_t step; // number of its last step: the device counts them; 0: none
 };
 
 extern const tdl_backend tdl_backend_cpu, tdl_backend_null;

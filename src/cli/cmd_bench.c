@@ -1,8 +1,9 @@
 // cmd_bench.c - treadle bench: prefill and decode, measured as llama-bench measures them.
 //
-// A prompt test (pp) computes n_prompt tokens from position n_depth on; a generation test (tg) computes n_gen tokens,
-// each in a step of its own. Tokens are random: what they are does not matter to the time. Steps are taken through a
-// tdl_batch, so nothing is sampled. Each test runs once unmeasured before it is measured.
+// A prompt test (pp) computes n_prompt random tokens from position n_depth on, through a tdl_batch: nothing is sampled. A
+// generation test (tg) computes n_gen tokens, a random one and then the greedy text, as a program would that generates: a
+// device may pick tokens itself and begin the next before the last one was read. Each test runs once unmeasured before it
+// is measured.
 #include "cli/bench_report.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -18,6 +19,8 @@ static const char about[] =
     "lists\n"
     "(512,1024) and may be given several times; every combination is measured. -p 0 or -n 0 leaves that test out.\n"
     "Attention is always the flash kind: -fa is accepted for the sake of scripts.";
+
+enum { N_WARM_UP = 8 }; // generated tokens
 
 typedef struct bench_args {
     cli_model_args model;
@@ -41,7 +44,8 @@ static int run_test(const bench_args *args, const cli_opened *opened, bench_test
                     bench_report *report);
 static int measure(bench_test *test, int32_t n_repetitions, bool warm_up, int64_t *ns);
 static int begin_repetition(bench_test *test);
-static int compute_tokens(bench_test *test, int32_t n_tokens, bool one_by_one);
+static int compute_prompt(bench_test *test);
+static int generate(bench_test *test, int32_t n_tokens);
 static int push_random(bench_test *test, int32_t n);
 static int compute_pushed(bench_test *test);
 static int32_t count_cores(void);
@@ -134,9 +138,12 @@ static int run_test(const bench_args *args, const cli_opened *opened, bench_test
                     bench_report *report) {
     tdl_error err = {0};
     int64_t *ns = cli_realloc(NULL, (size_t)args->n_repetitions, sizeof *ns);
-    int64_t n_ctx = (int64_t)test.n_depth + test.n_prompt + test.n_gen;
+    int64_t n_ctx = (int64_t)test.n_depth + test.n_prompt + test.n_gen + (test.n_gen > 0); // the last is not computed
     const tdl_batch_desc batch = {.size = sizeof batch, .n_tokens_max = args->n_batch, .n_cache_tokens = n_ctx};
-    tdl_session_desc session = {.size = sizeof session, .n_ctx = n_ctx < INT32_MAX ? (int32_t)n_ctx : INT32_MAX};
+    tdl_session_desc session = {.size = sizeof session,
+                                .n_ctx = n_ctx < INT32_MAX ? (int32_t)n_ctx : INT32_MAX,
+                                .n_predict = test.n_gen,
+                                .ignore_eos = true};
     int64_t started = (int64_t)time(NULL);
     int32_t bos = cli_wants_bos(opened->tokenizer) ? tdl_tokenizer_bos(opened->tokenizer) : -1;
     test.first_id = bos;
@@ -179,8 +186,8 @@ static int measure(bench_test *test, int32_t n_repetitions, bool warm_up, int64_
         code = begin_repetition(test);
         if (code != CLI_OK) break;
         double start = cli_seconds();
-        // One generated token warms up as well as all of them.
-        code = compute_tokens(test, r < 0 && test->n_gen ? 1 : n, test->n_gen > 0);
+        // A few generated tokens warm up as well as all of them.
+        code = test->n_gen ? generate(test, r < 0 && n > N_WARM_UP ? N_WARM_UP : n) : compute_prompt(test);
         if (r >= 0) ns[r] = (int64_t)(1e9 * (cli_seconds() - start));
     }
     cli_progress_end();
@@ -198,11 +205,26 @@ static int begin_repetition(bench_test *test) {
     return code == CLI_OK ? compute_pushed(test) : code;
 }
 
-static int compute_tokens(bench_test *test, int32_t n_tokens, bool one_by_one) {
-    int code = CLI_OK;
-    for (int32_t i = 0; i < n_tokens && code == CLI_OK; i += one_by_one ? 1 : n_tokens) {
-        code = push_random(test, one_by_one ? 1 : n_tokens);
-        if (code == CLI_OK) code = compute_pushed(test);
+static int compute_prompt(bench_test *test) {
+    int code = push_random(test, test->n_prompt);
+    return code == CLI_OK ? compute_pushed(test) : code;
+}
+
+static int generate(bench_test *test, int32_t n_tokens) {
+    tdl_error err = {0};
+    int32_t token, n_turns = 0;
+    int code = push_random(test, 1);
+    while (code == CLI_OK && n_tokens > 0) {
+        tdl_status status = tdl_session_next(test->session, &token, &err);
+        if (status == TDL_OK) {
+            n_tokens--;
+            n_turns = 0;
+            continue;
+        }
+        if (status == TDL_PENDING) status = tdl_batch_step(test->batch, &err);
+        if (status < 0) return cli_fail(&err);
+        if (status == TDL_PENDING) cli_wait(n_turns++);
+        if (cli_interrupted()) return CLI_INTERRUPTED;
     }
     return code;
 }

@@ -72,8 +72,12 @@ tdl_status tdl_exec_step(tdl_exec *exec, const tdl_step *step, tdl_error *err) {
     return status == TDL_OK ? backend->submit(exec->program, &step->counts, err) : status;
 }
 
-tdl_status tdl_exec_poll(tdl_exec *exec, tdl_error *err) {
-    return exec->device->backend->poll(exec->device, exec->program, err);
+tdl_status tdl_exec_poll(tdl_exec *exec, tdl_error *err) { return tdl_exec_poll_step(exec, 0, err); }
+
+uint64_t tdl_exec_last(const tdl_exec *exec) { return exec->program->step; }
+
+tdl_status tdl_exec_poll_step(tdl_exec *exec, uint64_t step, tdl_error *err) {
+    return exec->device->backend->poll(exec->device, exec->program, step, err);
 }
 
 tdl_status tdl_exec_read(tdl_exec *exec, int32_t id, size_t offset, size_t size, void *dst, tdl_error *err) {

@@ -22,7 +22,10 @@ tdl_status tdl_exec_create(tdl_device *device, const tdl_plan *plan, tdl_buffer 
                            tdl_error *err);
 void tdl_exec_destroy(tdl_exec *exec);
 tdl_status tdl_exec_step(tdl_exec *exec, const tdl_step *step, tdl_error *err);
-tdl_status tdl_exec_poll(tdl_exec *exec, tdl_error *err);
+tdl_status tdl_exec_poll(tdl_exec *exec, tdl_error *err); // for the last step, and all that was read since
+// Where several steps may be under way (tdl_backend.steps_max): the number of the last one, and a poll for one of them.
+uint64_t tdl_exec_last(const tdl_exec *exec);
+tdl_status tdl_exec_poll_step(tdl_exec *exec, uint64_t step, tdl_error *err);
 // Bytes [offset, offset + size) of a value as the last step leaves it, in dst by the time poll returns OK. Errors: ARGUMENT,
 // DEVICE, DEVICE_LOST.
 tdl_status tdl_exec_read(tdl_exec *exec, int32_t value, size_t offset, size_t size, void *dst, tdl_error *err);

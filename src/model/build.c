@@ -2,8 +2,9 @@
 //
 //     x = embed(ids) [+ embed(positions)]
 //     each layer:  x = x + out(attention(norm(x)));  x = x + ffn(norm(x))
-//     logits = output(norm(x[outputs]))
+//     logits = output(norm(x[outputs]))    [picked = sample(logits), which embed(ids) of the next step may take]
 #include "model/model_impl.h"
+#include "ops/sample/sample.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,8 +18,10 @@ typedef struct builder {
     int32_t seed;                                          // value: the seed of this step's dropout
     int32_t n_dropouts;                                    // so far
     int32_t positions, seqs, seq_start, pages, rope_table; // values
+    int32_t picked;                                        // value: tokens picked on the device; -1: none are
 } builder;
 
+static int32_t picked_tokens(builder *b);
 static int32_t step_inputs(builder *b);
 static int32_t blocks(builder *b, int32_t ids, int32_t *layers);
 static int32_t output_matrix(const builder *b);
@@ -33,17 +36,29 @@ static int32_t op(const builder *b, const char *name, tdl_op op, const tdl_attrs
 static int32_t param(const builder *b, tdl_role role, int32_t layer);
 
 void tdl_model_build(const tdl_model *model, const tdl_model_limits *limits, tdl_graph *g) {
-    builder b = {.g = g, .model = model, .limits = limits, .layer = TDL_NO_LAYER};
+    builder b = {.g = g, .model = model, .limits = limits, .layer = TDL_NO_LAYER, .picked = -1};
+    if (limits->n_slots) b.picked = picked_tokens(&b);
     int32_t x = blocks(&b, step_inputs(&b), NULL);
     int32_t outputs = tdl_graph_step(g, TDL_STEP_OUTPUTS, TDL_ROWS_OUTPUTS, limits->n_outputs, 0, 0);
     x = op(&b, "last", TDL_OP_TAKE_ROWS, NULL, 2, (int32_t[]){x, outputs});
     x = norm(&b, "output_norm", x, TDL_ROLE_OUTPUT_NORM, TDL_ROLE_OUTPUT_NORM_B);
-    tdl_graph_output(g, op(&b, "logits", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, output_matrix(&b)}));
+    x = op(&b, "logits", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, output_matrix(&b)});
+    tdl_graph_output(g, x);
+    if (!limits->n_slots) return;
+    int32_t picks = tdl_graph_step(g, TDL_STEP_PICKS, TDL_ROWS_OUTPUTS, limits->n_outputs, 0, TDL_SAMPLE_WORDS);
+    tdl_graph_op_into(g, "picked", TDL_OP_SAMPLE, NULL, 2, (int32_t[]){x, picks}, &b.picked);
+}
+
+// A state behind the cache's.
+static int32_t picked_tokens(builder *b) {
+    tdl_tensor t;
+    tdl_status status = tdl_tensor_make(TDL_DTYPE_I32, 1, (int64_t[]){b->limits->n_slots}, NULL, &t, &b->g->error);
+    return status == TDL_OK ? tdl_graph_state(b->g, "picked", 2 * b->model->config.n_layers, &t) : -1;
 }
 
 int32_t tdl_model_build_train(const tdl_model *model, const tdl_model_train *train, tdl_graph *g, int32_t *output,
                               int32_t *layers) {
-    builder b = {.g = g, .model = model, .train = train, .layer = TDL_NO_LAYER};
+    builder b = {.g = g, .model = model, .train = train, .layer = TDL_NO_LAYER, .picked = -1};
     b.positions = tdl_graph_step(g, TDL_STEP_POSITIONS, TDL_ROWS_FIXED, train->n_tokens, 0, 0);
     if (train->dropout > 0) b.seed = tdl_graph_step(g, TDL_STEP_SEED, TDL_ROWS_FIXED, 2, 0, 0);
     int32_t ids = tdl_graph_step(g, TDL_STEP_IDS, TDL_ROWS_FIXED, train->n_tokens, 0, 0);
@@ -55,7 +70,8 @@ int32_t tdl_model_build_train(const tdl_model *model, const tdl_model_train *tra
 // From ids to what the last layer leaves. layers [n_layers]: the first op of each (NULL: not asked).
 static int32_t blocks(builder *b, int32_t ids, int32_t *layers) {
     const tdl_model *model = b->model;
-    int32_t x = op(b, "embd", TDL_OP_EMBED, NULL, 2, (int32_t[]){param(b, TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER), ids});
+    int32_t x = op(b, "embd", TDL_OP_EMBED, NULL, b->picked < 0 ? 2 : 3,
+                   (int32_t[]){param(b, TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER), ids, b->picked});
     if (model->arch->position == TDL_POSITION_LEARNED) {
         int32_t pos = op(b, "pos_embd", TDL_OP_EMBED, NULL, 2,
                          (int32_t[]){param(b, TDL_ROLE_POS_EMBD, TDL_NO_LAYER), b->positions});

@@ -183,8 +183,8 @@ tdl_status tdl_model_plan(const tdl_model *m, const tdl_model_limits *limits, td
     return status == TDL_OK ? status : tdl_fail(err, status, "%s", why.message);
 }
 
-tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_exec **out,
-                          tdl_error *err) {
+tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_buffer *picked,
+                          tdl_exec **out, tdl_error *err) {
     tdl_buffer **bound = tdl_alloc(m->mem, (size_t)plan->n_buffers, sizeof *bound);
     if (!bound) return tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for %d buffers", plan->n_buffers);
     tdl_status status = TDL_OK;
@@ -192,11 +192,9 @@ tdl_status tdl_model_exec(tdl_model *m, const tdl_plan *plan, const tdl_kv_cache
     for (int32_t i = TDL_BUFFER_BOUND; i < plan->n_buffers && status == TDL_OK; i++) {
         if (plan->buffer_value[i] < 0) continue;
         const tdl_value *value = &plan->values[plan->buffer_value[i]];
-        if (value->kind == TDL_VALUE_WEIGHT) {
-            status = bind_weight(m, value, &bound[i], err);
-        } else {
-            bound[i] = tdl_kv_cache_buffer(cache, value->weight, value->first_row);
-        }
+        bool cached = value->weight < 2 * m->config.n_layers;
+        if (value->kind == TDL_VALUE_WEIGHT) status = bind_weight(m, value, &bound[i], err);
+        else bound[i] = cached ? tdl_kv_cache_buffer(cache, value->weight, value->first_row) : picked;
     }
     pthread_mutex_unlock(&m->binding);
     if (status == TDL_OK) status = tdl_exec_create(m->device, plan, bound, out, err);

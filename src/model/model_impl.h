@@ -45,6 +45,7 @@ typedef struct tdl_model_limits {
     int32_t n_tokens, n_seqs, n_outputs; // in a step
     int32_t n_pages;                     // in the pool
     int32_t n_seq_pages;                 // of one sequence at most
+    int32_t n_slots; // tokens are picked on the device, into so many slots; 0: a step ends with logits
     bool keep_values;
 } tdl_model_limits;
 
@@ -80,9 +81,10 @@ tdl_kv_desc tdl_model_kv_desc(const tdl_model *model, int32_t n_pages);
 // Graph and plan in one. Where the device cannot bind what so many tokens make, the plan is for fewer (plan->max): a chunk of
 // the prompt is what a step computes. Errors: MEMORY, LIMIT (not even one token fits).
 tdl_status tdl_model_plan(const tdl_model *model, const tdl_model_limits *limits, tdl_plan **out, tdl_error *err);
-// The plan's program over the model's weights and this cache. Makes the layouts that are not there yet.
-tdl_status tdl_model_exec(tdl_model *model, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_exec **out,
-                          tdl_error *err);
+// The plan's program over the model's weights and this cache. picked: the slots' buffer; NULL where there are none. Makes the
+// layouts that are not there yet.
+tdl_status tdl_model_exec(tdl_model *model, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_buffer *picked,
+                          tdl_exec **out, tdl_error *err);
 // Lets go of file pages that a step read of weights which are in memory in another layout as well: the rows of a tied
 // embedding table. A read maps many pages around the row, so that soon the whole table would be there twice.
 void tdl_model_release(const tdl_model *model);

@@ -24,6 +24,7 @@ tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, cha
                                .n_pages = (int32_t)tdl_min_i64(n_pages, INT32_MAX),
                                .n_seq_pages =
                                    (int32_t)tdl_min_i64(tdl_div_up(model->config.n_ctx, TDL_KV_PAGE), n_pages)};
+    if (model->device->backend->steps_max > 1) limits.n_slots = n_seqs;
     tdl_plan *plan = NULL;
     tdl_str str = tdl_str_make(model->mem);
     tdl_str_format(&str, "# %s, %d layers on %s, precision %s\n", model->arch->name, model->config.n_layers,

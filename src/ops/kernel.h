@@ -85,6 +85,7 @@ typedef struct tdl_kernel {
     const char *wgsl[TDL_WGSL_PARTS];
     const char *(*wgsl_decoder)(const tdl_call *call);
     void (*dispatch)(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out);
+    uint32_t indices_apart; // WebGPU, bit i: in[i] is of I32 but lies in no step's buffer and has a binding of its own
     const struct tdl_kernel *merge; // run after it; NULL: none
     bool is_merge;                  // such a one: binding 1 is the scratch memory, read, binding 2 out[0]
 } tdl_kernel;

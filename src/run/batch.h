@@ -2,22 +2,41 @@
 //
 // A step takes what each session has not computed yet, up to the batch's token budget: sessions that wait for one token
 // (decoding) first, then prompts, a chunk at a time, in turn. What a session's logits are does not depend on who shares the step.
+//
+// Where the device picks tokens (tdl_backend.steps_max), a session whose sampler it knows gets ids instead of logits, and
+// steps are begun ahead: a step computes a token that the one before it is about to pick, while the host has yet to see it.
+// What was begun for a timeline that then ends or goes elsewhere is dropped, and its positions are computed anew.
 #ifndef TDL_RUN_BATCH_H
 #define TDL_RUN_BATCH_H
 
 #include "model/model_impl.h"
+#include "run/sampler.h"
+
+enum { TDL_AHEAD_MAX = 4 }; // tokens picked but not taken by the session
 
 // What the batch needs of a session; the session's struct begins with it.
 typedef struct tdl_timeline {
-    tdl_vec tokens;     // int32_t: every token so far
-    int32_t n_computed; // tokens whose keys and values are in the cache
-    int32_t n_ctx;      // tokens it may hold
-    int32_t *pages;     // [n_pages] of the cache, in order of position; room for n_ctx
+    tdl_vec tokens;      // int32_t: every token so far
+    int32_t n_computed;  // positions whose keys and values are in the cache; those of picks too
+    int32_t n_submitted; // positions that are computed or under way
+    int32_t n_ctx;       // tokens it may hold
+    int32_t *pages;      // [n_pages] of the cache, in order of position; room for n_ctx
     int32_t n_pages;
     bool cache_full; // the pool had no page left for it at the last step
     bool has_logits; // logits are those after the last token
     float *logits;   // [n_vocab]
-    bool had_logits; // logits were set at least once
+
+    // Tokens picked on the device.
+    const tdl_sampler *sampler;   // how; NULL: the host samples from logits
+    int32_t slot;                 // where
+    int32_t picks[TDL_AHEAD_MAX]; // [n_picks] that follow the last token, not taken yet
+    int32_t n_picks;
+    int32_t n_flying; // under way, that follow those
+    int32_t n_wanted; // how many more the session would take now; 0: it has not asked
+
+    // The logits that tdl_session_logits gives: after the first n_logits tokens; 0: there were none yet.
+    int32_t n_logits;
+    bool logits_here; // in `logits`; else the device picked from them, and they have to be computed again
 } tdl_timeline;
 
 struct tdl_batch {
@@ -29,7 +48,8 @@ struct tdl_batch {
     tdl_timeline **timelines;                     // [n_timelines], borrowed
     int32_t n_timelines;
     int32_t next_prompt; // whose turn a prompt chunk is
-    bool in_flight;
+    int32_t n_steps_max; // under way at once
+    bool unsettled;      // a call failed: what was under way has to end before anything begins
 };
 
 // n_ctx_max: the longest session it must hold.
@@ -37,10 +57,12 @@ tdl_status tdl_batch_make(tdl_model *model, const tdl_batch_desc *desc, int32_t 
                           tdl_error *err);
 tdl_status tdl_batch_join(tdl_batch *batch, tdl_timeline *timeline, tdl_error *err);
 void tdl_batch_leave(tdl_batch *batch, tdl_timeline *timeline); // may take its logits
-// The timeline changed: what a step under way computes for it is not for it any more.
-void tdl_batch_forget(tdl_batch *batch, const tdl_timeline *timeline);
+// The timeline changes behind its first n_tokens positions: what was computed and picked for later ones is not for it any more.
+void tdl_batch_forget(tdl_batch *batch, tdl_timeline *timeline, int32_t n_tokens);
 // Gives back the pages past the first n_tokens positions.
 void tdl_batch_trim(tdl_batch *batch, tdl_timeline *timeline, int32_t n_tokens);
+// Computes the logits after the first n_logits tokens again, into `logits`. Returns when done.
+tdl_status tdl_batch_logits(tdl_batch *batch, tdl_timeline *timeline, tdl_error *err);
 // Computes the tokens from n_computed on and writes the logits of each: [n, n_vocab]. Returns when done.
 tdl_status tdl_batch_eval(tdl_batch *batch, tdl_timeline *timeline, float *logits, tdl_error *err);
 

@@ -6,11 +6,13 @@
 // outside, since all of them together have less than 1 - top_p. Sorting is a heapsort: in place, no recursion, no
 // allocation, and no bad case for hostile logits.
 //
-// The draw walks the candidates in the order the filters left them: by falling logit after top_k or top_p, else by id.
+// The draw walks the candidates in the order the filters left them: by falling logit after top_k or top_p, else by id. Weights
+// and sums are integers (ops/sample/sample.h), so that a GPU that draws by itself draws the same.
 #include "run/sampler.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "ops/sample/sample.h"
 
 #include <assert.h>
 #include <math.h>
@@ -21,6 +23,7 @@ enum { PENALTY_LAST_N = 64 }; // default window of the penalties
 typedef struct candidate {
     float logit;
     int32_t id;
+    uint32_t weight; // see weigh
 } candidate;
 
 struct tdl_sampler {
@@ -44,9 +47,12 @@ static int32_t collect_top_k(const float *logits, int32_t n_vocab, candidate *ca
 static int32_t keep_top_p(candidate *candidates, int32_t n, bool sorted, float top_p);
 static int32_t keep_min_p(candidate *candidates, int32_t n, float min_p);
 static int32_t keep_above(candidate *candidates, int32_t n, float floor);
-static int32_t draw(const candidate *candidates, int32_t n, float temperature, double uniform);
+static int32_t draw(candidate *candidates, int32_t n, float temperature, uint32_t random);
+static uint32_t random_word(tdl_rng *rng);
 static float largest(const candidate *candidates, int32_t n);
-static double weight(float logit, float max, float temperature);
+static uint64_t weigh(candidate *candidates, int32_t n, float temperature);
+static uint32_t top_p_share(float top_p);
+static uint32_t min_p_weight(float min_p);
 static bool is_worse(candidate a, candidate b);
 static void sift_down(candidate *heap, int32_t n, int32_t i);
 static void heapify(candidate *heap, int32_t n);
@@ -98,7 +104,7 @@ int32_t tdl_sampler_sample(tdl_sampler *sampler, const float *logits, const int3
     if (sampler->has_penalties) logits = penalize(sampler, logits, history, n_history);
     if (desc->temperature == 0.0f) return take_largest(logits, sampler->n_vocab);
 
-    double uniform = tdl_rng_uniform(&sampler->rng);
+    uint32_t random = random_word(&sampler->rng);
     candidate *candidates = sampler->candidates;
     bool has_top_k = sampler->n_candidates_max < sampler->n_vocab;
     int32_t n = has_top_k ? collect_top_k(logits, sampler->n_vocab, candidates, sampler->n_candidates_max)
@@ -106,7 +112,31 @@ int32_t tdl_sampler_sample(tdl_sampler *sampler, const float *logits, const int3
     if (n == 0) return 0;
     if (desc->top_p < 1.0f) n = keep_top_p(candidates, n, has_top_k, desc->top_p);
     if (desc->min_p > 0.0f) n = keep_min_p(candidates, n, desc->min_p);
-    return draw(candidates, n, desc->temperature, uniform);
+    return draw(candidates, n, desc->temperature, random);
+}
+
+bool tdl_sampler_fits_device(const tdl_sampler *sampler) {
+    int32_t k = sampler->n_candidates_max;
+    return !sampler->has_penalties && (k == 0 || (k < sampler->n_vocab && k <= TDL_SAMPLE_K_MAX));
+}
+
+void tdl_sampler_settings(const tdl_sampler *sampler, int32_t n_ahead, uint32_t words[TDL_SAMPLE_WORDS]) {
+    const tdl_sampler_desc *desc = &sampler->desc;
+    memset(words, 0, TDL_SAMPLE_WORDS * sizeof *words);
+    words[TDL_SAMPLE_TOP_K] = 1;
+    if (desc->temperature == 0.0f) return;
+    tdl_rng rng = sampler->rng;
+    for (int32_t i = 0; i <= n_ahead; i++) words[TDL_SAMPLE_RANDOM] = random_word(&rng);
+    tdl_sample_scale scale = tdl_sample_scale_of(desc->temperature);
+    words[TDL_SAMPLE_TOP_K] = (uint32_t)sampler->n_candidates_max;
+    words[TDL_SAMPLE_MANTISSA] = scale.mantissa;
+    words[TDL_SAMPLE_EXPONENT] = (uint32_t)scale.exponent;
+    words[TDL_SAMPLE_TOP_P] = desc->top_p < 1.0f ? top_p_share(desc->top_p) : 0;
+    words[TDL_SAMPLE_MIN_P] = min_p_weight(desc->min_p);
+}
+
+void tdl_sampler_skip(tdl_sampler *sampler) {
+    if (sampler->desc.temperature > 0.0f) random_word(&sampler->rng);
 }
 
 tdl_rng tdl_sampler_rng(const tdl_sampler *sampler) { return sampler->rng; }
@@ -180,7 +210,7 @@ static int32_t take_largest(const float *logits, int32_t n_vocab) {
 static int32_t collect_all(const float *logits, int32_t n_vocab, candidate *candidates) {
     int32_t n = 0;
     for (int32_t id = 0; id < n_vocab; id++)
-        if (!isnan(logits[id])) candidates[n++] = (candidate){logits[id], id};
+        if (!isnan(logits[id])) candidates[n++] = (candidate){.logit = logits[id], .id = id};
     return n;
 }
 
@@ -189,11 +219,11 @@ static int32_t collect_top_k(const float *logits, int32_t n_vocab, candidate *ca
     int32_t n = 0;
     int32_t id = 0;
     for (; id < n_vocab && n < k; id++)
-        if (!isnan(logits[id])) candidates[n++] = (candidate){logits[id], id};
+        if (!isnan(logits[id])) candidates[n++] = (candidate){.logit = logits[id], .id = id};
     heapify(candidates, n);
     for (; id < n_vocab; id++) {
         if (!(logits[id] > candidates[0].logit)) continue; // false for NaN
-        candidates[0] = (candidate){logits[id], id};
+        candidates[0] = (candidate){.logit = logits[id], .id = id};
         sift_down(candidates, n, 0);
     }
     sort_falling(candidates, n);
@@ -202,27 +232,30 @@ static int32_t collect_top_k(const float *logits, int32_t n_vocab, candidate *ca
 
 // Keeps the smallest set, most probable first, that holds at least top_p of the probability (Holtzman et al., 2019).
 static int32_t keep_top_p(candidate *candidates, int32_t n, bool sorted, float top_p) {
-    float max = largest(candidates, n);
-    double sum = 0.0;
-    for (int32_t i = 0; i < n; i++) sum += weight(candidates[i].logit, max, 1.0f);
+    uint64_t sum = weigh(candidates, n, 1.0f);
     if (!sorted) {
-        if (isfinite(max)) n = keep_above(candidates, n, max + (float)log((1.0 - (double)top_p) * sum / n));
+        float max = largest(candidates, n);
+        double share = (1.0 - (double)top_p) * (double)sum * 0x1p-31; // what all the rest has at most, by the largest's
+        if (isfinite(max)) n = keep_above(candidates, n, max + (float)log(share / n));
         heapify(candidates, n);
         sort_falling(candidates, n);
     }
-    double wanted = (double)top_p * sum;
-    double held = 0.0;
+    uint64_t wanted = tdl_sample_share(sum, top_p_share(top_p)), held = 0;
     for (int32_t i = 0; i < n; i++) {
-        held += weight(candidates[i].logit, max, 1.0f);
+        held += candidates[i].weight;
         if (held >= wanted) return i + 1;
     }
     return n;
 }
 
-// p >= min_p * p_max is logit >= max + log(min_p), whatever the sum.
+// p >= min_p * p_max is exp(logit - max) >= min_p, whatever the sum.
 static int32_t keep_min_p(candidate *candidates, int32_t n, float min_p) {
-    float max = largest(candidates, n);
-    return isfinite(max) ? keep_above(candidates, n, max + logf(min_p)) : n;
+    uint32_t least = min_p_weight(min_p);
+    int32_t n_kept = 0;
+    weigh(candidates, n, 1.0f);
+    for (int32_t i = 0; i < n; i++)
+        if (candidates[i].weight >= least) candidates[n_kept++] = candidates[i];
+    return n_kept;
 }
 
 static int32_t keep_above(candidate *candidates, int32_t n, float floor) {
@@ -232,23 +265,15 @@ static int32_t keep_above(candidate *candidates, int32_t n, float floor) {
     return n_kept;
 }
 
-// Inverts the cumulative distribution at `uniform`, in [0, 1).
-static int32_t draw(const candidate *candidates, int32_t n, float temperature, double uniform) {
-    float max = largest(candidates, n);
-    double sum = 0.0;
-    for (int32_t i = 0; i < n; i++) sum += weight(candidates[i].logit, max, temperature);
-    double target = uniform * sum;
-    double passed = 0.0;
-    int32_t last = 0;
-    for (int32_t i = 0; i < n; i++) {
-        double w = weight(candidates[i].logit, max, temperature);
-        if (w == 0.0) continue;
-        last = candidates[i].id;
-        passed += w;
-        if (target < passed) break;
-    }
-    return last;
+// Inverts the cumulative distribution at random / 2^32.
+static int32_t draw(candidate *candidates, int32_t n, float temperature, uint32_t random) {
+    uint64_t target = tdl_sample_share(weigh(candidates, n, temperature), random), passed = 0;
+    int32_t i = 0;
+    while (i < n - 1 && (passed += candidates[i].weight) <= target) i++;
+    return candidates[i].id;
 }
+
+static uint32_t random_word(tdl_rng *rng) { return (uint32_t)(tdl_rng_uniform(rng) * 0x1p32); }
 
 static float largest(const candidate *candidates, int32_t n) {
     float max = candidates[0].logit;
@@ -257,10 +282,22 @@ static float largest(const candidate *candidates, int32_t n) {
     return max;
 }
 
-// exp((logit - max) / temperature). Equal logits count 1 even where both are infinite and their difference is NaN.
-static double weight(float logit, float max, float temperature) {
-    return logit == max ? 1.0 : (double)expf((logit - max) / temperature);
+// Each candidate's weight, exp((logit - largest) / temperature); their sum.
+static uint64_t weigh(candidate *candidates, int32_t n, float temperature) {
+    uint32_t max = tdl_sample_key(largest(candidates, n));
+    tdl_sample_scale scale = tdl_sample_scale_of(temperature);
+    uint64_t sum = 0;
+    for (int32_t i = 0; i < n; i++) {
+        candidates[i].weight = tdl_sample_weight(max, tdl_sample_key(candidates[i].logit), scale);
+        sum += candidates[i].weight;
+    }
+    return sum;
 }
+
+// As sample.h wants them; a share of at least 1, since 0 filters nothing there.
+static uint32_t top_p_share(float top_p) { return (uint32_t)fmax(1.0, (double)top_p * 0x1p32); }
+
+static uint32_t min_p_weight(float min_p) { return (uint32_t)((double)min_p * 0x1p31); }
 
 static bool is_worse(candidate a, candidate b) { return a.logit < b.logit || (a.logit == b.logit && a.id > b.id); }
 

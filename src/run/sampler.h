@@ -10,6 +10,7 @@
 #define TDL_RUN_SAMPLER_H
 
 #include "base/rng.h"
+#include "ops/sample/sample.h"
 #include "treadle.h"
 
 typedef struct tdl_sampler tdl_sampler;
@@ -23,6 +24,13 @@ void tdl_sampler_destroy(tdl_sampler *sampler);
 // end. Where all logits are NaN: 0. Allocates nothing.
 int32_t tdl_sampler_sample(tdl_sampler *sampler, const float *logits /* [n_vocab] */, const int32_t *history,
                            size_t n_history);
+
+// Whether op sample draws what tdl_sampler_sample would: greedy, or at most TDL_SAMPLE_K_MAX candidates; no penalties.
+bool tdl_sampler_fits_device(const tdl_sampler *sampler);
+// A row of its `picks`, but for the slot: of the draw that comes after n_ahead others. Changes nothing.
+void tdl_sampler_settings(const tdl_sampler *sampler, int32_t n_ahead, uint32_t words[TDL_SAMPLE_WORDS]);
+// Takes the random number of a token that the device drew.
+void tdl_sampler_skip(tdl_sampler *sampler);
 
 // The generator's state, so that a rewind to an earlier token repeats the draws that followed it.
 tdl_rng tdl_sampler_rng(const tdl_sampler *sampler);

@@ -31,12 +31,15 @@ static tdl_status check_desc(const tdl_model *model, const tdl_session_desc *des
 static tdl_status set_up(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
 static tdl_status set_up_batch(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
 static tdl_status copy_stops(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
+static int32_t take_pick(tdl_session *s);
 static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err);
 static bool cut_at_stop(tdl_session *s);
 static size_t held_back(const tdl_session *s);
 static void resume(tdl_session *s);
 
 static int32_t n_tokens_of(const tdl_session *s) { return (int32_t)s->timeline.tokens.n; }
+
+static int32_t n_wanted_of(const tdl_session *s) { return s->n_predict ? s->n_predict - s->n_new : INT32_MAX; }
 
 tdl_status tdl_session_create(tdl_model *model, const tdl_session_desc *desc, tdl_session **out, tdl_error *err) {
     tdl_session_desc none = {.size = sizeof none};
@@ -87,8 +90,10 @@ tdl_status tdl_session_push(tdl_session *s, const int32_t *ids, size_t n_ids, td
         return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: %zu tokens after %zu do not fit the context of %d",
                         n_ids, t->tokens.n, t->n_ctx);
     if (n_ids == 0) return TDL_OK;
-    if (!tdl_vec_push(&t->tokens, ids, n_ids))
+    if (!tdl_vec_reserve(&t->tokens, t->tokens.n + n_ids))
         return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + n_ids);
+    tdl_batch_forget(s->batch, t, n_tokens_of(s)); // tokens that were picked would have stood there
+    tdl_vec_push(&t->tokens, ids, n_ids);          // there is room
     resume(s);
     return TDL_OK;
 }
@@ -140,11 +145,10 @@ tdl_status tdl_session_rewind(tdl_session *s, size_t n_tokens, tdl_error *err) {
     tdl_timeline *t = &s->timeline;
     if (n_tokens > t->tokens.n)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: rewind to %zu tokens, there are %zu", n_tokens, t->tokens.n);
-    tdl_batch_forget(s->batch, t);
-    t->tokens.n = n_tokens;
     // The last token is computed again, so that its logits follow.
-    t->n_computed = (int32_t)tdl_min_i64(t->n_computed, tdl_max_i64((int64_t)n_tokens - 1, 0));
-    tdl_batch_trim(s->batch, t, t->n_computed);
+    tdl_batch_forget(s->batch, t, (int32_t)tdl_max_i64((int64_t)n_tokens - 1, 0));
+    t->tokens.n = n_tokens;
+    if (!t->logits_here) t->n_logits = (int32_t)tdl_min_i64(t->n_logits, (int64_t)n_tokens);
     resume(s);
     return TDL_OK;
 }
@@ -157,20 +161,25 @@ tdl_status tdl_session_next(tdl_session *s, int32_t *token, tdl_error *err) {
         return TDL_DONE;
     }
     if (t->tokens.n == 0) return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: nothing was pushed");
-    if (!t->has_logits) {
+    t->n_wanted = n_wanted_of(s);
+    if (!t->has_logits && !t->n_picks) {
         tdl_status status = s->owns_batch ? tdl_batch_step(s->batch, err) : TDL_PENDING;
         if (status < 0 || status == TDL_PENDING) {
             if (status == TDL_PENDING && t->cache_full) goto full;
             return status;
         }
         if (t->cache_full) goto full;
-        if (!t->has_logits) return TDL_PENDING;
+        if (!t->has_logits && !t->n_picks) return TDL_PENDING;
     }
     if (n_tokens_of(s) == t->n_ctx)
         return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: the context is full: %d tokens of %d", n_tokens_of(s),
                         t->n_ctx);
-    int32_t id = tdl_sampler_sample(s->sampler, t->logits, t->tokens.data, t->tokens.n);
+    if (!tdl_vec_reserve(&t->tokens, t->tokens.n + 1))
+        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + 1);
+    int32_t id = t->n_picks ? take_pick(s) : tdl_sampler_sample(s->sampler, t->logits, t->tokens.data, t->tokens.n);
     tdl_status status = accept_token(s, id, err);
+    t->n_wanted = n_wanted_of(s);
+    if (s->ended) tdl_batch_forget(s->batch, t, n_tokens_of(s) - 1); // what follows it is not wanted
     if (status == TDL_OK) *token = id;
     return status;
 full:
@@ -194,11 +203,27 @@ const int32_t *tdl_session_tokens(const tdl_session *s, size_t *n_tokens) {
     return s->timeline.tokens.data;
 }
 
-int32_t tdl_session_n_computed(const tdl_session *s) { return s->timeline.n_computed; }
+int32_t tdl_session_n_computed(const tdl_session *s) {
+    return (int32_t)tdl_min_i64(s->timeline.n_computed,
+                                n_tokens_of(s)); // tokens that are picked but not taken are none yet
+}
 
 int32_t tdl_session_n_ctx(const tdl_session *s) { return s->timeline.n_ctx; }
 
-const float *tdl_session_logits(const tdl_session *s) { return s->timeline.had_logits ? s->timeline.logits : NULL; }
+// Who asks once will ask again: from then on the host samples, from logits that are there.
+const float *tdl_session_logits(const tdl_session *session) {
+    tdl_session *s = (tdl_session *)(uintptr_t)session; // what may change is no part of what others see
+    tdl_timeline *t = &s->timeline;
+    t->sampler = NULL;
+    if (t->n_logits == 0 || t->logits_here) return t->n_logits ? t->logits : NULL;
+    bool last = t->n_logits == n_tokens_of(s);
+    tdl_batch_forget(s->batch, t, n_tokens_of(s) - 1);
+    if (tdl_batch_logits(s->batch, t, NULL) != TDL_OK) return NULL;
+    t->logits_here = true;
+    t->has_logits = last;
+    if (last) t->n_submitted = t->n_computed = t->n_logits;
+    return t->logits;
+}
 
 tdl_status tdl_session_eval(tdl_session *s, const int32_t *ids, size_t n_ids, float *logits, tdl_error *err) {
     tdl_timeline *t = &s->timeline;
@@ -220,7 +245,8 @@ tdl_status tdl_session_eval(tdl_session *s, const int32_t *ids, size_t n_ids, fl
     }
     size_t n_vocab = (size_t)s->model->config.n_vocab;
     memcpy(t->logits, logits + (n_ids - 1) * n_vocab, n_vocab * sizeof *logits);
-    t->has_logits = t->had_logits = true;
+    t->has_logits = t->logits_here = true;
+    t->n_logits = n_tokens_of(s);
     return TDL_OK;
 }
 
@@ -294,6 +320,8 @@ static tdl_status set_up(tdl_session *s, const tdl_session_desc *desc, tdl_error
     if (!t->logits || !t->pages)
         return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for a context of %d", t->n_ctx);
     tdl_status status = tdl_sampler_create(s->model->mem, &desc->sampler, s->model->config.n_vocab, &s->sampler, err);
+    if (status == TDL_OK && s->model->device->backend->steps_max > 1 && tdl_sampler_fits_device(s->sampler))
+        t->sampler = s->sampler;
     if (status == TDL_OK) status = copy_stops(s, desc, err);
     if (status == TDL_OK) status = set_up_batch(s, desc, err);
     return status;
@@ -329,12 +357,22 @@ static tdl_status copy_stops(tdl_session *s, const tdl_session_desc *desc, tdl_e
     return TDL_OK;
 }
 
+// The first of the tokens that the device has picked.
+static int32_t take_pick(tdl_session *s) {
+    tdl_timeline *t = &s->timeline;
+    int32_t id = t->picks[0];
+    memmove(t->picks, t->picks + 1, (size_t)--t->n_picks * sizeof *t->picks);
+    tdl_sampler_skip(s->sampler);
+    t->n_logits = n_tokens_of(s);
+    t->logits_here = false;
+    return id;
+}
+
 // Appends a sampled token; DONE where it ends the sequence.
 static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err) {
     tdl_timeline *t = &s->timeline;
     const tdl_tokenizer *tokenizer = s->model->tokenizer;
-    if (!tdl_vec_push(&t->tokens, &id, 1))
-        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + 1);
+    tdl_vec_push(&t->tokens, &id, 1); // there is room
     t->has_logits = false;
     s->n_new++;
     if (!tokenizer || id >= tdl_tokenizer_n_vocab(tokenizer))
@@ -380,6 +418,7 @@ static void resume(tdl_session *s) {
         t->tokens.n == 1 && s->model->tokenizer && *(int32_t *)t->tokens.data == tdl_tokenizer_bos(s->model->tokenizer);
     s->timeline.has_logits = false;
     s->timeline.cache_full = false;
+    s->timeline.n_wanted = 0;
     s->ended = false;
     s->n_new = 0;
     if (s->model->tokenizer) tdl_detokenizer_reset(&s->detokenizer, t->tokens.n == 0 || only_bos);

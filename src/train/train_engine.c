@@ -379,7 +379,7 @@ tdl_status tdl_train_engine_update(tdl_train_engine *e, const tdl_hypers *hypers
 
 tdl_status tdl_train_engine_poll(tdl_train_engine *e, tdl_error *err) {
     tdl_status status =
-        e->working ? tdl_exec_poll(e->working, err) : e->model->device->backend->poll(e->model->device, NULL, err);
+        e->working ? tdl_exec_poll(e->working, err) : e->model->device->backend->poll(e->model->device, NULL, 0, err);
     if (status != TDL_PENDING) e->working = NULL;
     return status;
 }

@@ -43,6 +43,7 @@
 #include "ops/rope/rope_cases.h"
 #include "ops/rope_attention/rope_attention_cases.h"
 #include "ops/rope_table/rope_table_cases.h"
+#include "ops/sample/sample_cases.h"
 #include "ops/scale/scale_cases.h"
 #include "ops/self_attention/self_attention_cases.h"
 #include "ops/self_attention_grad_kv/self_attention_grad_kv_cases.h"

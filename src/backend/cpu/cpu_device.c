@@ -171,8 +171,8 @@ static tdl_status cpu_prepare(tdl_buffer *buffer, tdl_layout layout, const tdl_t
     return TDL_OK;
 }
 
-static tdl_status cpu_poll(tdl_device *device, tdl_program *program, tdl_error *err) {
-    (void)device, (void)program, (void)err; // submit does the work
+static tdl_status cpu_poll(tdl_device *device, tdl_program *program, uint64_t step, tdl_error *err) {
+    (void)device, (void)program, (void)step, (void)err; // submit does the work
     return TDL_OK;
 }
 
@@ -180,6 +180,7 @@ const tdl_backend tdl_backend_cpu = {
     .name = "cpu",
     .id = TDL_BACKEND_CPU,
     .has_reference = true,
+    .steps_max = 1,
     .list = cpu_list,
     .open = cpu_open,
     .close = cpu_close,

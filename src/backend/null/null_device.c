@@ -1,7 +1,8 @@
 // null_device.c - the device "null": buffers in host memory, a list of tasks that polls work off, faults. See null_device.h.
 //
 // Writes, steps and reads are tasks in the order they were asked for. A poll says PENDING n_pending times after a submit; the
-// next one does all tasks. A write while there are none is done at once: weights are loaded that way.
+// next one does the tasks up to its step's, and not one more. A write while there are none is done at once: weights are
+// loaded that way.
 #include "backend/null/null_device.h"
 
 #include "base/checked.h"
@@ -10,11 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POISON = 0xff }; // as F32: NaN
+enum { POISON = 0xff, STEPS_MAX = 3 }; // as F32: NaN
 
 static void drop_reads(tdl_null_device *d, const tdl_null_buffer *from);
 static void end_steps(tdl_null_device *d);
-static void free_tasks(tdl_null_device *d);
+static void do_task(tdl_null_device *d, tdl_null_task *task);
+static void free_tasks(tdl_null_device *d, uint64_t step);
 
 static tdl_status null_list(const tdl_device_desc *desc, tdl_device_info *infos, size_t infos_max, size_t *n,
                             tdl_error *err) {
@@ -51,7 +53,7 @@ static void null_close(tdl_device *device) {
         tdl_null_violation(d, NULL, "null: closed with %d buffers and %d programs", d->report.n_buffers,
                            d->report.n_programs);
     if (d->report_to) *d->report_to = d->report;
-    free_tasks(d);
+    free_tasks(d, UINT64_MAX);
     pthread_mutex_destroy(&d->lock);
     tdl_free(device->mem, d);
 }
@@ -92,6 +94,10 @@ tdl_null_task *tdl_null_add_task(tdl_null_device *d, tdl_null_call call, tdl_err
         return NULL;
     }
     task->call = call;
+    if (call == TDL_NULL_SUBMIT) d->n_submitted++;
+    uint64_t step = d->n_submitted + (call == TDL_NULL_WRITE); // a write is of the step that follows
+    if (step > d->last_step) d->last_step = step;
+    task->step = d->last_step;
     *d->last_task = task;
     d->last_task = &task->next;
     return task;
@@ -211,14 +217,14 @@ static void drop_reads(tdl_null_device *d, const tdl_null_buffer *from) {
 
 // After a call that failed nobody polls for the steps under way: they are computed before what comes next.
 static void end_steps(tdl_null_device *d) {
-    for (tdl_null_program *p = d->programs; p; p = p->next) p->in_flight = false;
+    for (tdl_null_program *p = d->programs; p; p = p->next) p->n_under_way = 0;
 }
 
 // ---- working off ----------------------------------------------------------------------------------------------------
 
-static tdl_status null_poll(tdl_device *device, tdl_program *program, tdl_error *err) {
-    (void)program; // all programs' tasks end together
+static tdl_status null_poll(tdl_device *device, tdl_program *program, uint64_t step, tdl_error *err) {
     tdl_null_device *d = (tdl_null_device *)device;
+    if (!program || !step) step = UINT64_MAX; // all programs' tasks end together
     pthread_mutex_lock(&d->lock);
     tdl_status status = tdl_null_begin(d, TDL_NULL_POLL, err);
     if (status != TDL_OK) {
@@ -227,28 +233,31 @@ static tdl_status null_poll(tdl_device *device, tdl_program *program, tdl_error 
         d->n_pending_left--;
         status = TDL_PENDING;
     } else {
-        for (const tdl_null_task *t = d->tasks; t; t = t->next) {
-            if (t->call == TDL_NULL_WRITE && t->size) memcpy(t->buffer->data + t->offset, t->bytes, t->size);
-            if (t->call == TDL_NULL_READ && t->size) memcpy(t->bytes, t->buffer->data + t->offset, t->size);
-            if (t->call != TDL_NULL_SUBMIT) continue;
-            tdl_null_run(t->program, &t->counts);
-            d->report.n_steps++;
-        }
-        end_steps(d);
-        free_tasks(d);
+        for (tdl_null_task *t = d->tasks; t && t->step <= step; t = t->next) do_task(d, t);
+        free_tasks(d, step);
     }
     pthread_mutex_unlock(&d->lock);
     return status;
 }
 
-static void free_tasks(tdl_null_device *d) {
-    while (d->tasks) {
+static void do_task(tdl_null_device *d, tdl_null_task *t) {
+    if (t->call == TDL_NULL_WRITE && t->size) memcpy(t->buffer->data + t->offset, t->bytes, t->size);
+    if (t->call == TDL_NULL_READ && t->size) memcpy(t->bytes, t->buffer->data + t->offset, t->size);
+    if (t->call != TDL_NULL_SUBMIT) return;
+    tdl_null_run(t->program, &t->counts);
+    if (t->program->n_under_way > 0) t->program->n_under_way--;
+    d->report.n_steps++;
+}
+
+// Those of the steps up to this one.
+static void free_tasks(tdl_null_device *d, uint64_t step) {
+    while (d->tasks && d->tasks->step <= step) {
         tdl_null_task *task = d->tasks;
         d->tasks = task->next;
         if (task->call == TDL_NULL_WRITE) tdl_free(d->device.mem, task->bytes);
         tdl_free(d->device.mem, task);
     }
-    d->last_task = &d->tasks;
+    if (!d->tasks) d->last_task = &d->tasks;
 }
 
 const tdl_backend tdl_backend_null = {
@@ -257,6 +266,7 @@ const tdl_backend tdl_backend_null = {
     .has_reference = true,
     .temps_apart = true,
     .f32_cache = true,
+    .steps_max = STEPS_MAX,
     .list = null_list,
     .open = null_open,
     .close = null_close,

@@ -7,7 +7,7 @@
 //     null->report_to = &report;                                               // what was seen, when the device is closed
 //
 // What a caller does wrong is TDL_ERROR_ARGUMENT with a message, and counted in the report: ranges outside of a buffer, odd
-// alignments, buffers that are gone, a second submit before the first has ended, an op that reads and writes one buffer or
+// alignments, buffers that are gone, more steps under way than allowed, an op that reads and writes one buffer or
 // reads what no op has written, tensors that are not what the shape rule says. What is read is there only after a poll
 // that says OK: until then it is full of NaN; so are the plan's own buffers before each step.
 #ifndef TDL_BACKEND_NULL_DEVICE_H
@@ -53,13 +53,14 @@ typedef struct tdl_null_program {
     tdl_program program;
     struct tdl_null_program *next; // of the device's
     tdl_buffer *const *buffers;    // [plan->n_buffers], borrowed
-    bool in_flight;
+    int32_t n_under_way;           // steps
 } tdl_null_program;
 
 // What was asked for and not done yet.
 typedef struct tdl_null_task {
     struct tdl_null_task *next;
     tdl_null_call call; // WRITE, READ or SUBMIT; NONE: dropped
+    uint64_t step;      // that it belongs to
     tdl_null_buffer *buffer;
     size_t offset, size;
     uint8_t *bytes; // to write: owned; to read: the destination
@@ -77,6 +78,7 @@ typedef struct tdl_null_device {
     tdl_null_buffer *buffers;
     tdl_null_program *programs;
     tdl_null_task *tasks, **last_task; // in order; where the next one is hung in
+    uint64_t n_submitted, last_step;   // the last task's step
     int32_t n_pending_left;
     bool lost;
 } tdl_null_device;

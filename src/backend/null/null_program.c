@@ -20,8 +20,7 @@ tdl_status tdl_null_compile(tdl_device *device, const tdl_plan *plan, tdl_buffer
     if (status == TDL_OK) status = check_plan(d, plan, buffers, err);
     tdl_null_program *p = status == TDL_OK ? tdl_alloc(device->mem, 1, sizeof *p) : NULL;
     if (p) {
-        *p = (tdl_null_program){
-            .program = {.device = device, .plan = plan}, .next = d->programs, .buffers = buffers, .in_flight = false};
+        *p = (tdl_null_program){.program = {.device = device, .plan = plan}, .next = d->programs, .buffers = buffers};
         d->programs = p;
         d->report.n_programs++;
         *out = &p->program;
@@ -55,8 +54,8 @@ tdl_status tdl_null_submit(tdl_program *program, const tdl_step_counts *counts, 
     const tdl_plan *plan = program->plan;
     pthread_mutex_lock(&d->lock);
     tdl_status status = tdl_null_begin(d, TDL_NULL_SUBMIT, err);
-    if (status == TDL_OK && p->in_flight)
-        status = tdl_null_violation(d, err, "null: a second submit before the first has ended");
+    if (status == TDL_OK && p->n_under_way == tdl_backend_null.steps_max)
+        status = tdl_null_violation(d, err, "null: a submit while %d steps are under way", p->n_under_way);
     for (int i = TDL_ROWS_TOKENS; i < TDL_ROWS_COUNT && status == TDL_OK; i++)
         if (counts->n[i] < 0 || counts->n[i] > plan->max.n[i])
             status = tdl_null_violation(d, err, "null: a step of %d rows of kind %d, the plan has at most %d",
@@ -68,7 +67,8 @@ tdl_status tdl_null_submit(tdl_program *program, const tdl_step_counts *counts, 
     if (task) {
         task->program = p;
         task->counts = *counts;
-        p->in_flight = true;
+        p->n_under_way++;
+        p->program.step = task->step;
         d->n_pending_left = d->n_pending;
     } else if (status == TDL_OK) {
         status = TDL_ERROR_MEMORY;

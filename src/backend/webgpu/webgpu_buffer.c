@@ -120,6 +120,7 @@ tdl_status tdl_webgpu_read_locked(tdl_buffer *buffer, size_t offset, void *dst, 
     tdl_webgpu_read *read = status == TDL_OK ? find_read(d, n, err) : NULL;
     if (read) {
         read->state = TDL_WEBGPU_READ_ENCODED;
+        read->submission = UINT64_MAX;
         read->source = buffer;
         read->dst = dst;
         read->skip = offset - first;
@@ -161,6 +162,7 @@ void tdl_webgpu_reads_begin(tdl_webgpu_device *d) {
     for (tdl_webgpu_read *r = d->reads; r; r = r->next) {
         if (r->state != TDL_WEBGPU_READ_ENCODED) continue;
         r->state = TDL_WEBGPU_READ_MAPPING;
+        r->submission = d->n_submitted;
         d->api.BufferMapAsync(r->staging, WGPUMapMode_Read, 0, (r->skip + r->size + 3) / 4 * 4,
                               (WGPUBufferMapCallbackInfo){
                                   .mode = WGPUCallbackMode_AllowSpontaneous, .callback = on_mapped, .userdata1 = r});
@@ -183,8 +185,8 @@ void tdl_webgpu_reads_drop(tdl_webgpu_device *d, const tdl_buffer *source) {
         if (r->state != TDL_WEBGPU_READ_FREE && (!source || r->source == source)) r->source = NULL;
 }
 
-tdl_status tdl_webgpu_reads_finish(tdl_webgpu_device *d, tdl_buffer *const *sources, int32_t n, bool *pending,
-                                   tdl_error *err) {
+tdl_status tdl_webgpu_reads_finish(tdl_webgpu_device *d, tdl_buffer *const *sources, int32_t n, uint64_t last,
+                                   bool *pending, tdl_error *err) {
     bool arrived = false;
     *pending = false;
     for (const tdl_webgpu_read *r = d->reads; r; r = r->next)
@@ -196,6 +198,7 @@ tdl_status tdl_webgpu_reads_finish(tdl_webgpu_device *d, tdl_buffer *const *sour
         if (r->state == TDL_WEBGPU_READ_FREE) continue;
         bool asked = r->source && n == 0;
         for (int32_t i = 0; i < n && r->source && !asked; i++) asked = sources[i] == r->source;
+        asked &= r->submission <= last;
         if (r->state == TDL_WEBGPU_READ_MAPPED) {
             finish_read(d, r);
         } else if (r->state == TDL_WEBGPU_READ_FAILED) {

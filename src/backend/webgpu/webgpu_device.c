@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ADAPTERS_MAX = 64, EVENTS_MAX = 1000000 };
+enum { ADAPTERS_MAX = 64, EVENTS_MAX = 1000000, STEPS_MAX = 3 };
 
 // What a request's callback is told.
 typedef struct request {
@@ -396,6 +396,7 @@ const tdl_backend tdl_backend_webgpu = {
     .temps_apart = true,
     .joins_weights = true,
     .f32_cache = true,
+    .steps_max = STEPS_MAX,
     .list = webgpu_list,
     .open = webgpu_open,
     .close = webgpu_close,

@@ -40,7 +40,8 @@ typedef struct tdl_webgpu_read {
     size_t staging_size;
     const tdl_buffer *source; // NULL: dropped
     void *dst;
-    size_t skip, size; // bytes in the staging buffer before what is wanted, and wanted
+    uint64_t submission; // the device's number of the submit that its copy is in; UINT64_MAX: not submitted
+    size_t skip, size;   // bytes in the staging buffer before what is wanted, and wanted
 } tdl_webgpu_read;
 
 typedef struct tdl_webgpu_device {
@@ -103,9 +104,10 @@ WGPUBuffer tdl_webgpu_make_buffer(tdl_webgpu_device *device, size_t size, WGPUBu
 void tdl_webgpu_reads_begin(tdl_webgpu_device *device);   // maps what was submitted
 void tdl_webgpu_reads_abandon(tdl_webgpu_device *device); // frees those whose encoder will never be submitted
 void tdl_webgpu_reads_drop(tdl_webgpu_device *device, const tdl_buffer *source); // NULL: all
-// Hands over what has arrived of the reads from these buffers (n 0: of all). Errors: DEVICE.
-tdl_status tdl_webgpu_reads_finish(tdl_webgpu_device *device, tdl_buffer *const *sources, int32_t n, bool *pending,
-                                   tdl_error *err);
+// Hands over what has arrived; pending: something from these buffers (n 0: from any) that submits up to `last` hold has not.
+// Errors: DEVICE.
+tdl_status tdl_webgpu_reads_finish(tdl_webgpu_device *device, tdl_buffer *const *sources, int32_t n, uint64_t last,
+                                   bool *pending, tdl_error *err);
 void tdl_webgpu_reads_free(tdl_webgpu_device *device);
 
 // webgpu_features.c: what the device can do beyond the least, as it was opened: device.features.
@@ -137,7 +139,7 @@ tdl_status tdl_webgpu_compile(tdl_device *device, const tdl_plan *plan, tdl_buff
                               tdl_error *err);
 void tdl_webgpu_program_destroy(tdl_program *program);
 tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts, tdl_error *err);
-tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, tdl_error *err);
+tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, uint64_t step, tdl_error *err);
 // The open encoder, opened where there is none.
 WGPUCommandEncoder tdl_webgpu_encoder(tdl_webgpu_device *device);
 // Submits what is encoded, if anything. Errors: DEVICE, MEMORY, DEVICE_LOST: nothing was submitted.

@@ -146,7 +146,7 @@ void tdl_webgpu_count_bindings(const tdl_kernel *kernel, const tdl_call *call, i
     *n_out = call->n_out + (kernel->scratch_size != NULL);
     bool has_indices = false;
     for (int32_t i = 0; i < call->n_in; i++) {
-        bool index = call->in[i].dtype == TDL_DTYPE_I32;
+        bool index = call->in[i].dtype == TDL_DTYPE_I32 && !(kernel->indices_apart >> i & 1);
         if (!index || !has_indices) ++*n_in;
         has_indices |= index;
     }

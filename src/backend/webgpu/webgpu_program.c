@@ -44,7 +44,6 @@ struct tdl_webgpu_program {
     tdl_step_counts counts;  // of the last step; its uniforms are in the buffer
     bool repeats;            // the last step had the counts of the one before
     WGPUCommandBuffer ahead; // a step of as many rows, encoded already; NULL: none
-    uint64_t submission;     // the device's number of the submit that holds the last step; 0: none
     tdl_webgpu_times *times; // NULL: never traced
     const tdl_kernel **ran;  // [plan->n_ops] the kernels of the last step that was traced; NULL: never
 };
@@ -221,7 +220,7 @@ static tdl_status make_stage(tdl_webgpu_program *p, webgpu_op *op, webgpu_stage 
     if (stage->kernel->is_merge) entries[n++] = scratch;
     for (int32_t i = 0; i < call->n_in && !stage->kernel->is_merge && status == TDL_OK; i++) {
         WGPUBindGroupEntry *entry = &entries[n];
-        bool index = call->in[i].dtype == TDL_DTYPE_I32;
+        bool index = call->in[i].dtype == TDL_DTYPE_I32 && !(stage->kernel->indices_apart >> i & 1);
         if (index)
             status = bind_indices(p, op->in[i], indices < 0 ? NULL : &entries[indices], entry, &op->offsets.in[i], err);
         else status = bind(p, op->in[i], entry, &op->offsets.in[i], err);
@@ -294,7 +293,7 @@ tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts
     if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
     if (status == TDL_OK && timed) status = begin_trace(p, err);
     if (status == TDL_OK) {
-        bool same = memcmp(counts, &p->counts, sizeof *counts) == 0 && p->submission;
+        bool same = memcmp(counts, &p->counts, sizeof *counts) == 0 && p->program.step;
         tdl_webgpu_scope_begin(d);
         if (!same) {
             for (int32_t i = 0; i < n_ops; i++) dispatch_op(p, i, counts);
@@ -313,7 +312,7 @@ tdl_status tdl_webgpu_submit(tdl_program *program, const tdl_step_counts *counts
             d->ready = NULL;
         }
         if (status == TDL_OK && timed) status = tdl_webgpu_times_submit(d, p->times, err);
-        p->submission = d->n_submitted + 1; // the next flush's
+        p->program.step = d->n_submitted + 1; // the next flush's
     }
     pthread_mutex_unlock(&d->lock);
     return status;
@@ -403,7 +402,7 @@ static tdl_status encode_ahead(tdl_webgpu_program *p, tdl_error *err) {
     return status == TDL_OK ? finish_encoder(d, &encoder, &p->ahead, err) : status;
 }
 
-tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, tdl_error *err) {
+tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, uint64_t step, tdl_error *err) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)device;
     tdl_webgpu_program *p = (tdl_webgpu_program *)program;
     bool reading = false, timing = false;
@@ -413,10 +412,11 @@ tdl_status tdl_webgpu_poll(tdl_device *device, tdl_program *program, tdl_error *
         status = encode_ahead(p, err);
     if (status == TDL_OK) status = tdl_webgpu_alive(d, err);
     if (status == TDL_OK)
-        status = tdl_webgpu_reads_finish(d, p ? p->buffers : NULL, p ? p->program.plan->n_buffers : 0, &reading, err);
+        status = tdl_webgpu_reads_finish(d, p ? p->buffers : NULL, p ? p->program.plan->n_buffers : 0,
+                                         p && step ? step : UINT64_MAX, &reading, err);
     if (status == TDL_OK && p) status = tdl_webgpu_times_finish(d, p->times, p->ran, &timing, err);
     if (status != TDL_OK) tdl_webgpu_reads_drop(d, NULL);
-    uint64_t last = p ? p->submission : d->n_submitted;
+    uint64_t last = !p ? d->n_submitted : step ? step : p->program.step;
     if (status == TDL_OK && (reading || timing || atomic_load(&d->n_done) < last)) status = TDL_PENDING;
     pthread_mutex_unlock(&d->lock);
     return status;

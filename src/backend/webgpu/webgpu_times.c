@@ -91,7 +91,7 @@ tdl_status tdl_webgpu_times_finish(tdl_webgpu_device *d, tdl_webgpu_times *t, co
     *pending = false;
     if (!t || !t->pending) return TDL_OK;
     tdl_buffer *source = &t->resolved.buffer;
-    tdl_status status = tdl_webgpu_reads_finish(d, &source, 1, pending, err);
+    tdl_status status = tdl_webgpu_reads_finish(d, &source, 1, UINT64_MAX, pending, err);
     if (*pending && status == TDL_OK) return TDL_OK;
     t->pending = false;
     double period_ns = d->api.QueueGetTimestampPeriod ? (double)d->api.QueueGetTimestampPeriod(d->queue) : 1;

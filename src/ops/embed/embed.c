@@ -3,6 +3,9 @@
 // The table may be of any type that dtype.h decodes. Ids come from the caller's tokens, who has checked them against
 // the table before the step; here a wrong one is our bug. Where the table is only a part of one (graph/split.c), the tokens of
 // other parts are left as they are: there is an op for each part.
+//
+// With `picked`, the ids that steps before have drawn (ops/sample), an id of -1 - s stands for picked[s]: a token that the host
+// has not seen yet.
 #include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
@@ -14,6 +17,8 @@ tdl_status tdl_embed_infer(tdl_call *call, tdl_error *err) {
     const tdl_tensor *table = &call->in[0], *ids = &call->in[1]; // [V, D], [T]
     tdl_status status = tdl_op_expect("embed", "table", table, TDL_DTYPE_NONE, 2, (int64_t[]){-1, -1}, err);
     if (status == TDL_OK) status = tdl_op_expect("embed", "ids", ids, TDL_DTYPE_I32, 1, (int64_t[]){-1}, err);
+    if (status == TDL_OK && call->n_in > 2)
+        status = tdl_op_expect("embed", "picked", &call->in[2], TDL_DTYPE_I32, 1, (int64_t[]){-1}, err);
     if (status != TDL_OK) return status;
     if (!tdl_dtype_get(table->dtype)->decode)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "embed: table is of type %s, expected one that holds real numbers",
@@ -29,7 +34,9 @@ void tdl_embed_reference(const tdl_call *call) {
     const tdl_tensor *table = &call->in[0], *ids = &call->in[1], *out = &call->out[0];
     double columns[CHUNK];
     for (int64_t t = 0; t < ids->shape[0]; t++) {
-        int64_t id = (int64_t)tdl_index_at(ids, t) - call->attrs.part_first;
+        int64_t id = tdl_index_at(ids, t);
+        if (call->n_in > 2 && id < 0) id = tdl_index_at(&call->in[2], -1 - id);
+        id -= call->attrs.part_first;
         if (call->attrs.part_of && (id < 0 || id >= table->shape[0])) continue;
         assert(id >= 0 && id < table->shape[0]);
         for (int64_t first = 0; first < table->shape[1]; first += CHUNK) {

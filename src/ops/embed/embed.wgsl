@@ -1,5 +1,5 @@
 // embed.wgsl - out[t] = table[ids[t]] as F32; an invocation makes four elements. The decoder of the table's type
-// defines weight4.
+// defines weight4; embed_ids.wgsl or embed_picked.wgsl token_of.
 struct Params {
     out: Rows,
     table_offset: u32,
@@ -9,12 +9,12 @@ struct Params {
     first_id: u32, // of the table's first row
     n_ids: u32, // rows of the table: an id of another part, or of none, writes nothing
     n: u32, // quads of all rows
+    picked_offset: u32, // embed_picked.wgsl
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read> ids: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 fn weight_word(i: u32) -> u32 { return table[p.table_offset + i]; }
 
@@ -25,7 +25,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     if (i >= p.n) { return; }
     let row = i / p.n_quads;
     let column = i % p.n_quads * 4u;
-    let id = ids[p.ids_offset + row] - p.first_id;
+    let id = token_of(ids[p.ids_offset + row]) - p.first_id;
     if (id >= p.n_ids) { return; }
     let values = weight4(id * p.n_columns + column);
     let at = row_start(p.out, row) + column;

@@ -11,6 +11,11 @@ static void embed_make(op_fixture *f, const op_case *c) {
         ids[0] = 0;
         ids[1] = (int32_t)n_ids - 1;
     }
+    if (c->note && strstr(c->note, "picked")) { // every other token is one of three that were picked
+        int32_t *picked = op_input_i32(f, 2, 1, (int64_t[]){3});
+        for (int32_t s = 0; s < 3; s++) picked[s] = (int32_t)op_random(f, n_ids);
+        for (int64_t t = 0; t < c->dims[0]; t += 2) ids[t] = -1 - (int32_t)(t / 2 % 3);
+    }
     if (c->attrs.part_of) { // the part's own first and last
         ids[2] = c->attrs.part_first;
         ids[3] = c->attrs.part_first + (int32_t)c->dims[1] - 1;
@@ -33,6 +38,11 @@ static const op_case embed_list[] = {
     {.dims = {9, 4, 33}, .attrs = {.part_first = 0, .part_of = 11}, .note = "first part"},
     {.dims = {9, 4, 33}, .attrs = {.part_first = 4, .part_of = 11}, .note = "middle part"},
     {.dims = {9, 3, 96}, .dtype = TDL_DTYPE_Q8_0, .attrs = {.part_first = 8, .part_of = 11}, .note = "last part"},
+    {.dims = {9, 11, 33}, .dtype = TDL_DTYPE_F16, .note = "some picked"},
+    {.dims = {9, 3, 96},
+     .dtype = TDL_DTYPE_Q8_0,
+     .attrs = {.part_first = 8, .part_of = 11},
+     .note = "last part, some picked"},
     {.dims = {512, 1000, 576}, .dtype = TDL_DTYPE_Q8_0, .bench = true},
     {.dims = {1, 1000, 2048}, .dtype = TDL_DTYPE_F16, .bench = true},
 };

@@ -11,7 +11,7 @@ static void decode_bf16(const uint16_t *from, float *to, int64_t n);
 
 static bool accepts(const tdl_call *call) {
     const tdl_tensor *table = &call->in[0];
-    return table->strides[1] == tdl_dtype_get(table->dtype)->block_size;
+    return call->n_in == 2 && table->strides[1] == tdl_dtype_get(table->dtype)->block_size;
 }
 
 static int64_t units(const tdl_call *call) { return call->in[1].shape[0]; }
