@@ -175,7 +175,8 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
     for (size_t k = 0; made && k < n_kernels; k++) {
         tdl_call call;
         if (kernels[k]->backend != TDL_BACKEND_WEBGPU || !op_fixture_prepare(&f, kernels[k], &call)) continue;
-        found[k] |= tdl_kernel_find(op, TDL_BACKEND_WEBGPU, s->device->features, false, &call) == kernels[k];
+        const tdl_kernel_want want = {.backend = TDL_BACKEND_WEBGPU, .features = s->device->features};
+        found[k] |= tdl_kernel_find(op, &want, &call) == kernels[k];
         ran[k] = true;
         snprintf(s->label, sizeof s->label, "%s: %s", text, kernels[k]->name);
         if (s->opt.verbose) {

@@ -55,9 +55,7 @@ static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t first, tdl_
     call.in[0].shape[1] = n_columns;
     for (int32_t i = 0; i < 3; i++) call.out[i] = tdl_graph_value(g, made->out[i])->tensor;
     if (tdl_op_get(TDL_OP_ROPE_ATTENTION)->infer(&call, NULL) != TDL_OK) return false;
-    if (!tdl_kernel_find(TDL_OP_ROPE_ATTENTION, desc->device->backend->id, desc->device->features,
-                         desc->precision != TDL_PRECISION_F32, &call))
-        return false;
+    if (!tdl_plan_kernel(desc, TDL_OP_ROPE_ATTENTION, &call)) return false;
     if (x->shape[1] > n_columns)
         made->in[0] = tdl_graph_view(g, tdl_graph_value(g, base)->name, base, 0, 1, &n_columns);
     return made->in[0] >= 0;

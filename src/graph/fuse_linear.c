@@ -83,8 +83,7 @@ static bool make(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_o
     tdl_call call = {.attrs = made->attrs, .n_in = made->n_in, .n_out = 1};
     for (int32_t i = 0; i < made->n_in; i++) call.in[i] = tdl_graph_value(g, made->in[i])->tensor;
     if (tdl_op_get(TDL_OP_LINEAR)->infer(&call, NULL) != TDL_OK) return false;
-    return tdl_kernel_find(TDL_OP_LINEAR, desc->device->backend->id, desc->device->features,
-                           desc->precision != TDL_PRECISION_F32, &call) != NULL;
+    return tdl_plan_kernel(desc, TDL_OP_LINEAR, &call) != NULL;
 }
 
 // An op that reads the value, or a view of it, and how many do; the plan's output is read once more.

@@ -8,6 +8,7 @@
 typedef struct tdl_plan_desc {
     const tdl_device *device; // whose kernels are chosen; borrowed for the call
     tdl_precision precision;
+    bool invariant; // one kernel an op, whatever the number of rows: a row's bits follow from the row alone
     tdl_step_counts max;
     bool keep_values; // no value's memory is used again: tests look at every intermediate
     bool trains;      // weights change and are bound one by one; what the forward pass computes is read again
@@ -16,6 +17,9 @@ typedef struct tdl_plan_desc {
 // The graph is used up: passes rewrite it. Errors: MEMORY, LIMIT, and whatever the graph's builder met.
 tdl_status tdl_plan_create(tdl_graph *g, const tdl_plan_desc *desc, tdl_plan **out, tdl_error *err);
 void tdl_plan_destroy(tdl_plan *plan);
+
+// The best kernel of such a plan for the call, or NULL.
+const tdl_kernel *tdl_plan_kernel(const tdl_plan_desc *desc, tdl_op op, const tdl_call *call);
 
 // One line an op, after a line about the plan; appended to text.
 tdl_status tdl_plan_print(const tdl_plan *plan, tdl_str *text, tdl_error *err);

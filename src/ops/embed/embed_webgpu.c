@@ -25,6 +25,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_embed_webgpu = {.name = "embed_webgpu",
                                             .op = TDL_OP_EMBED,
                                             .backend = TDL_BACKEND_WEBGPU,
+                                            .one_order = true,
                                             .accepts = accepts,
                                             .wgsl = {tdl_wgsl_embed, tdl_wgsl_quant_block, tdl_wgsl_rows},
                                             .wgsl_decoder = decoder,

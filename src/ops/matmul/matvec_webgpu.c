@@ -1,4 +1,5 @@
-// matvec_webgpu.c - when and how matvec.wgsl runs: matmul and linear for one token and for up to eight.
+// matvec_webgpu.c - when and how matvec.wgsl runs: matmul and linear for one token and for up to eight; in a plan that is
+// invariant for any number, eight at a time.
 //
 // A module is put together from the decoder of the weight's type (matvec_<type>.wgsl), what x is (plain, or normalized on
 // the way), what y is (outputs with something added, or a gated unit), and matvec.wgsl. Rows whose length is no multiple
@@ -8,7 +9,7 @@
 #include "ops/weight.h"
 #include "wgsl.h"
 
-enum { GROUP = 256, ROWS = 4, LANES_MIN = 32, LANES_ENOUGH = 1 << 18 };
+enum { GROUP = 256, ROWS = 4, LANES_MIN = 32, LANES_ENOUGH = 1 << 18, TOKENS = 8 };
 
 // How a type's rows are cut up. Rows are read in units of 16 bytes where they are whole ones, else by element.
 typedef struct row_chunks {
@@ -78,7 +79,8 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, residual < 0 ? 0 : tdl_stride_words(&call->in[residual], 0));
     tdl_put_word(out, call->attrs.act);
     tdl_put_float(out, call->attrs.eps);
-    tdl_dispatch_groups(out, y->shape[0] ? tdl_div_up(n_fours, GROUP / n_lanes) : 0);
+    tdl_dispatch_groups(out, tdl_div_up(n_fours, GROUP / n_lanes));
+    out->groups[2] = (uint32_t)tdl_div_up(y->shape[0], TOKENS);
 }
 
 // ---- modules --------------------------------------------------------------------------------------------------------
@@ -105,7 +107,8 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     const tdl_kernel tdl_kernel_##id##_8_webgpu = {.name = #id "_8_webgpu",                     \
                                                    .op = op_id,                                 \
                                                    .backend = TDL_BACKEND_WEBGPU,               \
-                                                   .rows_max = 8,                               \
+                                                   .rows_max = TOKENS,                          \
+                                                   .one_order = true,                           \
                                                    .accepts = accepts_##id,                     \
                                                    .wgsl = {ARGS(8) args, SHARED, __VA_ARGS__}, \
                                                    .wgsl_decoder = decoder,                     \

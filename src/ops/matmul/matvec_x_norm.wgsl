@@ -6,7 +6,7 @@ var<private> squares: array<f32, TOKENS>; // of the columns that this invocation
 
 fn input4(t: u32, i: u32) -> vec4<f32> {
     let value = x[p.x_offset + t * p.x_stride + i];
-    squares[t] += dot(value, value);
+    squares[t % TOKENS] += dot(value, value);
     return value * norm[p.norm_offset + i];
 }
 
