@@ -29,9 +29,15 @@ void tdl_graph_split(tdl_graph *g, const tdl_plan_desc *desc);       // split.c:
 void tdl_graph_join(tdl_graph *g, const tdl_plan_desc *desc);        // join.c: matmuls of one x into one
 void tdl_graph_fuse_linear(tdl_graph *g, const tdl_plan_desc *desc); // fuse_linear.c: matmuls with what is round them
 void tdl_graph_fuse_attention(tdl_graph *g,
-                              const tdl_plan_desc *desc);      // fuse_attention.c: rope to attention into one op
+                              const tdl_plan_desc *desc); // fuse_attention.c: what stands between projections into one op
 void tdl_graph_fuse(tdl_graph *g);                             // fuse.c: pairs of ops into the op that does both
 void tdl_graph_lower(tdl_graph *g, const tdl_plan_desc *desc); // lower.c: kernels, layouts, quantize ops
+
+// For passes (join.c). Makes a value that owns its memory a view of columns [column, ...) of another, and its views with it.
+void tdl_graph_put_inside(tdl_graph *g, int32_t part, int32_t whole, int64_t column);
+// Weights of one type, rows or elements after one another, as one value of layout JOINED; -1 and the error on failure.
+int32_t tdl_graph_join_weights(tdl_graph *g, const int32_t *weights, int32_t count);
+
 tdl_status tdl_plan_place(tdl_plan *plan, const tdl_plan_desc *desc, const tdl_allocator *mem,
                           tdl_error *err); // place.c: memory
 void tdl_plan_sync(tdl_plan *plan);        // sync.c: barriers

@@ -18,6 +18,7 @@ struct Params {
     n_chunks: u32, // of a row
     n_lanes: u32, // 32 to 256, a power of two
     norm_offset: u32, // of vectors of four
+    shift_offset: u32, // likewise
     bias_offset: u32,
     residual_offset: u32,
     residual_stride: u32,
@@ -40,6 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let four = first_four + lane / p.n_lanes;
     let own = lane % p.n_lanes;
     let rows = vec4<u32>(p.w_offset) + rows_of(four) * vec4<u32>(p.row_units);
+    prepare(first_token, n_tokens, lane);
     var sums: array<vec4<f32>, TOKENS>;
     if (own == 0u) { // one lane begins with what is added: its loads are under way with the others
         for (var t = 0u; t < TOKENS; t += 1u) {

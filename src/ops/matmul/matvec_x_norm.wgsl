@@ -2,6 +2,8 @@
 // for all columns, so the sum of squares is taken on the way and the product scaled at the end.
 const NORM: bool = true;
 
+fn prepare(first_token: u32, n_tokens: u32, lane: u32) {}
+
 var<private> squares: array<f32, TOKENS>; // of the columns that this invocation has seen
 
 fn input4(t: u32, i: u32) -> vec4<f32> {
