@@ -403,7 +403,10 @@ static void few_tokens_take_few_ops(void **state) {
         const char *path;
         int32_t n_first;
     } models[] = {
-        {DEMO, 2}, {TDL_TEST_DATA "/hf-tiny/gpt2", 3}, {TDL_TEST_DATA "/hf-tiny/qwen2", 2}, {TDL_TEST_DATA "/hf-tiny/qwen3", 2},
+        {DEMO, 2},
+        {TDL_TEST_DATA "/hf-tiny/gpt2", 3},
+        {TDL_TEST_DATA "/hf-tiny/qwen2", 2},
+        {TDL_TEST_DATA "/hf-tiny/qwen3", 2},
     }; // embed, rope_table; embed, embed, add
     tdl_device *device = open_device("webgpu");
     for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
@@ -673,7 +676,7 @@ int main(void) {
         cmocka_unit_test(demo_model_says_what_the_cpu_says),
         cmocka_unit_test(long_context_says_what_the_cpu_says),
         cmocka_unit_test(few_tokens_take_few_ops),
-                                       cmocka_unit_test(projections_apart_lie_side_by_side),
+        cmocka_unit_test(projections_apart_lie_side_by_side),
         cmocka_unit_test(batch_says_what_each_says_alone),
         cmocka_unit_test(plans_keep_values_apart),
         cmocka_unit_test(timeline_may_change_under_way),

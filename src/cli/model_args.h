@@ -20,7 +20,8 @@ cli_option_group cli_device_group(cli_model_args *args);
 // CLI_GO, or the exit code after a message.
 int cli_device_open(const cli_model_args *args, tdl_device **out);
 #define CLI_PRECISION_NAMES "auto|f32" // in tdl_precision's order
-#define CLI_INVARIANT_HELP "the same bits whatever the batch and the prompt's chunks; slower on a GPU, a CPU always does"
+#define CLI_INVARIANT_HELP \
+    "the same bits whatever the batch and the prompt's chunks; slower on a GPU, a CPU always does"
 
 typedef struct cli_opened {
     tdl_device *device;

@@ -124,7 +124,8 @@ static bool alike(const tdl_graph *g, const heads *q, const heads *k) {
     bool weights = w->kind == TDL_VALUE_WEIGHT && v->kind == TDL_VALUE_WEIGHT && w->layout == TDL_LAYOUT_ROWS &&
                    v->layout == TDL_LAYOUT_ROWS;
     return weights && a->attrs.eps == b->attrs.eps && tdl_tensor_same_shape(&w->tensor, &v->tensor) &&
-           w->tensor.dtype == TDL_DTYPE_F32 && v->tensor.dtype == TDL_DTYPE_F32 && tdl_tensor_size(&w->tensor) % 16 == 0;
+           w->tensor.dtype == TDL_DTYPE_F32 && v->tensor.dtype == TDL_DTYPE_F32 &&
+           tdl_tensor_size(&w->tensor) % 16 == 0;
 }
 
 // Whether the parts would lie one after another if the values that own their memory did; each in turn, and how many columns
@@ -138,7 +139,8 @@ static bool side_by_side(const tdl_graph *g, const int32_t parts[3], int32_t roo
         int32_t root = tdl_graph_root(g, parts[i]);
         const tdl_tensor *part = &tdl_graph_value(g, parts[i])->tensor, *t = &tdl_graph_value(g, root)->tensor;
         size_t offset = 0;
-        for (int32_t v = parts[i]; v != root; v = tdl_graph_value(g, v)->base) offset += tdl_graph_value(g, v)->base_offset;
+        for (int32_t v = parts[i]; v != root; v = tdl_graph_value(g, v)->base)
+            offset += tdl_graph_value(g, v)->base_offset;
         if (*n_roots == 0 || roots[*n_roots - 1] != root) {
             if (*n_roots > 0) begin += tdl_graph_value(g, roots[*n_roots - 1])->tensor.shape[1];
             roots[(*n_roots)++] = root;

@@ -28,9 +28,10 @@ tdl_status tdl_plan_print(const tdl_plan *plan, tdl_str *text, tdl_error *err);
 void tdl_graph_split(tdl_graph *g, const tdl_plan_desc *desc);       // split.c: weights too large for one binding
 void tdl_graph_join(tdl_graph *g, const tdl_plan_desc *desc);        // join.c: matmuls of one x into one
 void tdl_graph_fuse_linear(tdl_graph *g, const tdl_plan_desc *desc); // fuse_linear.c: matmuls with what is round them
-void tdl_graph_fuse_attention(tdl_graph *g,
-                              const tdl_plan_desc *desc); // fuse_attention.c: what stands between projections into one op
-void tdl_graph_fuse(tdl_graph *g);                             // fuse.c: pairs of ops into the op that does both
+void tdl_graph_fuse_attention(
+    tdl_graph *g,
+    const tdl_plan_desc *desc);    // fuse_attention.c: what stands between projections into one op
+void tdl_graph_fuse(tdl_graph *g); // fuse.c: pairs of ops into the op that does both
 void tdl_graph_lower(tdl_graph *g, const tdl_plan_desc *desc); // lower.c: kernels, layouts, quantize ops
 
 // For passes (join.c). Makes a value that owns its memory a view of columns [column, ...) of another, and its views with it.

@@ -162,10 +162,8 @@ tdl_status tdl_model_plan(const tdl_model *m, const tdl_model_limits *limits, td
     tdl_graph g;
     tdl_graph_init(&g, m->mem);
     tdl_model_build(m, limits, &g);
-    tdl_plan_desc desc = {.device = m->device,
-                          .precision = m->precision,
-                          .invariant = m->invariant,
-                          .keep_values = limits->keep_values};
+    tdl_plan_desc desc = {
+        .device = m->device, .precision = m->precision, .invariant = m->invariant, .keep_values = limits->keep_values};
     desc.max.n[TDL_ROWS_TOKENS] = limits->n_tokens;
     desc.max.n[TDL_ROWS_SEQS] = limits->n_seqs;
     desc.max.n[TDL_ROWS_OUTPUTS] = limits->n_outputs;

@@ -334,7 +334,8 @@ static void dispatch_op(tdl_webgpu_program *p, int32_t index, const tdl_step_cou
     tdl_dispatch dispatch = {0}, merge = {0};
     set_rows(p, op, counts);
     op->stage = 0;
-    while (op->stage + 1 < op->n_stages && op->call.out[0].shape[0] > op->stages[op->stage].kernel->rows_max) op->stage++;
+    while (op->stage + 1 < op->n_stages && op->call.out[0].shape[0] > op->stages[op->stage].kernel->rows_max)
+        op->stage++;
     const tdl_kernel *kernel = op->stages[op->stage].kernel;
     kernel->dispatch(&op->call, &op->offsets, &dispatch);
     if (kernel->merge) kernel->merge->dispatch(&op->call, &op->offsets, &merge);

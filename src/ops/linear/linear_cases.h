@@ -29,9 +29,13 @@ enum { LAYER_NORM = TDL_LINEAR_NORM | TDL_LINEAR_SHIFT };
         {.dims = {5, 2 * (k), 33}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM}, .strided = true},              \
         {.dims = {1, 3 * (k), 38}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_BIAS}},             \
         {.dims = {8, k, 6}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_BIAS}},                    \
-        {.dims = {1, k, 46}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_SILU}},                \
-        {.dims = {3, k, 18}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_GELU_TANH}},           \
-        {.dims = {1, 3 * (k), 14}, .dtype = type, .attrs = {.linear = LAYER_NORM}, .strided = true},                     \
+        {.dims = {1, k, 46},                                                                                           \
+         .dtype = type,                                                                                                \
+         .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_SILU}},                                 \
+        {.dims = {3, k, 18},                                                                                           \
+         .dtype = type,                                                                                                \
+         .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_GELU_TANH}},                            \
+        {.dims = {1, 3 * (k), 14}, .dtype = type, .attrs = {.linear = LAYER_NORM}, .strided = true},                   \
         {.dims = {6, k, 35}, .dtype = type, .attrs = {.linear = LAYER_NORM}},                                          \
         {.dims = {1, k, 57}, .dtype = type, .attrs = {.linear = LAYER_NORM | TDL_LINEAR_BIAS}},                        \
         {.dims = {8, k, 9}, .dtype = type, .attrs = {.linear = LAYER_NORM | TDL_LINEAR_BIAS}, .strided = true},        \
@@ -46,7 +50,10 @@ enum { LAYER_NORM = TDL_LINEAR_NORM | TDL_LINEAR_SHIFT };
 // matmul's cases have every type with the plain kernels: here some of the others.
 #define LINEAR_FEW_CASES(type, k)                                                                          \
     {.dims = {1, 3 * (k), 61}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM}},                       \
-        {.dims = {3, k, 18}, .dtype = type, .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_SILU}}, {  \
+        {.dims = {3, k, 18},                                                                               \
+         .dtype = type,                                                                                    \
+         .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_SILU}},                     \
+    {                                                                                                      \
         .dims = {8, 2 * (k), 29}, .dtype = type, .attrs = {.linear = TDL_LINEAR_RESIDUAL}, .strided = true \
     }
 
@@ -60,7 +67,9 @@ static const op_case linear_list[] = {
     {.dims = {8, 1600, 33}, .attrs = {.linear = LAYER_NORM}, .strided = true},
     {.dims = {17, 32, 12}, .dtype = TDL_DTYPE_F16, .attrs = {.linear = LAYER_NORM | TDL_LINEAR_BIAS}},
     {.dims = {1, 8192, 33}, .dtype = TDL_DTYPE_F16, .attrs = {.linear = TDL_LINEAR_RESIDUAL}},
-    {.dims = {1, 576, 3072}, .dtype = TDL_DTYPE_F16, .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_SILU}},
+    {.dims = {1, 576, 3072},
+     .dtype = TDL_DTYPE_F16,
+     .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_SILU}},
     LINEAR_CASES(TDL_DTYPE_F16, 104),
     LINEAR_CASES(TDL_DTYPE_Q8_0, 96),
     LINEAR_CASES(TDL_DTYPE_Q6_K, 768),

@@ -4,9 +4,7 @@
 
 enum { OUTPUTS = 8 };
 
-static bool takes(const tdl_call *call) {
-    return tdl_matmul_takes(call) && call->out[0].shape[0] <= TDL_GROUPS_MAX;
-}
+static bool takes(const tdl_call *call) { return tdl_matmul_takes(call) && call->out[0].shape[0] <= TDL_GROUPS_MAX; }
 
 static bool accepts(const tdl_call *call) { return call->n_in == 2 && takes(call); }
 

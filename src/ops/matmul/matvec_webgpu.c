@@ -45,9 +45,10 @@ static bool takes(const tdl_call *call, int32_t parts, bool acts) {
         if (input >= 0 && part != TDL_LINEAR_RESIDUAL && !tdl_webgpu_vector(&call->in[input])) return false;
     }
     bool gated = call->attrs.linear & TDL_LINEAR_GATE;
-    return gated == ((parts & TDL_LINEAR_GATE) != 0) && acts == (call->attrs.act != 0) && tdl_webgpu_rows(x) && x->strides[0] % 16 == 0 && chunks->decoder &&
-           tdl_weight_decodes(w) && x->shape[1] > 0 && x->shape[1] % chunks->n_columns == 0 &&
-           (residual < 0 || tdl_webgpu_rows(&call->in[residual])) && tdl_webgpu_rows(&call->out[0]);
+    return gated == ((parts & TDL_LINEAR_GATE) != 0) && acts == (call->attrs.act != 0) && tdl_webgpu_rows(x) &&
+           x->strides[0] % 16 == 0 && chunks->decoder && tdl_weight_decodes(w) && x->shape[1] > 0 &&
+           x->shape[1] % chunks->n_columns == 0 && (residual < 0 || tdl_webgpu_rows(&call->in[residual])) &&
+           tdl_webgpu_rows(&call->out[0]);
 }
 
 // Words of a tensor's beginning as vectors of four.
@@ -60,8 +61,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     const tdl_tensor *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
     const row_chunks *chunks = &chunks_of[w->dtype];
     int32_t norm = part_input(call, TDL_LINEAR_NORM), shift = part_input(call, TDL_LINEAR_SHIFT),
-            bias = part_input(call, TDL_LINEAR_BIAS),
-            residual = part_input(call, TDL_LINEAR_RESIDUAL);
+            bias = part_input(call, TDL_LINEAR_BIAS), residual = part_input(call, TDL_LINEAR_RESIDUAL);
     int64_t n_chunks = w->shape[1] / chunks->n_columns, n_fours = tdl_div_up(w->shape[0], ROWS), n_lanes = LANES_MIN;
     while (n_lanes < GROUP && n_lanes < n_chunks && n_lanes * n_fours < LANES_ENOUGH) n_lanes *= 2;
     put_fours(out, offsets->in[0]);

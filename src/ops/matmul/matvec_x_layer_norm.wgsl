@@ -7,21 +7,20 @@ const RUN: u32 = 16u; // of them one adds up, so that another 16 or 2 sums are l
 
 var<workgroup> moments: array<vec2<f32>, TOKENS>; // the mean, 1 / the root
 
+// Of a value of each of a token's invocations. What one call writes the one before has read two barriers ago.
 fn share_sum(lane: u32, value: f32) -> f32 {
     let first = lane / SHARE * SHARE;
     let n = SHARE / RUN;
     partial_squares[lane] = value;
     workgroupBarrier();
-    var sum = 0.0;
     if (lane - first < n) {
-        for (var i = 0u; i < RUN; i += 1u) { sum += partial_squares[lane + i * n]; }
+        var run = 0.0;
+        for (var i = 0u; i < RUN; i += 1u) { run += partial_squares[lane + i * n]; }
+        partial[lane] = vec4<f32>(run, 0.0, 0.0, 0.0);
     }
     workgroupBarrier();
-    if (lane - first < n) { partial_squares[lane] = sum; }
-    workgroupBarrier();
-    sum = 0.0;
-    for (var i = 0u; i < n; i += 1u) { sum += partial_squares[first + i]; }
-    workgroupBarrier(); // the next sum overwrites it
+    var sum = 0.0;
+    for (var i = 0u; i < n; i += 1u) { sum += partial[first + i].x; }
     return sum;
 }
 

@@ -38,10 +38,11 @@ tdl_status tdl_rope_attention_infer(tdl_call *call, tdl_error *err) {
     int64_t n_all = head_dim > 0 ? x->shape[1] / head_dim : 0, n_heads = n_all - 2 * n_kv_heads;
     if (head_dim < 1 || head_dim > TDL_HEAD_DIM_MAX || n_all * head_dim != x->shape[1] || n_heads < 1 ||
         n_kv_heads < 1 || n_heads % n_kv_heads != 0 || call->attrs.window < 0)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT,
-                        "rope_attention: %lld columns of x, %lld kv heads of %lld, window %d: expected queries, keys and "
-                        "values, 0 or more",
-                        (long long)x->shape[1], (long long)n_kv_heads, (long long)head_dim, call->attrs.window);
+        return tdl_fail(
+            err, TDL_ERROR_ARGUMENT,
+            "rope_attention: %lld columns of x, %lld kv heads of %lld, window %d: expected queries, keys and "
+            "values, 0 or more",
+            (long long)x->shape[1], (long long)n_kv_heads, (long long)head_dim, call->attrs.window);
     status = check_heads(call, head_dim, err);
     if (status != TDL_OK) return status;
     return tdl_tensor_make(TDL_DTYPE_F32, 3, (int64_t[]){x->shape[0], n_heads, head_dim}, NULL, &call->out[0], err);
@@ -51,12 +52,12 @@ static tdl_status check_heads(const tdl_call *call, int64_t head_dim, tdl_error 
     int32_t turn = tdl_heads_input(&call->attrs, TDL_HEADS_TURN), norm = tdl_heads_input(&call->attrs, TDL_HEADS_NORM);
     tdl_status status = TDL_OK;
     if (norm >= 0)
-        status = tdl_op_expect("rope_attention", "norms", &call->in[norm], TDL_DTYPE_F32, 1, (int64_t[]){2 * head_dim},
-                               err);
+        status =
+            tdl_op_expect("rope_attention", "norms", &call->in[norm], TDL_DTYPE_F32, 1, (int64_t[]){2 * head_dim}, err);
     if (status != TDL_OK || turn < 0) return status;
     const tdl_tensor *table = &call->in[turn];
-    status = tdl_op_expect("rope_attention", "table", table, TDL_DTYPE_F32, 2, (int64_t[]){call->in[0].shape[0], -1},
-                           err);
+    status =
+        tdl_op_expect("rope_attention", "table", table, TDL_DTYPE_F32, 2, (int64_t[]){call->in[0].shape[0], -1}, err);
     if (status == TDL_OK && (table->shape[1] % 2 != 0 || table->shape[1] > head_dim))
         return tdl_fail(err, TDL_ERROR_ARGUMENT,
                         "rope_attention: the table turns %lld elements, expected an even number up to head_dim %lld",

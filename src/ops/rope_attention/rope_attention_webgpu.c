@@ -106,24 +106,25 @@ static const tdl_kernel merge = {.name = "attention_merge_webgpu",
 #define STILL "const TURNS: bool = false;\nfn angle_at(i: u32) -> f32 { return 0.0; }\n"
 #define TURNED "const TURNS: bool = true;\nfn angle_at(i: u32) -> f32 { return table[i]; }\n" INPUT(3, table)
 #define AS_IS "const NORMS: bool = false;\nfn gain_at(i: u32) -> f32 { return 1.0; }\n"
-#define NORMED "const NORMS: bool = true;\nfn gain_at(i: u32) -> f32 { return norms[p.norms_offset + i]; }\n" INPUT(4, norms)
+#define NORMED \
+    "const NORMS: bool = true;\nfn gain_at(i: u32) -> f32 { return norms[p.norms_offset + i]; }\n" INPUT(4, norms)
 
 // columns: of the values, of an invocation; head_dim is at most 64 of them.
-#define KERNEL(id, heads, above, up_to, columns, head_dim_max, args)                                                \
-    static bool accepts_##id(const tdl_call *call) { return takes(call, heads, above, up_to); }                     \
-    const tdl_kernel tdl_kernel_##id##_webgpu = {                                                                   \
-        .name = #id "_webgpu",                                                                                      \
-        .op = TDL_OP_ROPE_ATTENTION,                                                                                \
-        .backend = TDL_BACKEND_WEBGPU,                                                                              \
-        .rows_max = ROWS_MAX,                                                                                       \
-        .accepts = accepts_##id,                                                                                    \
-        .scratch_size = scratch_size,                                                                               \
-        .wgsl = {"const COLUMNS: u32 = " #columns "u;\nconst HEAD_DIM_MAX: u32 = " #head_dim_max "u;\n" args,       \
-                 tdl_wgsl_rope_attention},                                                                          \
-        .dispatch = dispatch,                                                                                       \
-        .merge = &merge}
-#define KERNELS(id, heads, args)                                    \
-    KERNEL(id, heads, 0, HEAD_DIM_MAX, 2, 128, args);               \
+#define KERNEL(id, heads, above, up_to, columns, head_dim_max, args)                                                  \
+    static bool accepts_##id(const tdl_call *call) { return takes(call, heads, above, up_to); }                       \
+    const tdl_kernel tdl_kernel_##id##_webgpu = {.name = #id "_webgpu",                                               \
+                                                 .op = TDL_OP_ROPE_ATTENTION,                                         \
+                                                 .backend = TDL_BACKEND_WEBGPU,                                       \
+                                                 .rows_max = ROWS_MAX,                                                \
+                                                 .accepts = accepts_##id,                                             \
+                                                 .scratch_size = scratch_size,                                        \
+                                                 .wgsl = {"const COLUMNS: u32 = " #columns                            \
+                                                          "u;\nconst HEAD_DIM_MAX: u32 = " #head_dim_max "u;\n" args, \
+                                                          tdl_wgsl_rope_attention},                                   \
+                                                 .dispatch = dispatch,                                                \
+                                                 .merge = &merge}
+#define KERNELS(id, heads, args)                      \
+    KERNEL(id, heads, 0, HEAD_DIM_MAX, 2, 128, args); \
     KERNEL(id##_wide, heads, HEAD_DIM_MAX, WIDE_MAX, 4, 256, args)
 
 KERNELS(rope_attention, TDL_HEADS_TURN, TURNED AS_IS OUTPUTS(4, 5, 6, 7));
