@@ -66,16 +66,21 @@ static int32_t n_ops_of(tdl_model *model, tdl_op op) {
     return n;
 }
 
+// Those too that took in what is round them.
+static int32_t n_matmuls_of(tdl_model *model) {
+    return n_ops_of(model, TDL_OP_MATMUL) + n_ops_of(model, TDL_OP_LINEAR);
+}
+
 static void says_the_same_in_parts(const char *device_name, const char *path, uint64_t size_max, size_t n_parts) {
     tdl_device *device = open_device(device_name);
     if (!device) return;
     tdl_model *model = open_model(device, path);
     size_t n_vocab = (size_t)model->config.n_vocab;
     float *logits = malloc(2 * n_vocab * sizeof *logits);
-    int32_t said[2][N_NEW], n_embeds = n_ops_of(model, TDL_OP_EMBED), n_matmuls = n_ops_of(model, TDL_OP_MATMUL);
+    int32_t said[2][N_NEW], n_embeds = n_ops_of(model, TDL_OP_EMBED), n_matmuls = n_matmuls_of(model);
     say(model, said[0], logits);
     device->value_size_max = size_max;
-    assert_true(n_ops_of(model, TDL_OP_EMBED) > n_embeds && n_ops_of(model, TDL_OP_MATMUL) > n_matmuls);
+    assert_true(n_ops_of(model, TDL_OP_EMBED) > n_embeds && n_matmuls_of(model) > n_matmuls);
     say(model, said[1], logits + n_vocab);
     assert_memory_equal(said[0], said[1], sizeof said[0]);
     double error = golden_error(logits + n_vocab, logits, n_vocab);
