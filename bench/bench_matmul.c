@@ -136,7 +136,8 @@ static bool bench_init(bench *b, tdl_dtype dtype, int64_t tokens, int64_t rows, 
     if (!call->in[0].data || !call->in[1].data || !call->out[0].data) return false;
     fill(&call->in[0], 1);
     fill(&call->in[1], 2);
-    b->kernel = tdl_kernel_find(TDL_OP_MATMUL, TDL_BACKEND_CPU, tdl_cpu_features(), true, call);
+    const tdl_kernel_want want = {.backend = TDL_BACKEND_CPU, .features = tdl_cpu_features(), .may_round = true};
+    b->kernel = tdl_kernel_find(TDL_OP_MATMUL, &want, call);
     if (b->kernel->x != TDL_DTYPE_NONE) {
         tdl_tensor x = make_tensor(b->kernel->x, tokens, columns);
         if (!x.data) return false;

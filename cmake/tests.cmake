@@ -97,6 +97,12 @@ file(GLOB c_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/test_*.c)
 foreach(source IN LISTS c_tests)
   tdl_add_c_test(${source} ${test_libraries})
 endforeach()
+if(EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json) # an invariant model there too
+  add_test(NAME test_session_bits_swiftshader COMMAND test_session_bits webgpu-tiny)
+  tdl_label_test(test_session_bits_swiftshader)
+  set_tests_properties(test_session_bits_swiftshader PROPERTIES
+    ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1")
+endif()
 
 file(GLOB script_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/test_*.sh)
 if(TDL_SANITIZE) # such a build is not for installing, and its libraries have the sanitizers' symbols

@@ -146,6 +146,9 @@ typedef struct tdl_model_desc {
     const tdl_reader *reader; /* a GGUF file behind callbacks; used during open only */
     tdl_device *device;       /* borrowed until close; default: a CPU device of the model's own */
     tdl_precision precision;
+    /* The same tokens give the same bits whatever the batch, its neighbours and the prompt's chunks; on a GPU at the cost of
+     * slower prompts and, with long contexts, slower tokens. A CPU always does. Default: only runs that batch alike agree. */
+    bool invariant;
     bool (*progress)(void *user, double fraction); /* called during open; returning false cancels it */
     void *progress_user;
     const tdl_allocator *allocator; /* borrowed until close */

@@ -214,8 +214,9 @@ static void mark_found(const tdl_call *call, tdl_op op, bool *found) {
     const tdl_kernel *const *kernels = tdl_kernels_of(op, &n_kernels);
     for (int level = 0; level < ISA_LEVEL_COUNT; level++)
         for (int may_round = 0; may_round <= 1; may_round++) {
-            const tdl_kernel *kernel =
-                tdl_kernel_find(op, TDL_BACKEND_CPU, isa_levels[level].features, may_round, call);
+            const tdl_kernel_want want = {
+                .backend = TDL_BACKEND_CPU, .features = isa_levels[level].features, .may_round = may_round};
+            const tdl_kernel *kernel = tdl_kernel_find(op, &want, call);
             for (size_t k = 0; k < n_kernels; k++) found[k] |= kernels[k] == kernel;
         }
 }

@@ -180,8 +180,11 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
     for (size_t k = 0; made && k < n_kernels; k++) {
         tdl_call call;
         if (!ours(s, kernels[k]) || !op_fixture_prepare(&f, kernels[k], &call)) continue;
-        for (int may_round = 0; may_round <= 1; may_round++)
-            found[k] |= tdl_kernel_find(op, TDL_BACKEND_WEBGPU, s->device->features, may_round, &call) == kernels[k];
+        for (int may_round = 0; may_round <= 1; may_round++) {
+            const tdl_kernel_want want = {
+                .backend = TDL_BACKEND_WEBGPU, .features = s->device->features, .may_round = may_round};
+            found[k] |= tdl_kernel_find(op, &want, &call) == kernels[k];
+        }
         ran[k] = true;
         snprintf(s->label, sizeof s->label, "%s: %s", text, kernels[k]->name);
         if (s->opt.verbose) {

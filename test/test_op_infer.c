@@ -228,13 +228,15 @@ static void test_find(void **state) {
     size_t n;
     const tdl_kernel *const *kernels = tdl_kernels_of(TDL_OP_RMS_NORM, &n);
     while (n > 1 && kernels[n - 1]->backend != TDL_BACKEND_CPU) n--;
-    assert_ptr_equal(tdl_kernel_find(TDL_OP_RMS_NORM, TDL_BACKEND_CPU, UINT32_MAX, false, &call), kernels[0]);
-    const tdl_kernel *plain = tdl_kernel_find(TDL_OP_RMS_NORM, TDL_BACKEND_CPU, 0, false, &call);
+    const tdl_kernel_want best = {.backend = TDL_BACKEND_CPU, .features = UINT32_MAX},
+                          least = {.backend = TDL_BACKEND_CPU}, none = {.features = UINT32_MAX};
+    assert_ptr_equal(tdl_kernel_find(TDL_OP_RMS_NORM, &best, &call), kernels[0]);
+    const tdl_kernel *plain = tdl_kernel_find(TDL_OP_RMS_NORM, &least, &call);
     assert_ptr_equal(plain, kernels[n - 1]);
     assert_int_equal(plain->needs, 0);
-    assert_null(tdl_kernel_find(TDL_OP_RMS_NORM, TDL_BACKEND_NONE, UINT32_MAX, false, &call));
+    assert_null(tdl_kernel_find(TDL_OP_RMS_NORM, &none, &call));
     call.in[0].strides[1] = 8;
-    assert_null(tdl_kernel_find(TDL_OP_RMS_NORM, TDL_BACKEND_CPU, UINT32_MAX, false, &call));
+    assert_null(tdl_kernel_find(TDL_OP_RMS_NORM, &best, &call));
     tdl_kernels_of(TDL_OP_NONE, &n);
     assert_int_equal(n, 0);
 }

@@ -1,7 +1,9 @@
 // test_session_bits.c - the same tokens give the same bits: whatever the prefill chunk, the threads, the neighbours.
 //
 // Logits after a prompt and after a few decoded tokens, bit for bit, over chunks of 1, 7, 64 and all, 1 to 4 threads, alone
-// and in a batch of 5, in both precisions, on the bundled model (int8 kernels) and on tiny models (F32, windows, GQA).
+// and in a batch of 5 with one set of neighbours and another, in both precisions, on the bundled model (int8 kernels) and on
+// tiny models (F32, windows, GQA). The same on WebGPU where the model is opened `invariant`, with an adapter's own limits and,
+// the tiny models, with the least that all have; "webgpu-tiny" as an argument leaves out all but the tiny models there.
 #include "support/golden.h"
 
 #include <setjmp.h>
@@ -42,8 +44,10 @@ static void run_alone(tdl_model *model, int32_t n_batch, const int32_t *prompt, 
     tdl_session_destroy(session);
 }
 
-// The same for a session among NEIGHBOURS others with prompts of other lengths, sharing steps of few tokens.
-static void run_batched(tdl_model *model, const int32_t *prompt, size_t n_prompt, int32_t n_vocab, float *out) {
+// The same for a session among NEIGHBOURS others with prompts of other lengths, which follow from the seed, sharing steps of
+// few tokens.
+static void run_batched(tdl_model *model, uint32_t seed, const int32_t *prompt, size_t n_prompt, int32_t n_vocab,
+                        float *out) {
     tdl_error err = {0};
     tdl_batch *batch = NULL;
     tdl_session *sessions[NEIGHBOURS + 1] = {NULL};
@@ -52,15 +56,16 @@ static void run_batched(tdl_model *model, const int32_t *prompt, size_t n_prompt
     assert_int_equal(tdl_batch_create(model, &shared, &batch, &err), TDL_OK);
     for (int i = 0; i <= NEIGHBOURS; i++) {
         int32_t other[PROMPT];
-        size_t n = (size_t)(11 + 31 * i) % PROMPT;
-        make_prompt(other, n, n_vocab, 77u + (uint32_t)i);
+        size_t n = (size_t)((int)(seed % 23) + 31 * i) % PROMPT;
+        make_prompt(other, n, n_vocab, seed + (uint32_t)i);
         tdl_session_desc desc = {.size = sizeof desc, .batch = batch, .n_ctx = 180, .ignore_eos = true};
         assert_int_equal(tdl_session_create(model, &desc, &sessions[i], &err), TDL_OK);
         bool ours = i == 2;
         assert_int_equal(tdl_session_push(sessions[i], ours ? prompt : other, ours ? n_prompt : n, &err), TDL_OK);
     }
     for (int got = 0; got <= DECODED;) {
-        assert_int_equal(tdl_batch_step(batch, &err), TDL_OK);
+        tdl_status step = tdl_batch_step(batch, &err);
+        assert_true(step == TDL_OK || step == TDL_PENDING);
         for (int i = 0; i <= NEIGHBOURS; i++) {
             int32_t token;
             size_t n;
@@ -77,39 +82,70 @@ static void run_batched(tdl_model *model, const int32_t *prompt, size_t n_prompt
     tdl_batch_destroy(batch);
 }
 
-static void check_model(const char *path) {
+// Whether the model's bits are `expected` however it is asked; sets them where there are none. Both are malloc'd.
+static void check_bits(tdl_model *model, const char *what, float **expected, float **got) {
     static const int32_t chunks[] = {1, 7, 64, PROMPT};
+    static const uint32_t neighbours[] = {80, 2000};
+    tdl_model_info info = {.size = sizeof info};
+    tdl_model_get_info(model, &info);
+    int32_t prompt[PROMPT];
+    make_prompt(prompt, PROMPT, info.n_vocab, 1);
+    size_t size = (size_t)(DECODED + 1) * (size_t)info.n_vocab * sizeof(float);
+    if (!*got) *got = malloc(size);
+    for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
+        run_alone(model, chunks[c], prompt, PROMPT, info.n_vocab, *got);
+        if (!*expected) {
+            *expected = malloc(size);
+            memcpy(*expected, *got, size);
+        }
+        if (memcmp(*got, *expected, size) != 0) fail_msg("%s: chunk %d differs", what, chunks[c]);
+    }
+    for (size_t i = 0; i < sizeof neighbours / sizeof *neighbours; i++) {
+        run_batched(model, neighbours[i], prompt, PROMPT, info.n_vocab, *got);
+        if (memcmp(*got, *expected, size) != 0) fail_msg("%s: in a batch of 5, %u, differs", what, neighbours[i]);
+    }
+}
+
+static void check_model(const char *path) {
     if (access(path, R_OK) != 0) {
         print_message("skipped: %s is not here\n", path);
         skip();
     }
     for (int precision = TDL_PRECISION_AUTO; precision <= TDL_PRECISION_F32; precision++) {
         float *expected = NULL, *got = NULL;
-        size_t size = 0;
         for (int32_t n_threads = 1; n_threads <= 4; n_threads++) {
             tdl_device *device;
             tdl_model *model = golden_open(path, (tdl_precision)precision, n_threads, NULL, &device);
-            tdl_model_info info = {.size = sizeof info};
-            tdl_model_get_info(model, &info);
-            int32_t prompt[PROMPT];
-            make_prompt(prompt, PROMPT, info.n_vocab, 1);
-            size = (size_t)(DECODED + 1) * (size_t)info.n_vocab * sizeof(float);
-            if (!got) got = malloc(size);
-            for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
-                run_alone(model, chunks[c], prompt, PROMPT, info.n_vocab, got);
-                if (!expected) {
-                    expected = malloc(size);
-                    memcpy(expected, got, size);
-                }
-                if (memcmp(got, expected, size) != 0)
-                    fail_msg("%s: chunk %d, %d threads differ", path, chunks[c], n_threads);
-            }
-            run_batched(model, prompt, PROMPT, info.n_vocab, got);
-            if (memcmp(got, expected, size) != 0) fail_msg("%s: in a batch of 5, %d threads differ", path, n_threads);
+            char what[256];
+            snprintf(what, sizeof what, "%s, %d threads", path, n_threads);
+            check_bits(model, what, &expected, &got);
             tdl_model_close(model);
             tdl_device_close(device);
         }
         free(expected), free(got);
+    }
+}
+
+static void check_webgpu(const char *path, size_t n_devices) {
+    static const char *const names[] = {"webgpu", "webgpu:0:min"};
+    for (size_t i = 0; i < n_devices; i++) {
+        tdl_error err = {0};
+        tdl_device *device;
+        tdl_model *model;
+        tdl_device_desc device_desc = {.size = sizeof device_desc, .name = names[i]};
+        if (tdl_device_open(&device_desc, &device, &err) != TDL_OK) {
+            print_message("skipped: %s\n", err.message);
+            skip();
+        }
+        tdl_model_desc desc = {.size = sizeof desc, .path = path, .device = device, .invariant = true};
+        if (tdl_model_open(&desc, &model, &err) != TDL_OK) fail_msg("%s", err.message);
+        float *expected = NULL, *got = NULL;
+        char what[256];
+        snprintf(what, sizeof what, "%s on %s", path, names[i]);
+        check_bits(model, what, &expected, &got);
+        free(expected), free(got);
+        tdl_model_close(model);
+        tdl_device_close(device);
     }
 }
 
@@ -133,8 +169,31 @@ static void qwen3(void **state) {
     check_model(TDL_TEST_DATA "/hf-tiny/qwen3");
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bundled), cmocka_unit_test(gpt2), cmocka_unit_test(mistral),
-                                       cmocka_unit_test(qwen3)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+static void webgpu_bundled(void **state) {
+    (void)state;
+    check_webgpu(TDL_REPO "/models/novelist-7m-q8_0.gguf", 1);
+}
+
+static void webgpu_gpt2(void **state) {
+    (void)state;
+    check_webgpu(TDL_TEST_DATA "/hf-tiny/gpt2", 2);
+}
+
+static void webgpu_mistral(void **state) {
+    (void)state;
+    check_webgpu(TDL_TEST_DATA "/hf-tiny/mistral", 2);
+}
+
+static void webgpu_qwen3(void **state) {
+    (void)state;
+    check_webgpu(TDL_TEST_DATA "/hf-tiny/qwen3", 2);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest large[] = {cmocka_unit_test(bundled), cmocka_unit_test(gpt2), cmocka_unit_test(mistral),
+                                       cmocka_unit_test(qwen3), cmocka_unit_test(webgpu_bundled)};
+    const struct CMUnitTest tiny[] = {cmocka_unit_test(webgpu_gpt2), cmocka_unit_test(webgpu_mistral),
+                                      cmocka_unit_test(webgpu_qwen3)};
+    bool only_tiny = argc > 1 && strcmp(argv[1], "webgpu-tiny") == 0;
+    return (only_tiny ? 0 : cmocka_run_group_tests(large, NULL, NULL)) + cmocka_run_group_tests(tiny, NULL, NULL);
 }

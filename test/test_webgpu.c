@@ -385,25 +385,60 @@ static void long_context_says_what_the_cpu_says(void **state) {
 static void few_tokens_take_few_ops(void **state) {
     (void)state;
     static const tdl_op layer[] = {TDL_OP_LINEAR, TDL_OP_ROPE_ATTENTION, TDL_OP_LINEAR, TDL_OP_LINEAR, TDL_OP_LINEAR};
-    enum {
-        N_LAYER_OPS = sizeof layer / sizeof *layer,
-        N_FIRST = 2,
-        N_LAST = 2
-    }; // embed, rope_table; take_rows, linear
+    enum { N_LAYER_OPS = sizeof layer / sizeof *layer, N_LAST = 2 }; // take_rows, linear
+    static const struct {
+        const char *path;
+        int32_t n_first;
+    } models[] = {
+        {DEMO, 2},
+        {TDL_TEST_DATA "/hf-tiny/gpt2", 3},
+        {TDL_TEST_DATA "/hf-tiny/qwen2", 2},
+        {TDL_TEST_DATA "/hf-tiny/qwen3", 2},
+    }; // embed, rope_table; embed, embed, add
     tdl_device *device = open_device("webgpu");
-    tdl_model *model = open_model(device, DEMO);
-    tdl_model_limits limits = {.n_tokens = 8, .n_seqs = 2, .n_outputs = 2, .n_pages = 4, .n_seq_pages = 2};
-    tdl_plan *plan;
-    assert_int_equal(tdl_model_plan(model, &limits, &plan, NULL), TDL_OK);
-    assert_int_equal(plan->n_ops, N_FIRST + model->config.n_layers * N_LAYER_OPS + N_LAST);
-    for (int32_t i = 0; i < model->config.n_layers * N_LAYER_OPS; i++) {
-        const tdl_plan_op *op = &plan->ops[N_FIRST + i];
-        assert_int_equal(op->op, layer[i % N_LAYER_OPS]);
-        if (op->op == TDL_OP_LINEAR) assert_int_equal(op->few[0]->rows_max, 1);
+    for (size_t m = 0; m < sizeof models / sizeof *models; m++) {
+        tdl_model *model = open_model(device, models[m].path);
+        tdl_model_limits limits = {.n_tokens = 8, .n_seqs = 2, .n_outputs = 2, .n_pages = 4, .n_seq_pages = 2};
+        tdl_plan *plan;
+        assert_int_equal(tdl_model_plan(model, &limits, &plan, NULL), TDL_OK);
+        assert_int_equal(plan->n_ops, models[m].n_first + model->config.n_layers * N_LAYER_OPS + N_LAST);
+        for (int32_t i = 0; i < model->config.n_layers * N_LAYER_OPS; i++) {
+            const tdl_plan_op *op = &plan->ops[models[m].n_first + i];
+            assert_int_equal(op->op, layer[i % N_LAYER_OPS]);
+            if (op->op == TDL_OP_LINEAR) assert_int_equal(op->few[0]->rows_max, 1);
+        }
+        tdl_plan_destroy(plan);
+        tdl_model_close(model);
     }
-    tdl_plan_destroy(plan);
-    tdl_model_close(model);
     tdl_device_close(device);
+}
+
+// Where projections are not joined, weights of several types as a rule, their results become parts of one value all the same.
+static void projections_apart_lie_side_by_side(void **state) {
+    (void)state;
+    static const char *const paths[] = {LLAMA, TDL_TEST_DATA "/hf-tiny/qwen3"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        int32_t expected[N_NEW], said[N_NEW], n_fused = 0;
+        tdl_device *cpu = open_device("cpu"), *device = open_device("webgpu");
+        tdl_backend apart = *device->backend;
+        apart.joins_weights = false;
+        device->backend = &apart;
+        tdl_model *model = open_model(cpu, paths[i]);
+        golden_greedy(model, prompt, N_PROMPT, expected, N_NEW);
+        tdl_model_close(model);
+        tdl_device_close(cpu);
+        model = open_model(device, paths[i]);
+        tdl_model_limits limits = {.n_tokens = 8, .n_seqs = 2, .n_outputs = 2, .n_pages = 4, .n_seq_pages = 2};
+        tdl_plan *plan;
+        assert_int_equal(tdl_model_plan(model, &limits, &plan, NULL), TDL_OK);
+        for (int32_t j = 0; j < plan->n_ops; j++) n_fused += plan->ops[j].op == TDL_OP_ROPE_ATTENTION;
+        assert_int_equal(n_fused, model->config.n_layers);
+        tdl_plan_destroy(plan);
+        golden_greedy(model, prompt, N_PROMPT, said, N_NEW);
+        assert_memory_equal(said, expected, sizeof said);
+        tdl_model_close(model);
+        tdl_device_close(device);
+    }
 }
 
 // Prompts of different lengths, some longer than a step, decoding beside each other.
@@ -627,6 +662,7 @@ int main(void) {
         cmocka_unit_test(demo_model_says_what_the_cpu_says),
         cmocka_unit_test(long_context_says_what_the_cpu_says),
         cmocka_unit_test(few_tokens_take_few_ops),
+        cmocka_unit_test(projections_apart_lie_side_by_side),
         cmocka_unit_test(batch_says_what_each_says_alone),
         cmocka_unit_test(plans_keep_values_apart),
         cmocka_unit_test(timeline_may_change_under_way),

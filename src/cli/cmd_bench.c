@@ -77,7 +77,8 @@ int cmd_bench(int argc, char **argv) {
                      {NULL, "isa", CLI_TEXT, "NAME", &args.model.isa, 0, 0,
                       "use at most plain, avx2, avx512 or neon instructions (default: the best there is)"},
                      {NULL, "precision", CLI_CHOICE, CLI_PRECISION_NAMES, &args.model.precision, 0, 0,
-                      "f32: nothing is rounded below 32 bits; auto, the default: activations may be"}}},
+                      "f32: nothing is rounded below 32 bits; auto, the default: activations may be"},
+                     {NULL, "invariant", CLI_FLAG, NULL, &args.model.invariant, 0, 0, CLI_INVARIANT_HELP}}},
     };
     const cli_command command = {.name = "bench",
                                  .synopsis = "-m MODEL [options]",

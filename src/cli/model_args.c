@@ -15,6 +15,9 @@ cli_option_group cli_model_group(cli_model_args *args) {
     memmove(&group.options[1], &group.options[0], sizeof group.options - sizeof group.options[0]);
     group.options[0] =
         (cli_option){"m", "model", CLI_TEXT, "MODEL", &args->path, 0, 0, "the model; the first argument is the same"};
+    int32_t n = 0;
+    while (group.options[n].kind != CLI_NONE) n++;
+    group.options[n] = (cli_option){NULL, "invariant", CLI_FLAG, NULL, &args->invariant, 0, 0, CLI_INVARIANT_HELP};
     return group;
 }
 
@@ -55,6 +58,7 @@ int cli_model_open(const cli_model_args *args, cli_opened *out) {
                                   .path = args->path,
                                   .device = out->device,
                                   .precision = (tdl_precision)args->precision,
+                                  .invariant = args->invariant,
                                   .progress = show_loading,
                                   .progress_user = &percent};
     tdl_status status = tdl_model_open(&model, &out->model, &err);

@@ -11,14 +11,17 @@ typedef struct cli_model_args {
     const char *device, *isa; // NULL: the library's default
     const char *webgpu_library;
     int32_t precision; // tdl_precision
+    bool invariant;
 } cli_model_args;
 
-// The group's options point into *args. The device's are all but the model.
+// The group's options point into *args. The device's are those that training has too.
 cli_option_group cli_model_group(cli_model_args *args);
 cli_option_group cli_device_group(cli_model_args *args);
 // CLI_GO, or the exit code after a message.
 int cli_device_open(const cli_model_args *args, tdl_device **out);
 #define CLI_PRECISION_NAMES "auto|f32" // in tdl_precision's order
+#define CLI_INVARIANT_HELP \
+    "the same bits whatever the batch and the prompt's chunks; slower on a GPU, a CPU always does"
 
 typedef struct cli_opened {
     tdl_device *device;

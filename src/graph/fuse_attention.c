@@ -1,99 +1,167 @@
-// fuse_attention.c - makes one op of what stands between a block's projections: rope of q and of k, the append to the cache,
-// attention (ops/rope_attention). Where queries and keys lie side by side and the device has a kernel for it.
+// fuse_attention.c - makes one op of what stands between a block's projections (ops/rope_attention): norms of the heads of q and
+// of k and rope, where the model has them, the append to the cache, attention.
 //
-//     rope, rope, kv_append, attention              ->  rope_attention
-//     rope, rope, n kv_appends, n attentions        ->  n rope_attentions: a cache in parts, each with some of the heads
+// The op reads queries, keys and values side by side. Where joined matmuls, or one of all three, did not make them so, their
+// values become views of one. Only where the device has a kernel for it.
 #include "graph/plan_make.h"
+#include "ops/rope_attention/rope_attention.h"
 
-static int32_t count_parts(const tdl_graph *g, int32_t first);
-static bool fuse_part(tdl_graph *g, const tdl_plan_desc *desc, int32_t first, int32_t n_parts, int32_t part,
-                      tdl_plan_op *made);
-static int64_t column_of(const tdl_graph *g, int32_t view, int32_t base);
+// Queries or keys on their way from their projection.
+typedef struct heads {
+    int32_t norm, rope; // ops; -1: none
+    int32_t from;       // value: as the projection left them
+} heads;
+
+static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t index);
+static int32_t maker_of(const tdl_graph *g, int32_t value, int32_t before);
+static heads trace(const tdl_graph *g, int32_t value, int32_t before);
+static bool alike(const tdl_graph *g, const heads *q, const heads *k);
+static bool side_by_side(const tdl_graph *g, const int32_t parts[3], int32_t roots[3], int32_t *n_roots,
+                         int64_t *n_columns);
+static int32_t put_side_by_side(tdl_graph *g, const int32_t *roots, int32_t n_roots, const tdl_tensor *whole);
 
 void tdl_graph_fuse_attention(tdl_graph *g, const tdl_plan_desc *desc) {
+    int32_t kept = 0;
     if (desc->keep_values) return;
-    tdl_vec ops = tdl_vec_make(g->mem, sizeof(tdl_plan_op));
-    for (int32_t i = 0, n; i < (int32_t)g->ops.n && !g->error.code; i += n) {
-        int32_t n_parts = count_parts(g, i), n_fused = 0;
-        size_t n_before = ops.n;
-        bool kept = true;
-        tdl_plan_op made;
-        while (n_fused < n_parts && kept && fuse_part(g, desc, i, n_parts, n_fused, &made)) {
-            kept = tdl_vec_push(&ops, &made, 1);
-            n_fused++;
-        }
-        n = n_parts && n_fused == n_parts ? 2 + 2 * n_parts : 1;
-        if (n == 1) {
-            ops.n = n_before;
-            kept = kept && tdl_vec_push(&ops, tdl_graph_op_at(g, i), 1);
-        }
-        if (!kept) tdl_fail(&g->error, TDL_ERROR_MEMORY, "graph: no memory for %zu ops", ops.n + 1);
-    }
-    tdl_vec_deinit(&g->ops);
-    g->ops = ops;
+    for (int32_t i = 0; i < (int32_t)g->ops.n && !g->error.code; i++)
+        if (tdl_graph_op_at(g, i)->op == TDL_OP_ATTENTION) fuse_at(g, desc, i);
+    for (int32_t i = 0; i < (int32_t)g->ops.n; i++)
+        if (tdl_graph_op_at(g, i)->op != TDL_OP_NONE) *tdl_graph_op_at(g, kept++) = *tdl_graph_op_at(g, i);
+    g->ops.n = (size_t)kept;
 }
 
-static bool is_op(const tdl_graph *g, int32_t i, tdl_op op) {
-    return i < (int32_t)g->ops.n && tdl_graph_op_at(g, i)->op == op;
+static void drop(tdl_graph *g, int32_t index) {
+    if (index >= 0) tdl_graph_op_at(g, index)->op = TDL_OP_NONE;
 }
 
-// Parts of the cache where the pattern begins at this op; 0: it does not.
-static int32_t count_parts(const tdl_graph *g, int32_t first) {
-    int32_t n = 0;
-    if (!is_op(g, first, TDL_OP_ROPE) || !is_op(g, first + 1, TDL_OP_ROPE)) return 0;
-    while (is_op(g, first + 2 + n, TDL_OP_KV_APPEND)) n++;
-    for (int32_t i = 0; i < n; i++)
-        if (!is_op(g, first + 2 + n + i, TDL_OP_ATTENTION)) return 0;
-    return n;
-}
-
-// x has, from column 0 on: queries of other parts, this part's, a gap of other heads, this part's keys.
-static bool fuse_part(tdl_graph *g, const tdl_plan_desc *desc, int32_t first, int32_t n_parts, int32_t part,
-                      tdl_plan_op *made) {
-    const tdl_plan_op *q = tdl_graph_op_at(g, first), *k = tdl_graph_op_at(g, first + 1),
-                      *append = tdl_graph_op_at(g, first + 2 + part),
-                      *attention = tdl_graph_op_at(g, first + 2 + n_parts + part);
-    bool chained = q->in[1] == k->in[1] && attention->in[1] == append->out[0] && attention->in[2] == append->out[1] &&
-                   attention->in[3] == append->in[2] && attention->in[5] == append->in[4] &&
-                   q->attrs.rope_pairs == k->attrs.rope_pairs;
-    int32_t base = tdl_graph_root(g, q->in[0]);
-    const tdl_tensor *x = &tdl_graph_value(g, base)->tensor, *all = &tdl_graph_value(g, q->in[0])->tensor;
-    int64_t n_heads = all->shape[1], head_dim = all->shape[2], q_size = n_heads * head_dim;
-    int64_t q_first = column_of(g, attention->in[0], q->out[0]), k_first = column_of(g, append->in[0], k->out[0]);
-    int64_t n_q = tdl_graph_value(g, attention->in[0])->tensor.shape[1],
-            n_k = tdl_graph_value(g, append->in[0])->tensor.shape[1];
-    int64_t n_columns = q_size - q_first + k_first + n_k * head_dim;
-    if (!chained || q_first < 0 || k_first < 0 || x->n_dims != 2 || x->shape[1] < q_first + n_columns ||
-        column_of(g, q->in[0], base) != 0 || column_of(g, k->in[0], base) != q_size)
+static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t index) {
+    const tdl_plan_op attention = *tdl_graph_op_at(g, index);
+    int32_t append_at = maker_of(g, attention.in[1], index);
+    if (append_at < 0 || tdl_graph_op_at(g, append_at)->op != TDL_OP_KV_APPEND) return false;
+    const tdl_plan_op append = *tdl_graph_op_at(g, append_at);
+    heads q = trace(g, attention.in[0], index), k = trace(g, append.in[0], append_at);
+    int32_t roots[3], n_roots;
+    int64_t n_columns;
+    if (attention.in[2] != append.out[1] || attention.in[3] != append.in[2] || attention.in[5] != append.in[4] ||
+        !alike(g, &q, &k) || !side_by_side(g, (int32_t[]){q.from, k.from, append.in[1]}, roots, &n_roots, &n_columns))
         return false;
-    *made = (tdl_plan_op){.op = TDL_OP_ROPE_ATTENTION,
-                          .attrs = {.scale = attention->attrs.scale,
-                                    .window = attention->attrs.window,
-                                    .rope_pairs = q->attrs.rope_pairs,
-                                    .gap = (int32_t)(n_heads - n_q + (k_first - q_first) / head_dim)},
-                          .n_in = 6,
-                          .n_out = 3,
-                          .in = {base, append->in[1], q->in[1], attention->in[3], attention->in[4], attention->in[5]},
-                          .out = {attention->out[0], append->out[0], append->out[1]}};
-    tdl_call call = {.attrs = made->attrs, .n_in = 6, .n_out = 3};
-    for (int32_t i = 0; i < 6; i++) call.in[i] = tdl_graph_value(g, made->in[i])->tensor;
+    tdl_plan_op made = {.op = TDL_OP_ROPE_ATTENTION,
+                        .attrs = {.scale = attention.attrs.scale, .window = attention.attrs.window},
+                        .n_in = 4,
+                        .n_out = 3,
+                        .in = {roots[0], attention.in[3], attention.in[4], attention.in[5]},
+                        .out = {attention.out[0], append.out[0], append.out[1]}};
+    tdl_call call = {.n_out = 3};
+    if (q.rope >= 0) {
+        made.attrs.heads |= TDL_HEADS_TURN;
+        made.attrs.rope_pairs = tdl_graph_op_at(g, q.rope)->attrs.rope_pairs;
+        made.in[made.n_in++] = tdl_graph_op_at(g, q.rope)->in[1];
+    }
+    for (int32_t i = 0; i < made.n_in; i++) call.in[i] = tdl_graph_value(g, made.in[i])->tensor;
+    for (int32_t i = 0; i < 3; i++) call.out[i] = tdl_graph_value(g, made.out[i])->tensor;
     call.in[0].shape[1] = n_columns;
-    for (int32_t i = 0; i < 3; i++) call.out[i] = tdl_graph_value(g, made->out[i])->tensor;
-    if (tdl_op_get(TDL_OP_ROPE_ATTENTION)->infer(&call, NULL) != TDL_OK) return false;
-    if (!tdl_kernel_find(TDL_OP_ROPE_ATTENTION, desc->device->backend->id, desc->device->features,
-                         desc->precision != TDL_PRECISION_F32, &call))
+    if (n_roots > 1 && tdl_tensor_make(TDL_DTYPE_F32, 2, call.in[0].shape, NULL, &call.in[0], NULL)) return false;
+    int32_t norms[2] = {-1, -1};
+    if (q.norm >= 0) {
+        norms[0] = tdl_graph_op_at(g, q.norm)->in[1];
+        norms[1] = tdl_graph_op_at(g, k.norm)->in[1];
+        made.attrs.heads |= TDL_HEADS_NORM;
+        made.attrs.eps = tdl_graph_op_at(g, q.norm)->attrs.eps;
+        call.in[made.n_in] = tdl_graph_value(g, norms[0])->tensor;
+        call.in[made.n_in++].shape[0] *= 2;
+    }
+    call.attrs = made.attrs;
+    call.n_in = made.n_in;
+    if (tdl_op_get(TDL_OP_ROPE_ATTENTION)->infer(&call, NULL) != TDL_OK ||
+        !tdl_plan_kernel(desc, TDL_OP_ROPE_ATTENTION, &call))
         return false;
-    if (x->shape[1] > n_columns)
-        made->in[0] = tdl_graph_view(g, tdl_graph_value(g, base)->name, base, q_first, 1, &n_columns);
-    return made->in[0] >= 0;
+    if (q.norm >= 0) made.in[made.n_in - 1] = tdl_graph_join_weights(g, norms, 2);
+    if (n_roots > 1) made.in[0] = put_side_by_side(g, roots, n_roots, &call.in[0]);
+    else if (tdl_graph_value(g, roots[0])->tensor.shape[1] > n_columns)
+        made.in[0] = tdl_graph_view(g, tdl_graph_value(g, roots[0])->name, roots[0], 0, 1, &n_columns);
+    if (g->error.code) return false;
+    const int32_t dropped[] = {q.norm, q.rope, k.norm, k.rope, append_at};
+    for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++) drop(g, dropped[i]);
+    *tdl_graph_op_at(g, index) = made;
+    return true;
 }
 
-// Where in each row of the base a view of columns begins, in elements of F32; -1: it is no view of it.
-static int64_t column_of(const tdl_graph *g, int32_t view, int32_t base) {
-    size_t offset = 0;
-    for (; view != base; view = tdl_graph_value(g, view)->base) {
-        if (tdl_graph_value(g, view)->base < 0) return -1;
-        offset += tdl_graph_value(g, view)->base_offset;
+// The last op before this one that writes the value; -1: none.
+static int32_t maker_of(const tdl_graph *g, int32_t value, int32_t before) {
+    for (int32_t i = before - 1; i >= 0; i--) {
+        const tdl_plan_op *op = tdl_graph_op_at(g, i);
+        for (int32_t j = 0; j < op->n_out && op->op != TDL_OP_NONE; j++)
+            if (op->out[j] == value) return i;
     }
-    return (int64_t)(offset / sizeof(float));
+    return -1;
+}
+
+static heads trace(const tdl_graph *g, int32_t value, int32_t before) {
+    heads made = {.norm = -1, .rope = -1, .from = value};
+    int32_t at = maker_of(g, value, before);
+    if (at >= 0 && tdl_graph_op_at(g, at)->op == TDL_OP_ROPE) {
+        made.rope = at;
+        made.from = tdl_graph_op_at(g, at)->in[0];
+        at = maker_of(g, made.from, at);
+    }
+    if (at >= 0 && tdl_graph_op_at(g, at)->op == TDL_OP_RMS_NORM) {
+        made.norm = at;
+        made.from = tdl_graph_op_at(g, at)->in[0];
+    }
+    return made;
+}
+
+// Whether the same is done to queries and to keys, and weights of norms can be joined.
+static bool alike(const tdl_graph *g, const heads *q, const heads *k) {
+    if ((q->rope < 0) != (k->rope < 0) || (q->norm < 0) != (k->norm < 0)) return false;
+    if (q->rope >= 0) {
+        const tdl_plan_op *a = tdl_graph_op_at(g, q->rope), *b = tdl_graph_op_at(g, k->rope);
+        if (a->in[1] != b->in[1] || a->attrs.rope_pairs != b->attrs.rope_pairs) return false;
+    }
+    if (q->norm < 0) return true;
+    const tdl_plan_op *a = tdl_graph_op_at(g, q->norm), *b = tdl_graph_op_at(g, k->norm);
+    const tdl_value *w = tdl_graph_value(g, a->in[1]), *v = tdl_graph_value(g, b->in[1]);
+    bool weights = w->kind == TDL_VALUE_WEIGHT && v->kind == TDL_VALUE_WEIGHT && w->layout == TDL_LAYOUT_ROWS &&
+                   v->layout == TDL_LAYOUT_ROWS;
+    return weights && a->attrs.eps == b->attrs.eps && tdl_tensor_same_shape(&w->tensor, &v->tensor) &&
+           w->tensor.dtype == TDL_DTYPE_F32 && v->tensor.dtype == TDL_DTYPE_F32 &&
+           tdl_tensor_size(&w->tensor) % 16 == 0;
+}
+
+// Whether the parts would lie one after another if the values that own their memory did; each in turn, and how many columns
+// the parts have.
+static bool side_by_side(const tdl_graph *g, const int32_t parts[3], int32_t roots[3], int32_t *n_roots,
+                         int64_t *n_columns) {
+    int64_t begin = 0; // of the last root
+    *n_roots = 0;
+    *n_columns = 0;
+    for (int32_t i = 0; i < 3; i++) {
+        int32_t root = tdl_graph_root(g, parts[i]);
+        const tdl_tensor *part = &tdl_graph_value(g, parts[i])->tensor, *t = &tdl_graph_value(g, root)->tensor;
+        size_t offset = 0;
+        for (int32_t v = parts[i]; v != root; v = tdl_graph_value(g, v)->base)
+            offset += tdl_graph_value(g, v)->base_offset;
+        if (*n_roots == 0 || roots[*n_roots - 1] != root) {
+            if (*n_roots > 0) begin += tdl_graph_value(g, roots[*n_roots - 1])->tensor.shape[1];
+            roots[(*n_roots)++] = root;
+        }
+        if (t->n_dims != 2 || begin % 4 != 0 || tdl_graph_value(g, root)->kind != TDL_VALUE_TEMP ||
+            (size_t)(*n_columns - begin) * sizeof(float) != offset)
+            return false;
+        *n_columns += part->shape[1] * part->shape[2];
+    }
+    return *n_roots == 1 || begin + tdl_graph_value(g, roots[*n_roots - 1])->tensor.shape[1] == *n_columns;
+}
+
+static int32_t put_side_by_side(tdl_graph *g, const int32_t *roots, int32_t n_roots, const tdl_tensor *whole) {
+    tdl_value value = *tdl_graph_value(g, roots[0]);
+    value.tensor = *whole;
+    int32_t made = tdl_graph_add_value(g, value.name, &value);
+    int64_t column = 0;
+    for (int32_t i = 0; i < n_roots && !g->error.code; i++) {
+        int64_t n = tdl_graph_value(g, roots[i])->tensor.shape[1];
+        tdl_graph_put_inside(g, roots[i], made, column);
+        column += n;
+    }
+    return made;
 }

@@ -1,6 +1,6 @@
 // fuse_linear.c - makes linear ops of matmuls: with the norm before them, and the gate or the residual connection behind.
 //
-//     rms_norm -> matmul -> glu,    rms_norm -> matmul,    matmul -> add
+//     norm -> matmul -> glu or act,    norm -> matmul,    matmul -> add
 //
 // Only where the device has a kernel for the whole: that is where dispatches are dear and tokens few. A norm whose readers all
 // took it in is dropped.
@@ -12,6 +12,7 @@
 static void fuse_op(tdl_graph *g, const tdl_plan_desc *desc, int32_t index);
 static bool make(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_op *matmul, const tdl_plan_op *norm,
                  const tdl_plan_op *after, tdl_plan_op *made);
+static bool is_norm(const tdl_plan_op *op);
 static int32_t reader_of(const tdl_graph *g, int32_t value, int32_t *n_readers);
 
 void tdl_graph_fuse_linear(tdl_graph *g, const tdl_plan_desc *desc) {
@@ -25,8 +26,8 @@ void tdl_graph_fuse_linear(tdl_graph *g, const tdl_plan_desc *desc) {
     int32_t kept = 0, n_readers;
     for (int32_t i = 0; i < (int32_t)g->ops.n; i++) {
         const tdl_plan_op *op = tdl_graph_op_at(g, i);
-        if (op->op == TDL_OP_RMS_NORM) reader_of(g, op->out[0], &n_readers);
-        if (op->op == TDL_OP_NONE || (op->op == TDL_OP_RMS_NORM && n_readers == 0)) continue;
+        if (is_norm(op)) reader_of(g, op->out[0], &n_readers);
+        if (op->op == TDL_OP_NONE || (is_norm(op) && n_readers == 0)) continue;
         *tdl_graph_op_at(g, kept++) = *op;
     }
     g->ops.n = (size_t)kept;
@@ -39,7 +40,7 @@ static void fuse_op(tdl_graph *g, const tdl_plan_desc *desc, int32_t index) {
     int32_t n_readers;
     for (int32_t i = 0; i < index; i++) {
         const tdl_plan_op *op = tdl_graph_op_at(g, i);
-        if (op->op == TDL_OP_RMS_NORM && op->out[0] == matmul->in[0]) norm = op;
+        if (is_norm(op) && op->out[0] == matmul->in[0]) norm = op;
     }
     int32_t reader = reader_of(g, matmul->out[0], &n_readers);
     tdl_plan_op *after = n_readers == 1 ? tdl_graph_op_at(g, reader) : NULL;
@@ -61,6 +62,10 @@ static bool make(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_o
         made->in[made->n_in++] = norm->in[1];
         made->attrs.linear |= TDL_LINEAR_NORM;
         made->attrs.eps = norm->attrs.eps;
+        if (norm->op == TDL_OP_LAYER_NORM) {
+            made->in[made->n_in++] = norm->in[2];
+            made->attrs.linear |= TDL_LINEAR_SHIFT;
+        }
     }
     if (matmul->n_in == 3) {
         made->in[made->n_in++] = matmul->in[2];
@@ -75,6 +80,10 @@ static bool make(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_o
         if (gate->base != matmul->out[0] || up->base != matmul->out[0] || gate->base_offset != 0 ||
             up->base_offset != (size_t)gate->tensor.shape[1] * sizeof(float))
             return false;
+        made->attrs.linear |= TDL_LINEAR_GATE;
+        made->attrs.act = after->attrs.act;
+        made->out[0] = after->out[0];
+    } else if (after && after->op == TDL_OP_ACT && after->in[0] == matmul->out[0]) {
         made->attrs.act = after->attrs.act;
         made->out[0] = after->out[0];
     } else if (after || !norm) {
@@ -83,11 +92,13 @@ static bool make(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_o
     tdl_call call = {.attrs = made->attrs, .n_in = made->n_in, .n_out = 1};
     for (int32_t i = 0; i < made->n_in; i++) call.in[i] = tdl_graph_value(g, made->in[i])->tensor;
     if (tdl_op_get(TDL_OP_LINEAR)->infer(&call, NULL) != TDL_OK) return false;
-    return tdl_kernel_find(TDL_OP_LINEAR, desc->device->backend->id, desc->device->features,
-                           desc->precision != TDL_PRECISION_F32, &call) != NULL;
+    return tdl_plan_kernel(desc, TDL_OP_LINEAR, &call) != NULL;
 }
 
+static bool is_norm(const tdl_plan_op *op) { return op->op == TDL_OP_RMS_NORM || op->op == TDL_OP_LAYER_NORM; }
+
 // An op that reads the value, or a view of it, and how many do; the plan's output is read once more.
+static bool is_norm(const tdl_plan_op *op);
 static int32_t reader_of(const tdl_graph *g, int32_t value, int32_t *n_readers) {
     int32_t reader = -1;
     *n_readers = tdl_graph_root(g, g->output) == value;

@@ -10,7 +10,6 @@
 
 static int32_t count_joinable(const tdl_graph *g, const tdl_plan_desc *desc, int32_t first);
 static void join(tdl_graph *g, int32_t first, int32_t count);
-static int32_t join_weights(tdl_graph *g, int32_t first, int32_t count, int32_t input);
 
 void tdl_graph_join(tdl_graph *g, const tdl_plan_desc *desc) {
     if (!desc->device->backend->joins_weights) return;
@@ -56,29 +55,36 @@ static void join(tdl_graph *g, int32_t first, int32_t count) {
     tdl_value whole = *tdl_graph_value(g, made.out[0]);
     if (tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){whole.tensor.shape[0], n}, NULL, &whole.tensor, &g->error))
         return;
-    for (int32_t i = 1; i < made.n_in; i++) made.in[i] = join_weights(g, first, count, i);
+    for (int32_t i = 1; i < made.n_in; i++) {
+        int32_t weights[TDL_JOINED_MAX];
+        for (int32_t j = 0; j < count; j++) weights[j] = tdl_graph_op_at(g, first + j)->in[i];
+        made.in[i] = tdl_graph_join_weights(g, weights, count);
+    }
     made.out[0] = tdl_graph_add_value(g, whole.name, &whole);
     if (g->error.code) return;
     for (int32_t i = 0; i < count; i++) {
-        int32_t id = tdl_graph_op_at(g, first + i)->out[0];
-        tdl_value *part = tdl_graph_value(g, id);
-        for (int32_t v = 0; v < (int32_t)g->values.n; v++) // the views of it
-            if (tdl_graph_root(g, v) == id) tdl_graph_value(g, v)->tensor.strides[0] = whole.tensor.strides[0];
-        part->base = made.out[0];
-        part->base_offset = (size_t)column * sizeof(float);
-        column += part->tensor.shape[1];
+        int32_t part = tdl_graph_op_at(g, first + i)->out[0];
+        tdl_graph_put_inside(g, part, made.out[0], column);
+        column += tdl_graph_value(g, part)->tensor.shape[1];
     }
     *tdl_graph_op_at(g, first) = made;
 }
 
-// The weights that are input `input` of the ops, as one value.
-static int32_t join_weights(tdl_graph *g, int32_t first, int32_t count, int32_t input) {
-    tdl_value joined = *tdl_graph_value(g, tdl_graph_op_at(g, first)->in[input]);
+void tdl_graph_put_inside(tdl_graph *g, int32_t part, int32_t whole, int64_t column) {
+    int64_t stride = tdl_graph_value(g, whole)->tensor.strides[0];
+    for (int32_t v = 0; v < (int32_t)g->values.n; v++) // the views of it
+        if (tdl_graph_root(g, v) == part) tdl_graph_value(g, v)->tensor.strides[0] = stride;
+    tdl_graph_value(g, part)->base = whole;
+    tdl_graph_value(g, part)->base_offset = (size_t)column * sizeof(float);
+}
+
+int32_t tdl_graph_join_weights(tdl_graph *g, const int32_t *weights, int32_t count) {
+    tdl_value joined = *tdl_graph_value(g, weights[0]);
     joined.layout = TDL_LAYOUT_JOINED;
     joined.n_joined = count;
     int64_t shape[2] = {0, joined.tensor.shape[1]};
     for (int32_t i = 0; i < count; i++) {
-        const tdl_value *value = tdl_graph_value(g, tdl_graph_op_at(g, first + i)->in[input]);
+        const tdl_value *value = tdl_graph_value(g, weights[i]);
         joined.joined[i] = value->weight;
         shape[0] += value->tensor.shape[0];
     }

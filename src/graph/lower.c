@@ -74,8 +74,7 @@ static const tdl_kernel *find_kernel(const tdl_graph *g, const tdl_plan_desc *de
         *t = value->tensor;
         if (rows && value->rows == followed) t->shape[0] = rows + value->rows_add;
     }
-    bool may_round = desc->precision != TDL_PRECISION_F32;
-    return tdl_kernel_find(op->op, desc->device->backend->id, desc->device->features, may_round, &call);
+    return tdl_plan_kernel(desc, op->op, &call);
 }
 
 // Kernels that take less than the plan's maximum; they want their inputs as op->kernel does.

@@ -35,6 +35,14 @@ void tdl_plan_destroy(tdl_plan *plan) {
     tdl_free(mem, plan);
 }
 
+const tdl_kernel *tdl_plan_kernel(const tdl_plan_desc *desc, tdl_op op, const tdl_call *call) {
+    const tdl_kernel_want want = {.backend = desc->device->backend->id,
+                                  .features = desc->device->features,
+                                  .may_round = desc->precision != TDL_PRECISION_F32,
+                                  .invariant = desc->invariant};
+    return tdl_kernel_find(op, &want, call);
+}
+
 static tdl_status pack(const tdl_graph *g, const tdl_plan_desc *desc, tdl_plan *plan, tdl_error *err) {
     size_t n_values = g->values.n, n_ops = g->ops.n;
     plan->values = tdl_arena_alloc(&plan->arena, n_values, sizeof *plan->values);

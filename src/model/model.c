@@ -52,6 +52,7 @@ tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *de
     }
     m->mem = mem;
     m->precision = desc->precision;
+    m->invariant = desc->invariant;
     m->weights = weights;
     m->parts = tdl_vec_make(mem, sizeof(tdl_weight_part));
     status = read_weights(m, err);
@@ -161,7 +162,8 @@ static tdl_status plan_for(const tdl_model *m, const tdl_model_limits *limits, t
     tdl_graph g;
     tdl_graph_init(&g, m->mem);
     tdl_model_build(m, limits, &g);
-    tdl_plan_desc desc = {.device = m->device, .precision = m->precision, .keep_values = limits->keep_values};
+    tdl_plan_desc desc = {
+        .device = m->device, .precision = m->precision, .invariant = m->invariant, .keep_values = limits->keep_values};
     desc.max.n[TDL_ROWS_TOKENS] = limits->n_tokens;
     desc.max.n[TDL_ROWS_SEQS] = limits->n_seqs;
     desc.max.n[TDL_ROWS_OUTPUTS] = limits->n_outputs;

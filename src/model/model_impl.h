@@ -22,6 +22,7 @@ struct tdl_model {
     tdl_device *device;
     bool owns_device;
     tdl_precision precision;
+    bool invariant;
     tdl_weights *weights;
     const tdl_arch *arch;
     tdl_config config;

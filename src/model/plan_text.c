@@ -27,8 +27,9 @@ tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, cha
     if (model->device->backend->steps_max > 1) limits.n_slots = n_seqs;
     tdl_plan *plan = NULL;
     tdl_str str = tdl_str_make(model->mem);
-    tdl_str_format(&str, "# %s, %d layers on %s, precision %s\n", model->arch->name, model->config.n_layers,
-                   tdl_device_summary(model->device), model->precision == TDL_PRECISION_F32 ? "f32" : "auto");
+    tdl_str_format(&str, "# %s, %d layers on %s, precision %s%s\n", model->arch->name, model->config.n_layers,
+                   tdl_device_summary(model->device), model->precision == TDL_PRECISION_F32 ? "f32" : "auto",
+                   model->invariant ? ", invariant" : "");
     tdl_status status = tdl_model_plan(model, &limits, &plan, err);
     if (status == TDL_OK) status = tdl_plan_print(plan, &str, err);
     tdl_plan_destroy(plan);

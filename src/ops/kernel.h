@@ -21,7 +21,8 @@
 // workgroup memory, 65,535 groups a dimension. The backend writes the `enable` lines that `needs` asks for.
 //
 // One plan runs steps of one token and of thousands: a kernel with rows_max is picked for the steps that it takes, one
-// that takes more rows for the others.
+// that takes more rows for the others. Two kernels add up in two orders, so a plan that is `invariant` has one kernel an op:
+// the best with one_order.
 #ifndef TDL_OPS_KERNEL_H
 #define TDL_OPS_KERNEL_H
 
@@ -71,6 +72,9 @@ typedef struct tdl_kernel {
     tdl_layout layout; // the layout in[1] must have
     bool rounds;       // rounds activations: not used where the plan's precision is f32
     int32_t rows_max;  // takes steps whose out[0] has at most so many rows; 0: any
+    // A row of the result follows from the row's own inputs in one order of sums, whatever else is in the step, and it can
+    // compute any number of rows: then a plan that is invariant uses it for all of them, rows_max or not. CPU: all do.
+    bool one_order;
     // Whether it can compute this call: dtypes, shapes (in[0] is in dtype x by then, layout in `layout`). NULL: any.
     bool (*accepts)(const tdl_call *call);
     // Bytes of memory that it wants besides (at the plan's maximum): a CPU thread's own; on WebGPU one more binding after out[],
@@ -93,10 +97,17 @@ typedef struct tdl_kernel {
 // All kernels of an op, best first: kernels [*n].
 const tdl_kernel *const *tdl_kernels_of(tdl_op op, size_t *n);
 
-// The best kernel for the call on a device with these features, or NULL: then the reference computes it. in[0] may still
-// be F32 where the kernel wants it quantized; the call's layout is not looked at.
-const tdl_kernel *tdl_kernel_find(tdl_op op, tdl_backend_id backend, uint32_t features, bool may_round,
-                                  const tdl_call *call);
+// For which device and which plan a kernel is looked for.
+typedef struct tdl_kernel_want {
+    tdl_backend_id backend;
+    uint32_t features; // of the device
+    bool may_round;    // the kernel may round activations
+    bool invariant;    // it must have one order of sums for any number of rows
+} tdl_kernel_want;
+
+// The best kernel for the call, or NULL: then the reference computes it. in[0] may still be F32 where the kernel wants it
+// quantized; the call's layout is not looked at.
+const tdl_kernel *tdl_kernel_find(tdl_op op, const tdl_kernel_want *want, const tdl_call *call);
 
 // Prepared layouts of a weight matrix [N, K]: bytes needed (0: this dtype has no such layout), and the conversion of its
 // rows [first, first + count), first a multiple of 16, into the whole matrix's destination.

@@ -36,7 +36,7 @@ static const tdl_kernel *const kernels[] = {
 
 enum { KERNEL_COUNT = sizeof kernels / sizeof *kernels };
 
-static bool kernel_takes(const tdl_kernel *kernel, const tdl_call *call);
+static bool kernel_takes(const tdl_kernel *kernel, const tdl_kernel_want *want, const tdl_call *call);
 
 const tdl_kernel *const *tdl_kernels_of(tdl_op op, size_t *n) {
     size_t first = 0;
@@ -47,22 +47,22 @@ const tdl_kernel *const *tdl_kernels_of(tdl_op op, size_t *n) {
     return kernels + first;
 }
 
-const tdl_kernel *tdl_kernel_find(tdl_op op, tdl_backend_id backend, uint32_t features, bool may_round,
-                                  const tdl_call *call) {
+const tdl_kernel *tdl_kernel_find(tdl_op op, const tdl_kernel_want *want, const tdl_call *call) {
     size_t n;
     const tdl_kernel *const *of_op = tdl_kernels_of(op, &n);
     for (size_t i = 0; i < n; i++) {
         const tdl_kernel *kernel = of_op[i];
-        if (kernel->backend != backend || (kernel->needs & ~features) != 0) continue;
-        if (kernel->rounds && !may_round) continue;
-        if (kernel_takes(kernel, call)) return kernel;
+        if (kernel->backend != want->backend || (kernel->needs & ~want->features) != 0) continue;
+        if (kernel->rounds && !want->may_round) continue;
+        if (want->invariant && !kernel->one_order) continue;
+        if (kernel_takes(kernel, want, call)) return kernel;
     }
     return NULL;
 }
 
 // Asks the kernel about the call as the plan would make it: in[0] in the kernel's dtype, the weight in its layout.
-static bool kernel_takes(const tdl_kernel *kernel, const tdl_call *call) {
-    if (kernel->rows_max && call->out[0].shape[0] > kernel->rows_max) return false;
+static bool kernel_takes(const tdl_kernel *kernel, const tdl_kernel_want *want, const tdl_call *call) {
+    if (kernel->rows_max && !want->invariant && call->out[0].shape[0] > kernel->rows_max) return false;
     tdl_call made = *call;
     made.layout = kernel->layout;
     const tdl_tensor *x = &call->in[0];

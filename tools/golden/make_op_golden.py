@@ -219,16 +219,20 @@ def take_rows():
 
 
 def linear():
-    """Bits of `linear`: 1 a norm, 2 a bias, 4 a residual connection; act: the product is a gate and what it gates."""
+    """Bits of `linear`: 1 a norm, 2 its shift (a layer norm), 4 a bias, 8 a residual connection, 16 the product is a gate and
+    what it gates."""
     cases = []
-    for parts, act in ((0, 0), (1, 0), (3, 0), (4, 0), (6, 0), (7, 0), (1, 1)):
-        x, w, norm, bias, residual = floats(2, 5), floats(4, 5), floats(5), floats(4), floats(2, 4)
-        h = rms(x, norm, 0.125) if parts & 1 else x
-        y = h @ w.T + (bias if parts & 2 else 0) + (residual if parts & 4 else 0)
-        inputs = [x, w] + [t for bit, t in ((1, norm), (2, bias), (4, residual)) if parts & bit]
+    for parts, act in ((0, 0), (1, 0), (5, 0), (8, 0), (12, 0), (13, 0), (17, 1), (3, 0), (7, 3), (15, 0), (4, 4)):
+        x, w, norm, shift, bias, residual = floats(2, 5), floats(4, 5), floats(5), floats(5), floats(4), floats(2, 4)
+        h = layer(x, norm, shift, 0.125) if parts & 2 else rms(x, norm, 0.125) if parts & 1 else x
+        y = h @ w.T + (bias if parts & 4 else 0) + (residual if parts & 8 else 0)
+        inputs = [x, w] + [t for bit, t in ((1, norm), (2, shift), (4, bias), (8, residual)) if parts & bit]
         attrs = {"linear": parts, "eps": 0.125} if parts & 1 else {"linear": parts} if parts else {}
-        if act:
+        if parts & 16:
             y = ACTIVATIONS[act](y[:, :2]) * y[:, 2:]
+        elif act:
+            y = ACTIVATIONS[act](y)
+        if act:
             attrs["act"] = act
         cases.append(case([tensor(t) for t in inputs], [tensor(y)], **attrs))
     return cases
@@ -245,9 +249,9 @@ def turn(x, angles, adjacent):
 
 
 def rope_attention():
-    """Sequences from their first position on: the caches begin empty."""
+    """Sequences from their first position on: the caches begin empty. Bits of `heads`: 1 rope, 2 a norm before it."""
     cases = []
-    for window, adjacent, n_pairs in ((0, 0, 2), (3, 1, 2), (2, 0, 1)):
+    for heads, window, adjacent, n_pairs in ((1, 0, 0, 2), (1, 3, 1, 2), (1, 2, 0, 1), (0, 2, 0, 0), (3, 3, 0, 2), (2, 2, 0, 0)):
         new, pages = ([5, 2], [[1], [0]]) if window else ([66, 2], [[2, 0], [1]])
         positions, starts, n_all = [], [0], sum(new)
         q, k, v = floats(n_all, 2, 4), floats(n_all, 1, 4), floats(n_all, 1, 4)
@@ -255,15 +259,19 @@ def rope_attention():
             positions += range(n)
             starts.append(starts[-1] + n)
         angles = np.array(positions)[:, None] * np.array([0.5, 0.0625])[None, :n_pairs]
+        x = np.concatenate([t.reshape(n_all, -1) for t in (q, k, v)], axis=1)
+        norms = floats(8)
+        if heads & 2:
+            q, k = rms(q, norms[:4], 0.125), rms(k, norms[4:], 0.125)
         q_turned, k_turned = turn(q, angles, adjacent), turn(k, angles, adjacent)
         parts = [slice(a, b) for a, b in zip(starts, starts[1:])]
         out = np.concatenate([dense_attention(q_turned[s], k_turned[s], v[s], 0, 0.5, window) for s in parts])
         k_cache, v_cache = paged([k_turned[s] for s in parts], [v[s] for s in parts], pages, sum(map(len, pages)))
-        x = np.concatenate([q.reshape(n_all, -1), k.reshape(n_all, -1)], axis=1)
         table = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
-        inputs = [tensor(x), tensor(v), tensor(table), tensor(positions, "I32"), tensor(starts, "I32"),
-                  tensor(page_table(pages), "I32")]  # fmt: skip
+        inputs = [tensor(x), tensor(positions, "I32"), tensor(starts, "I32"), tensor(page_table(pages), "I32")]
+        inputs += [tensor(t) for bit, t in ((1, table), (2, norms)) if heads & bit]
         attrs = {"scale": 0.5} | ({"window": window} if window else {}) | ({"rope_pairs": 1} if adjacent else {})
+        attrs |= ({"heads": heads} if heads else {}) | ({"eps": 0.125} if heads & 2 else {})
         cases.append(case(inputs, [tensor(out), tensor(k_cache), tensor(v_cache)], **attrs))
     return cases
 

@@ -22,6 +22,6 @@
 #define TDL_KERNEL_NEEDS 0
 #endif
 
-#define TDL_KERNEL_CPU .backend = TDL_BACKEND_CPU, .needs = TDL_KERNEL_NEEDS
+#define TDL_KERNEL_CPU .backend = TDL_BACKEND_CPU, .needs = TDL_KERNEL_NEEDS, .one_order = true
 
 #endif

@@ -28,6 +28,7 @@ typedef struct webgpu_op {
     tdl_offsets offsets;
     // By rising rows_max, the last takes any step; and what merges its results, where it has such a kernel.
     webgpu_stage stages[TDL_PLAN_FEW_MAX + 1], merges[TDL_PLAN_FEW_MAX + 1];
+    int32_t n_stages;
     int32_t stage; // of the current step
     uint32_t groups[3], merge_groups[3];
 } webgpu_op;
@@ -178,14 +179,14 @@ static tdl_status compile_op(tdl_webgpu_program *p, int32_t index, tdl_error *er
     const tdl_plan_op *from = &plan->ops[index];
     webgpu_op *op = &p->ops[index];
     tdl_status status = TDL_OK;
-    for (int32_t i = 0, n = 0; i <= TDL_PLAN_FEW_MAX && status == TDL_OK; i++) {
+    for (int32_t i = 0; i <= TDL_PLAN_FEW_MAX && status == TDL_OK; i++) {
         const tdl_kernel *kernel = i < TDL_PLAN_FEW_MAX ? from->few[i] : from->kernel;
         if (!kernel) continue;
+        int32_t n = op->n_stages++;
         op->stages[n].kernel = kernel;
         status = make_stage(p, op, &op->stages[n], err);
         op->merges[n].kernel = kernel->merge;
         if (status == TDL_OK && kernel->merge) status = make_stage(p, op, &op->merges[n], err);
-        n++;
     }
     return status;
 }
@@ -336,7 +337,7 @@ static void dispatch_op(tdl_webgpu_program *p, int32_t index, const tdl_step_cou
     tdl_dispatch dispatch = {0}, merge = {0};
     set_rows(p, op, counts);
     op->stage = 0;
-    while (op->stages[op->stage].kernel->rows_max && op->call.out[0].shape[0] > op->stages[op->stage].kernel->rows_max)
+    while (op->stage + 1 < op->n_stages && op->call.out[0].shape[0] > op->stages[op->stage].kernel->rows_max)
         op->stage++;
     const tdl_kernel *kernel = op->stages[op->stage].kernel;
     kernel->dispatch(&op->call, &op->offsets, &dispatch);

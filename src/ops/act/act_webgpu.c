@@ -17,6 +17,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_act_webgpu = {.name = "act_webgpu",
                                           .op = TDL_OP_ACT,
                                           .backend = TDL_BACKEND_WEBGPU,
+                                          .one_order = true,
                                           .accepts = accepts,
                                           .wgsl = {tdl_wgsl_act, tdl_wgsl_elements, tdl_wgsl_activate, tdl_wgsl_rows},
                                           .dispatch = dispatch};

@@ -19,6 +19,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_add_webgpu = {.name = "add_webgpu",
                                           .op = TDL_OP_ADD,
                                           .backend = TDL_BACKEND_WEBGPU,
+                                          .one_order = true,
                                           .accepts = accepts,
                                           .wgsl = {tdl_wgsl_add, tdl_wgsl_elements, tdl_wgsl_rows},
                                           .dispatch = dispatch};

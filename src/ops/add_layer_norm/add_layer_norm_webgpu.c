@@ -24,6 +24,7 @@ const tdl_kernel tdl_kernel_add_layer_norm_webgpu = {
     .name = "add_layer_norm_webgpu",
     .op = TDL_OP_ADD_LAYER_NORM,
     .backend = TDL_BACKEND_WEBGPU,
+    .one_order = true,
     .accepts = accepts,
     .wgsl = {tdl_wgsl_add_layer_norm, tdl_wgsl_norm_layer, tdl_wgsl_reduce, tdl_wgsl_rows},
     .dispatch = dispatch};

@@ -34,6 +34,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_attention_webgpu = {.name = "attention_webgpu",
                                                 .op = TDL_OP_ATTENTION,
                                                 .backend = TDL_BACKEND_WEBGPU,
+                                                .one_order = true,
                                                 .accepts = accepts,
                                                 .wgsl = {tdl_wgsl_attention, tdl_wgsl_rows},
                                                 .dispatch = dispatch};

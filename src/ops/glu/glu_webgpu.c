@@ -20,6 +20,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_glu_webgpu = {.name = "glu_webgpu",
                                           .op = TDL_OP_GLU,
                                           .backend = TDL_BACKEND_WEBGPU,
+                                          .one_order = true,
                                           .accepts = accepts,
                                           .wgsl = {tdl_wgsl_glu, tdl_wgsl_elements, tdl_wgsl_activate, tdl_wgsl_rows},
                                           .dispatch = dispatch};

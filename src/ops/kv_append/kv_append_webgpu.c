@@ -31,6 +31,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_kv_append_webgpu = {.name = "kv_append_webgpu",
                                                 .op = TDL_OP_KV_APPEND,
                                                 .backend = TDL_BACKEND_WEBGPU,
+                                                .one_order = true,
                                                 .accepts = accepts,
                                                 .wgsl = {tdl_wgsl_kv_append, tdl_wgsl_rows},
                                                 .dispatch = dispatch};

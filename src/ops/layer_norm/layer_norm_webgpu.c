@@ -22,6 +22,7 @@ const tdl_kernel tdl_kernel_layer_norm_webgpu = {
     .name = "layer_norm_webgpu",
     .op = TDL_OP_LAYER_NORM,
     .backend = TDL_BACKEND_WEBGPU,
+    .one_order = true,
     .accepts = accepts,
     .wgsl = {tdl_wgsl_layer_norm, tdl_wgsl_norm_layer, tdl_wgsl_reduce, tdl_wgsl_rows},
     .dispatch = dispatch};

@@ -4,9 +4,11 @@
 
 enum { OUTPUTS = 8 };
 
-static bool accepts(const tdl_call *call) { return call->n_in == 2 && tdl_matmul_takes(call); }
+static bool takes(const tdl_call *call) { return tdl_matmul_takes(call) && call->out[0].shape[0] <= TDL_GROUPS_MAX; }
 
-static bool accepts_bias(const tdl_call *call) { return call->n_in == 3 && tdl_matmul_takes(call); }
+static bool accepts(const tdl_call *call) { return call->n_in == 2 && takes(call); }
+
+static bool accepts_bias(const tdl_call *call) { return call->n_in == 3 && takes(call); }
 
 static const char *decoder(const tdl_call *call) { return tdl_weight_decoder(&call->in[1]); }
 
@@ -21,6 +23,7 @@ const tdl_kernel tdl_kernel_matmul_few_webgpu = {
     .op = TDL_OP_MATMUL,
     .backend = TDL_BACKEND_WEBGPU,
     .rows_max = 7,
+    .one_order = true,
     .accepts = accepts,
     .wgsl = {tdl_wgsl_matmul_params, tdl_wgsl_matmul_args, tdl_wgsl_matmul_few, tdl_wgsl_quant_block},
     .wgsl_decoder = decoder,
@@ -31,6 +34,7 @@ const tdl_kernel tdl_kernel_matmul_few_bias_webgpu = {
     .op = TDL_OP_MATMUL,
     .backend = TDL_BACKEND_WEBGPU,
     .rows_max = 7,
+    .one_order = true,
     .accepts = accepts_bias,
     .wgsl = {tdl_wgsl_matmul_params, tdl_wgsl_matmul_bias_args, tdl_wgsl_matmul_few, tdl_wgsl_quant_block},
     .wgsl_decoder = decoder,

@@ -1,4 +1,5 @@
-// matvec_webgpu.c - when and how matvec.wgsl runs: matmul and linear for one token and for up to eight.
+// matvec_webgpu.c - when and how matvec.wgsl runs: matmul and linear for one token and for up to eight; in a plan that is
+// invariant for any number, eight at a time.
 //
 // A module is put together from the decoder of the weight's type (matvec_<type>.wgsl), what x is (plain, or normalized on
 // the way), what y is (outputs with something added, or a gated unit), and matvec.wgsl. Rows whose length is no multiple
@@ -8,7 +9,7 @@
 #include "ops/weight.h"
 #include "wgsl.h"
 
-enum { GROUP = 256, ROWS = 4, LANES_MIN = 32, LANES_ENOUGH = 1 << 18 };
+enum { GROUP = 256, ROWS = 4, LANES_MIN = 32, LANES_ENOUGH = 1 << 18, TOKENS = 8 };
 
 // How a type's rows are cut up. Rows are read in units of 16 bytes where they are whole ones, else by element.
 typedef struct row_chunks {
@@ -33,7 +34,8 @@ static int32_t part_input(const tdl_call *call, int32_t part) {
     return part == TDL_LINEAR_BIAS && call->n_in == 3 ? 2 : -1;
 }
 
-static bool takes(const tdl_call *call, int32_t parts, bool gated) {
+// parts: the op's; acts: whether it has a function.
+static bool takes(const tdl_call *call, int32_t parts, bool acts) {
     const tdl_tensor *x = &call->in[0], *w = &call->in[1];
     const row_chunks *chunks = &chunks_of[w->dtype];
     int32_t residual = part_input(call, TDL_LINEAR_RESIDUAL);
@@ -42,9 +44,11 @@ static bool takes(const tdl_call *call, int32_t parts, bool gated) {
         if ((input >= 0) != ((parts & part) != 0)) return false;
         if (input >= 0 && part != TDL_LINEAR_RESIDUAL && !tdl_webgpu_vector(&call->in[input])) return false;
     }
-    return gated == (call->attrs.act != 0) && tdl_webgpu_rows(x) && x->strides[0] % 16 == 0 && chunks->decoder &&
-           tdl_weight_decodes(w) && x->shape[1] > 0 && x->shape[1] % chunks->n_columns == 0 &&
-           (residual < 0 || tdl_webgpu_rows(&call->in[residual])) && tdl_webgpu_rows(&call->out[0]);
+    bool gated = call->attrs.linear & TDL_LINEAR_GATE;
+    return gated == ((parts & TDL_LINEAR_GATE) != 0) && acts == (call->attrs.act != 0) && tdl_webgpu_rows(x) &&
+           x->strides[0] % 16 == 0 && chunks->decoder && tdl_weight_decodes(w) && x->shape[1] > 0 &&
+           x->shape[1] % chunks->n_columns == 0 && (residual < 0 || tdl_webgpu_rows(&call->in[residual])) &&
+           tdl_webgpu_rows(&call->out[0]);
 }
 
 // Words of a tensor's beginning as vectors of four.
@@ -56,8 +60,8 @@ static void put_fours(tdl_dispatch *out, uint32_t n_words) {
 static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     const tdl_tensor *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
     const row_chunks *chunks = &chunks_of[w->dtype];
-    int32_t norm = part_input(call, TDL_LINEAR_NORM), bias = part_input(call, TDL_LINEAR_BIAS),
-            residual = part_input(call, TDL_LINEAR_RESIDUAL);
+    int32_t norm = part_input(call, TDL_LINEAR_NORM), shift = part_input(call, TDL_LINEAR_SHIFT),
+            bias = part_input(call, TDL_LINEAR_BIAS), residual = part_input(call, TDL_LINEAR_RESIDUAL);
     int64_t n_chunks = w->shape[1] / chunks->n_columns, n_fours = tdl_div_up(w->shape[0], ROWS), n_lanes = LANES_MIN;
     while (n_lanes < GROUP && n_lanes < n_chunks && n_lanes * n_fours < LANES_ENOUGH) n_lanes *= 2;
     put_fours(out, offsets->in[0]);
@@ -73,12 +77,14 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, n_chunks);
     tdl_put_word(out, n_lanes);
     put_fours(out, norm < 0 ? 0 : offsets->in[norm]);
+    put_fours(out, shift < 0 ? 0 : offsets->in[shift]);
     tdl_put_word(out, bias < 0 ? 0 : offsets->in[bias]);
     tdl_put_word(out, residual < 0 ? 0 : offsets->in[residual]);
     tdl_put_word(out, residual < 0 ? 0 : tdl_stride_words(&call->in[residual], 0));
     tdl_put_word(out, call->attrs.act);
     tdl_put_float(out, call->attrs.eps);
-    tdl_dispatch_groups(out, y->shape[0] ? tdl_div_up(n_fours, GROUP / n_lanes) : 0);
+    tdl_dispatch_groups(out, tdl_div_up(n_fours, GROUP / n_lanes));
+    out->groups[2] = (uint32_t)tdl_div_up(y->shape[0], TOKENS);
 }
 
 // ---- modules --------------------------------------------------------------------------------------------------------
@@ -87,13 +93,16 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 #define OUTPUT(i) "@group(0) @binding(" #i ") var<storage, read_write> y: array<f32>;\n"
 #define ARGS(n) "const TOKENS: u32 = " #n "u;\n@group(0) @binding(0) var<uniform> p: Params;\n" INPUT(1, x, vec4<f32>)
 #define NORM INPUT(3, norm, vec4<f32>)
-#define ADDS(sum) "fn added(t: u32, n: u32) -> f32 { return " sum "; }\n"
+#define LAYER_NORM NORM INPUT(4, shift, vec4<f32>)
+#define ADDED(sum) "fn added(t: u32, n: u32) -> f32 { return " sum "; }\n"
+#define ADDS(sum) ADDED(sum) "fn made(sum: f32) -> f32 { return sum; }\n"
+#define ADDS_ACT(sum) ADDED(sum) "fn made(sum: f32) -> f32 { return activate(p.act, sum); }\n"
 #define A_BIAS "bias[p.bias_offset + n]"
 #define A_RESIDUAL "residual[p.residual_offset + t * p.residual_stride + n]"
 
 // What a kernel takes; the kernel for one token, and the one for up to eight. args: what its module has after ARGS.
-#define MATVEC(id, op_id, parts, gated, args, ...)                                              \
-    static bool accepts_##id(const tdl_call *call) { return takes(call, parts, gated); }        \
+#define MATVEC(id, op_id, parts, acts, args, ...)                                               \
+    static bool accepts_##id(const tdl_call *call) { return takes(call, parts, acts); }         \
     const tdl_kernel tdl_kernel_##id##_webgpu = {.name = #id "_webgpu",                         \
                                                  .op = op_id,                                   \
                                                  .backend = TDL_BACKEND_WEBGPU,                 \
@@ -105,7 +114,8 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     const tdl_kernel tdl_kernel_##id##_8_webgpu = {.name = #id "_8_webgpu",                     \
                                                    .op = op_id,                                 \
                                                    .backend = TDL_BACKEND_WEBGPU,               \
-                                                   .rows_max = 8,                               \
+                                                   .rows_max = TOKENS,                          \
+                                                   .one_order = true,                           \
                                                    .accepts = accepts_##id,                     \
                                                    .wgsl = {ARGS(8) args, SHARED, __VA_ARGS__}, \
                                                    .wgsl_decoder = decoder,                     \
@@ -119,8 +129,15 @@ MATVEC(linear_norm, TDL_OP_LINEAR, TDL_LINEAR_NORM, false, NORM OUTPUT(4) ADDS("
        tdl_wgsl_matvec_y);
 MATVEC(linear_norm_bias, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_BIAS, false,
        NORM INPUT(4, bias, f32) OUTPUT(5) ADDS(A_BIAS), tdl_wgsl_matvec_x_norm, tdl_wgsl_matvec_y);
-MATVEC(linear_norm_glu, TDL_OP_LINEAR, TDL_LINEAR_NORM, true, NORM OUTPUT(4), tdl_wgsl_matvec_x_norm,
+MATVEC(linear_norm_glu, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_GATE, true, NORM OUTPUT(4), tdl_wgsl_matvec_x_norm,
        tdl_wgsl_matvec_y_glu, tdl_wgsl_activate);
+MATVEC(linear_layer_norm, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT, false, LAYER_NORM OUTPUT(5) ADDS("0.0"),
+       tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y);
+MATVEC(linear_layer_norm_bias, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT | TDL_LINEAR_BIAS, false,
+       LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS(A_BIAS), tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y);
+MATVEC(linear_layer_norm_bias_act, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT | TDL_LINEAR_BIAS, true,
+       LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS_ACT(A_BIAS), tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y,
+       tdl_wgsl_activate);
 MATVEC(linear_residual, TDL_OP_LINEAR, TDL_LINEAR_RESIDUAL, false, INPUT(3, residual, f32) OUTPUT(4) ADDS(A_RESIDUAL),
        tdl_wgsl_matvec_x, tdl_wgsl_matvec_y);
 MATVEC(linear_bias_residual, TDL_OP_LINEAR, TDL_LINEAR_BIAS | TDL_LINEAR_RESIDUAL, false,

@@ -1,4 +1,5 @@
-// matvec_y.wgsl - for matvec.wgsl: four rows of w make four outputs; `added` is what is added to output n of token t.
+// matvec_y.wgsl - for matvec.wgsl: four rows of w make four outputs; `added` is what is added to output n of token t,
+// `made` what then becomes of it.
 const OUTPUTS: u32 = 4u;
 
 fn rows_of(four: u32) -> vec4<u32> {
@@ -21,8 +22,8 @@ fn finish(t: u32, four: u32, sums: vec4<f32>) {
     let at = p.y_offset + t * p.y_stride + n;
     var all = sums;
     if (NORM) { all += all_added(t, four); }
-    if (n < p.n_outputs) { y[at] = all.x; }
-    if (n + 1u < p.n_outputs) { y[at + 1u] = all.y; }
-    if (n + 2u < p.n_outputs) { y[at + 2u] = all.z; }
-    if (n + 3u < p.n_outputs) { y[at + 3u] = all.w; }
+    if (n < p.n_outputs) { y[at] = made(all.x); }
+    if (n + 1u < p.n_outputs) { y[at + 1u] = made(all.y); }
+    if (n + 2u < p.n_outputs) { y[at + 2u] = made(all.z); }
+    if (n + 3u < p.n_outputs) { y[at + 3u] = made(all.w); }
 }

@@ -20,6 +20,7 @@ const tdl_kernel tdl_kernel_rms_norm_webgpu = {
     .name = "rms_norm_webgpu",
     .op = TDL_OP_RMS_NORM,
     .backend = TDL_BACKEND_WEBGPU,
+    .one_order = true,
     .accepts = accepts,
     .wgsl = {tdl_wgsl_rms_norm, tdl_wgsl_norm_rms, tdl_wgsl_reduce, tdl_wgsl_rows},
     .dispatch = dispatch};

@@ -24,6 +24,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_rope_webgpu = {.name = "rope_webgpu",
                                            .op = TDL_OP_ROPE,
                                            .backend = TDL_BACKEND_WEBGPU,
+                                           .one_order = true,
                                            .accepts = accepts,
                                            .wgsl = {tdl_wgsl_rope, tdl_wgsl_rows},
                                            .dispatch = dispatch};

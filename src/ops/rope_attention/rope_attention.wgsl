@@ -1,5 +1,6 @@
-// rope_attention.wgsl - for steps of few tokens: turns queries and keys by their positions, puts keys and values into the
-// paged cache, and attends, in one dispatch (the maths: rope.c, kv_append.c, attention.c).
+// rope_attention.wgsl - for steps of few tokens: normalizes queries and keys and turns them by their positions, where the model
+// does, puts keys and values into the paged cache, and attends, in one dispatch (the maths: rms_norm.c, rope.c, kv_append.c,
+// attention.c). What is done to heads, and how large they are, the part of the module before this one says.
 //
 // A workgroup makes up to four query heads of one key head, for one token, over a part of the cache. Positions of earlier
 // steps come from the cache, a page at a time; those of this step come from x, because their way into the cache is only
@@ -8,12 +9,11 @@
 // cache is in several parts, each leaves its sums, its largest score and its weights' sum in scratch, and
 // attention_merge.wgsl puts them together.
 struct Params {
-    x_offset: u32, // [T, heads, head_dim]: queries, and keys from first_key on
+    x_offset: u32, // [T, (H + 2 Hkv) head_dim]: queries, keys, values
     x_stride: u32,
-    values_offset: u32, // [T, Hkv head_dim]
-    values_stride: u32,
-    table_offset: u32,
+    table_offset: u32, // [T, 2 half]: cos, sin
     table_stride: u32,
+    norms_offset: u32, // [2 head_dim]: of queries, of keys
     out_offset: u32,
     out_stride: u32,
     k_offset: u32,
@@ -31,32 +31,25 @@ struct Params {
     adjacent: u32, // whether elements 2i and 2i + 1 form a pair, not i and i + half
     window: i32,
     scale: f32,
+    eps: f32, // of the norms
     n_blocks: u32, // of query heads that share a key head
     n_parts: u32, // of the cache
     part_pages: u32,
     n_pages: u32, // of the cache
-    first_key: u32, // head of x
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> values: array<f32>;
-@group(0) @binding(3) var<storage, read> table: array<f32>; // [T, 2 half]: cos, sin
-@group(0) @binding(4) var<storage, read> step: array<i32>; // positions, seq_start, pages
-@group(0) @binding(5) var<storage, read_write> out: array<f32>;
-@group(0) @binding(6) var<storage, read_write> k_cache: array<f32>;
-@group(0) @binding(7) var<storage, read_write> v_cache: array<f32>;
-@group(0) @binding(8) var<storage, read_write> scratch: array<f32>;
+@group(0) @binding(2) var<storage, read> step: array<i32>; // positions, seq_start, pages
 
 const GROUP: u32 = 256u;
 const PAGE: u32 = 64u;
 const HEADS: u32 = 4u; // of a workgroup
-const COLUMNS: u32 = 2u; // of the values, of an invocation: head_dim / 64
-const HEAD_DIM_MAX: u32 = 128u;
+const FRESH: u32 = 1024u; // elements of this step's keys at a time: all eight of 128, four of 256
 const LOWEST: f32 = -3.0e38;
 
 var<workgroup> query: array<vec4<f32>, HEAD_DIM_MAX>; // of four heads
-var<workgroup> fresh: array<f32, 1024>; // [8, head_dim]: this step's keys, up to this token's
+var<workgroup> fresh: array<f32, FRESH>; // [FRESH / head_dim, head_dim]: this step's keys, up to this token's
 var<workgroup> shared_sums: array<vec4<f32>, 256>;
 var<workgroup> slots: array<vec4<f32>, PAGE>; // scores, then weights
 var<workgroup> eighths: array<vec4<f32>, 8>;
@@ -76,20 +69,69 @@ fn sequence_of(token: u32) -> u32 {
     return low;
 }
 
-// Element d of a head that begins at `head`, turned by a token's position. Without branches round the loads, which then are
-// under way together.
-fn turned(head: u32, d: u32, token: u32) -> f32 {
+// Element d of a head that begins at `head`, times its norm's weight, from `gains` on, turned by a token's position. Without
+// branches round the loads, which then are under way together.
+fn turned(head: u32, d: u32, token: u32, gains: u32) -> f32 {
+    if (!TURNS) { return x[head + d] * gain_at(gains + d); }
     let side = p.adjacent == 0u;
     let still = d >= 2u * p.half;
     let first = select(d % 2u == 0u, d < p.half, side);
     let i = select(select(d / 2u, select(d - p.half, d, first), side), 0u, still);
     let other = select(select(d ^ 1u, select(d - p.half, d + p.half, first), side), d, still);
     let angle = p.table_offset + token * p.table_stride + i;
-    let a = x[head + d];
-    let b = x[head + other];
-    let c = table[angle];
-    let s = table[angle + p.half];
+    let a = x[head + d] * gain_at(gains + d);
+    let b = x[head + other] * gain_at(gains + other);
+    let c = angle_at(angle);
+    let s = angle_at(angle + p.half);
     return select(select(a * c + b * s, a * c - b * s, first), a, still);
+}
+
+// Sums of squares of the heads' elements: of four queries, in the first elements of `slots`, eight of each; of this step's
+// keys, eight of them, in the second ones, four of each.
+fn sum_squares(lane: u32, q_head: u32, k_first: u32, n_new: u32) {
+    var squares = vec4<f32>(0.0);
+    for (var d = lane % PAGE; d < p.head_dim; d += PAGE) { squares.x += x[q_head + d] * x[q_head + d]; }
+    let k_head = k_first + min(lane / 32u, n_new - 1u) * p.x_stride;
+    for (var d = lane % 32u; d < p.head_dim; d += 32u) { squares.y += x[k_head + d] * x[k_head + d]; }
+    shared_sums[lane] = squares;
+    workgroupBarrier();
+    if (lane < 32u) {
+        var sum = shared_sums[lane * 8u];
+        for (var i = 1u; i < 8u; i += 1u) { sum += shared_sums[lane * 8u + i]; }
+        slots[lane] = sum;
+    }
+    workgroupBarrier();
+}
+
+// What a query, or a key, of the norm is to be multiplied with.
+fn query_scale(quarter: u32) -> f32 {
+    if (!NORMS) { return 1.0; }
+    var sum = 0.0;
+    for (var i = 0u; i < 8u; i += 1u) { sum += slots[quarter * 8u + i].x; }
+    return 1.0 / sqrt(sum / f32(p.head_dim) + p.eps);
+}
+
+fn key_scale(row: u32) -> f32 {
+    if (!NORMS) { return 1.0; }
+    var sum = 0.0;
+    for (var i = 0u; i < 4u; i += 1u) { sum += slots[row * 4u + i].y; }
+    return 1.0 / sqrt(sum / f32(p.head_dim) + p.eps);
+}
+
+// This step's keys from number `row` on, as many as there is room for.
+fn bring_fresh(lane: u32, row: u32, n_new: u32, k_first: u32, first_token: u32) {
+    let n = min(n_new - row, FRESH / p.head_dim) * p.head_dim;
+    for (var i = lane; i < n; i += GROUP) {
+        let r = row + i / p.head_dim;
+        fresh[i] = key_scale(r) * turned(k_first + r * p.x_stride, i % p.head_dim, first_token + r, p.head_dim);
+    }
+}
+
+// A quarter of a slot's scores: of key number i of those in `fresh`.
+fn fresh_score(i: u32, d_begin: u32, d_end: u32) -> vec4<f32> {
+    var score = vec4<f32>(0.0);
+    for (var d = d_begin; d < d_end; d += 1u) { score += query[d] * fresh[i * p.head_dim + d]; }
+    return score;
 }
 
 // The page's part in the softmax. shared_sums holds four parts of each slot's scores. All invocations get the weights in
@@ -186,8 +228,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = select(0, max(0, end - p.window), p.window > 0);
     let slot = lane % PAGE;
     let quarter = lane / PAGE;
-    let k_first_new = p.x_offset + first_token * p.x_stride + (p.first_key + kv_head) * p.head_dim;
-    let v_first_new = p.values_offset + first_token * p.values_stride + kv_head * p.head_dim;
+    let k_first_new = p.x_offset + first_token * p.x_stride + (p.n_heads + kv_head) * p.head_dim;
+    let v_first_new = k_first_new + p.n_kv_heads * p.head_dim;
     let n_new = token - first_token + 1u;
 
     // The first page is on its way before anything is waited for; whether there is one is not known yet.
@@ -198,38 +240,42 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var coming = load_page(page_row, page, kv_head, d_begin, d_end, lane);
 
     let head = heads[quarter];
-    for (var d = slot; d < p.head_dim; d += PAGE) {
-        query[d][quarter] = p.scale * turned(p.x_offset + token * p.x_stride + head * p.head_dim, d, token);
-    }
-    if (part == 0u) {
-        for (var i = lane; i < n_new * p.head_dim; i += GROUP) {
-            let row = i / p.head_dim;
-            fresh[i] = turned(k_first_new + row * p.x_stride, i % p.head_dim, first_token + row);
-        }
-    }
+    let q_head = p.x_offset + token * p.x_stride + head * p.head_dim;
+    if (NORMS) { sum_squares(lane, q_head, k_first_new, n_new); }
+    let q_scale = p.scale * query_scale(quarter);
+    for (var d = slot; d < p.head_dim; d += PAGE) { query[d][quarter] = q_scale * turned(q_head, d, token, 0u); }
+    if (part == 0u) { bring_fresh(lane, 0u, n_new, k_first_new, first_token); }
     largest = vec4<f32>(LOWEST);
     workgroupBarrier();
 
     if (part == 0u) { // this step's own: slot i is token first_token + i
         let seen = slot < n_new && old + i32(slot) >= first;
-        let fresh_row = min(slot, n_new - 1u) * p.head_dim;
-        var score = vec4<f32>(0.0);
-        for (var d = d_begin; d < d_end; d += 1u) { score += query[d] * fresh[fresh_row + d]; }
+        let n_fresh = FRESH / p.head_dim;
+        var score = fresh_score(min(slot, min(n_new, n_fresh) - 1u), d_begin, d_end);
+        var row = 0u; // of the first in `fresh`
+        while (row + n_fresh < n_new) {
+            row += n_fresh;
+            workgroupBarrier();
+            bring_fresh(lane, row, n_new, k_first_new, first_token);
+            workgroupBarrier();
+            if (slot >= row && slot < n_new) { score = fresh_score(min(slot - row, n_fresh - 1u), d_begin, d_end); }
+        }
         shared_sums[lane] = score;
         weigh(lane, seen); // there is nothing before
         for (var i = quarter; i < n_new; i += 4u) {
             for (var j = 0u; j < COLUMNS; j += 1u) {
                 let d = min(slot + j * PAGE, p.head_dim - 1u);
-                sums[j] += slots[i] * values[v_first_new + i * p.values_stride + d];
+                sums[j] += slots[i] * x[v_first_new + i * p.x_stride + d];
             }
         }
         if (block == 0u) { // into the cache
             let position = u32(end - 1);
             let at = u32(step[page_row + position / PAGE]) * p.n_kv_heads + kv_head;
             for (var d = lane; d < p.head_dim; d += GROUP) {
-                k_cache[p.k_offset + (at * p.head_dim + d) * PAGE + position % PAGE] = fresh[(n_new - 1u) * p.head_dim + d];
+                k_cache[p.k_offset + (at * p.head_dim + d) * PAGE + position % PAGE] =
+                    fresh[(n_new - 1u - row) * p.head_dim + d];
                 v_cache[p.v_offset + (at * PAGE + position % PAGE) * p.head_dim + d] =
-                    values[v_first_new + (n_new - 1u) * p.values_stride + d];
+                    x[v_first_new + (n_new - 1u) * p.x_stride + d];
             }
         }
     }
@@ -256,9 +302,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                   sum_of(i + 4u, seen_of(at + 4, first, old, now.values[1])) +
                   sum_of(i + 8u, seen_of(at + 8, first, old, now.values[2])) +
                   sum_of(i + 12u, seen_of(at + 12, first, old, now.values[3]));
-        if (p.head_dim > PAGE) {
-            let more = sixteen_values(now.v_first + min(slot + PAGE, p.head_dim - 1u));
-            sums[1] = sums[1] * fade + sum_of(i, seen_of(at, first, old, more[0])) +
+        for (var j = 1u; j < COLUMNS; j += 1u) {
+            if (j * PAGE >= p.head_dim) { break; }
+            let more = sixteen_values(now.v_first + min(slot + j * PAGE, p.head_dim - 1u));
+            sums[j] = sums[j] * fade + sum_of(i, seen_of(at, first, old, more[0])) +
                       sum_of(i + 4u, seen_of(at + 4, first, old, more[1])) +
                       sum_of(i + 8u, seen_of(at + 8, first, old, more[2])) +
                       sum_of(i + 12u, seen_of(at + 12, first, old, more[3]));
