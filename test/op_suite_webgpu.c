@@ -266,7 +266,7 @@ static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, co
         o->sizes[i] += 16;
         if (v < 0) continue;
         tdl_tensor t = v < call->n_in ? call->in[v] : call->out[v - call->n_in];
-        bool index = t.dtype == TDL_DTYPE_I32; // with its like in one buffer
+        bool index = v < call->n_in && t.dtype == TDL_DTYPE_I32; // with its like in one buffer
         int32_t buffer = index ? TDL_BUFFER_STEP : i;
         o->values[v] = (tdl_value){.name = "",
                                    .kind = TDL_VALUE_STATE,

@@ -1,4 +1,4 @@
-// test_train_golden.c - training against PyTorch: loss, every parameter's gradient, and 20 steps of AdamW, for five families.
+// test_train_golden.c - training against PyTorch: loss, every parameter's gradient, and 20 steps of AdamW, for seven families.
 //
 // test/data/train/<family>.json: see ORIGIN.md there. Gradients of large tensors are sampled; their norms are whole.
 #include "support/golden.h"
@@ -19,7 +19,7 @@ static const char LIBRARY[] = TDL_WEBGPU_LIBRARY;
 static const char *const LIBRARY = NULL;
 #endif
 
-static const char *const names[] = {"gpt2", "llama", "qwen2", "qwen3", "mistral"};
+static const char *const names[] = {"gpt2", "llama", "qwen2", "qwen3", "mistral", "mixtral", "qwen3_moe"};
 static const double GRADIENT_BOUND = 1e-4, LOSS_BOUND = 1e-3;
 
 typedef struct batch {
@@ -100,15 +100,18 @@ static double gradients(tdl_train_engine *e, const batch *b, tdl_hypers *hypers)
     return sum / b->n_counted;
 }
 
-// The tensor's name in the safetensors file, and whether it lies there transposed.
+// The tensor's name in the safetensors file (of experts, which have many there, GGUF's), and whether it lies there transposed.
 static void hf_name(const tdl_model *model, int32_t weight, char *name, size_t size, bool *transposed) {
     static const char *const roles[TDL_ROLE_COUNT][TDL_NAMING_COUNT] = {
-#define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {gguf, llama, gpt2},
+#define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {gguf, llama, gpt2, llama},
+#define TDL_ROLE_EXPERTS(id, rows, cols, gguf, llama, mixtral) {gguf, llama, NULL, mixtral},
 #include "model/roles.def"
 #undef TDL_ROLE
+#undef TDL_ROLE_EXPERTS
     };
     int32_t role = weight % TDL_ROLE_COUNT, layer = weight / TDL_ROLE_COUNT - 1;
-    const char *format = roles[role][model->arch->naming], *hole = strstr(format, "%d");
+    bool experts = tdl_role_is_experts((tdl_role)role);
+    const char *format = roles[role][experts ? TDL_NAMING_GGUF : model->arch->naming], *hole = strstr(format, "%d");
     if (hole) snprintf(name, size, "%.*s%d%s", (int)(hole - format), format, layer, hole + 2);
     else snprintf(name, size, "%s", format);
     *transposed = model->arch->conv1d && layer >= 0 && model->params.list[weight].tensor.n_dims == 2;

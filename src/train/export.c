@@ -28,6 +28,7 @@ static tdl_status collect_param(collection *c, int32_t i);
 static tdl_status convert(collection *c, tdl_tensor *t);
 static tdl_dtype written_dtype(const tdl_export_desc *desc, bool gguf, tdl_dtype dtype);
 static tdl_status pair_rows(collection *c, bool back, tdl_tensor *t);
+static tdl_status add_experts(collection *c, tdl_role role, int32_t layer, const tdl_tensor *t);
 static tdl_status add_divisors(collection *c);
 static tdl_status add(collection *c, const char *name, const tdl_tensor *t);
 static void *new_block(collection *c, size_t size);
@@ -107,7 +108,7 @@ static tdl_status collect_param(collection *c, int32_t i) {
     char name[TDL_ROLE_NAME_SIZE], have[96], want[96];
     if (role == TDL_ROLE_ROPE_DIVISORS && layer < 0 && c->naming == TDL_NAMING_GGUF && !param->name)
         return add_divisors(c);
-    if (!param->name || !tdl_role_name(role, c->naming, layer, name)) return TDL_OK;
+    if (!param->name || !tdl_role_name(role, c->naming, layer, 0, name)) return TDL_OK;
     tdl_tensor t = param->tensor;
     if (c->desc->tensors && c->desc->tensors[i].dtype) t = c->desc->tensors[i];
     if (!tdl_tensor_same_shape(&t, &param->tensor) || !tdl_tensor_contiguous(&t))
@@ -120,7 +121,28 @@ static tdl_status collect_param(collection *c, int32_t i) {
     bool gguf = c->naming == TDL_NAMING_GGUF, pairs = gguf && m->arch->gguf_rope_pairs;
     if (status == TDL_OK && query_or_key && m->config.rope.pairs != pairs) status = pair_rows(c, !pairs, &t);
     if (!gguf && m->arch->conv1d && layer >= 0 && t.n_dims == 2) t = tdl_tensor_transpose(&t, 0, 1);
+    if (status == TDL_OK && tdl_role_is_experts(role)) return add_experts(c, role, layer, &t);
     return status == TDL_OK ? add(c, name, &t) : status;
+}
+
+// All experts' matrices, which lie one after another: one tensor of three dimensions in GGUF, one each elsewhere.
+static tdl_status add_experts(collection *c, tdl_role role, int32_t layer, const tdl_tensor *t) {
+    int64_t n = c->desc->model->config.n_experts, rows = t->shape[0] / n;
+    char name[TDL_ROLE_NAME_SIZE];
+    tdl_tensor all;
+    tdl_role_name(role, c->naming, layer, 0, name);
+    if (c->naming == TDL_NAMING_GGUF) {
+        tdl_status status =
+            tdl_tensor_make(t->dtype, 3, (int64_t[]){n, rows, t->shape[1]}, t->data, &all, c->err);
+        return status == TDL_OK ? add(c, name, &all) : status;
+    }
+    tdl_status status = TDL_OK;
+    for (int64_t expert = 0; expert < n && status == TDL_OK; expert++) {
+        tdl_tensor one = tdl_tensor_slice(t, 0, expert * rows, rows);
+        tdl_role_name(role, c->naming, layer, (int32_t)expert, name);
+        status = add(c, name, &one);
+    }
+    return status;
 }
 
 // A float matrix as desc->matrices says; GGUF alone has block types.
@@ -187,7 +209,7 @@ static tdl_status add_divisors(collection *c) {
     tdl_rope_frequencies(rope, NULL, stretched, &scale);
     for (int64_t i = 0; i < n; i++) divisors[i] /= stretched[i];
     tdl_status status = tdl_tensor_make(TDL_DTYPE_F32, 1, &n, divisors, &t, c->err);
-    tdl_role_name(TDL_ROLE_ROPE_DIVISORS, TDL_NAMING_GGUF, TDL_NO_LAYER, name);
+    tdl_role_name(TDL_ROLE_ROPE_DIVISORS, TDL_NAMING_GGUF, TDL_NO_LAYER, 0, name);
     return status == TDL_OK ? add(c, name, &t) : status;
 }
 
