@@ -133,8 +133,13 @@ static void qwen3(void **state) {
     check_model(TDL_TEST_DATA "/hf-tiny/qwen3");
 }
 
+static void mixtral(void **state) {
+    (void)state;
+    check_model(TDL_TEST_DATA "/hf-tiny/mixtral");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(bundled), cmocka_unit_test(gpt2), cmocka_unit_test(mistral),
-                                       cmocka_unit_test(qwen3)};
+                                       cmocka_unit_test(qwen3), cmocka_unit_test(mixtral)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,6 +215,7 @@ static void test_recomputed(void **state) {
     (void)state;
     check_family("gpt2", &(family_check){.recompute = true});
     check_family("qwen3", &(family_check){.recompute = true});
+    check_family("mixtral", &(family_check){.recompute = true});
 }
 
 static void test_webgpu(void **state) {
@@ -230,6 +231,7 @@ static void test_webgpu(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_family(names[i], &(family_check){.device = "webgpu"});
     check_family("gpt2", &(family_check){.device = "webgpu:0:min"});
+    check_family("mixtral", &(family_check){.device = "webgpu:0:min"});
 }
 
 int main(void) {
