@@ -270,7 +270,7 @@ static tdl_status find_expert(const loader *l, tdl_role role, int32_t layer, int
                     tdl_tensor_describe(out, text), (long long)shape[0], (long long)shape[1]);
 }
 
-// The experts' matrices of a Hugging Face directory, copied one after another.
+// The experts' matrices of a Hugging Face directory, one after another: in place where they lie so, else copied.
 static tdl_status load_experts(const loader *l, tdl_role role, int32_t layer, tdl_param *param) {
     int64_t shape[2], whole[2];
     int32_t n = l->config->n_experts;
@@ -278,23 +278,32 @@ static tdl_status load_experts(const loader *l, tdl_role role, int32_t layer, td
     tdl_role_shape(role, l->config, whole);
     shape[0] = whole[0] / n;
     shape[1] = whole[1];
+    bool in_place = true;
+    tdl_tensor t;
     for (int32_t expert = 0; expert < n; expert++) {
-        tdl_tensor t;
         tdl_status status = find_expert(l, role, layer, expert, shape, name, &t);
-        if (status == TDL_OK && expert == 0) status = tdl_tensor_make(t.dtype, 2, whole, NULL, &param->tensor, l->err);
+        if (status == TDL_OK && expert == 0)
+            status = tdl_tensor_make(t.dtype, 2, whole, t.data, &param->tensor, l->err);
         if (status != TDL_OK) return status;
-        size_t size = tdl_tensor_size(&param->tensor);
-        if (expert == 0) param->owned = tdl_alloc(l->params->mem, size, 1);
-        if (!param->owned)
-            return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: tensor '%s': no memory for a copy of %zu bytes",
-                            param->name, size);
         if (t.dtype != param->tensor.dtype)
             return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' has type %s, expected %s as expert 0 has",
                             name, tdl_dtype_get(t.dtype)->name, tdl_dtype_get(param->tensor.dtype)->name);
-        tdl_tensor_pack(&t, (uint8_t *)param->owned + (size_t)expert * (size / (size_t)n));
+        in_place = in_place && tdl_tensor_contiguous(&t) && (uintptr_t)t.data % sizeof(float) == 0 &&
+                   t.data == param->tensor.data + expert * shape[0] * param->tensor.strides[0];
+    }
+    if (in_place) return TDL_OK;
+    size_t size = tdl_tensor_size(&param->tensor);
+    param->owned = tdl_alloc(l->params->mem, size, 1);
+    if (!param->owned)
+        return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: tensor '%s': no memory for a copy of %zu bytes", param->name,
+                        size);
+    param->tensor.data = param->owned;
+    for (int32_t expert = 0; expert < n; expert++) {
+        tdl_status status = find_expert(l, role, layer, expert, shape, name, &t);
+        if (status != TDL_OK) return status;
+        tdl_tensor_pack(&t, param->tensor.data + expert * shape[0] * param->tensor.strides[0]);
         tdl_weights_release(l->weights, &t);
     }
-    param->tensor.data = param->owned;
     return TDL_OK;
 }
 
