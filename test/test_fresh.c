@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-static const char *const families[] = {"gpt2",         "llama",   "llama3-rope", "llama-yarn",
-                                       "llama-linear", "mistral", "qwen2",       "qwen3",       "mixtral",     "qwen3_moe"};
+static const char *const families[] = {"gpt2",    "llama", "llama3-rope", "llama-yarn", "llama-linear",
+                                       "mistral", "qwen2", "qwen3",       "mixtral",    "qwen3_moe"};
 
 static const tdl_allocator *mem(void) { return tdl_allocator_or_default(NULL); }
 

@@ -93,8 +93,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt2),       cmocka_unit_test(llama),        cmocka_unit_test(llama3_rope),
         cmocka_unit_test(llama_yarn), cmocka_unit_test(llama_linear), cmocka_unit_test(mistral),
-        cmocka_unit_test(qwen2),      cmocka_unit_test(qwen3),
-        cmocka_unit_test(mixtral),    cmocka_unit_test(qwen3_moe),
+        cmocka_unit_test(qwen2),      cmocka_unit_test(qwen3),        cmocka_unit_test(mixtral),
+        cmocka_unit_test(qwen3_moe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

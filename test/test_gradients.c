@@ -266,7 +266,8 @@ static void check_route(const tdl_attrs *attrs, int64_t n_tokens, uint64_t seed)
             x[i] = kept + (side ? step : -step);
             tdl_op_get(TDL_OP_ROUTE)->reference(&call);
             for (int64_t j = 0; j < tdl_tensor_n_elements(&d); j++)
-                loss_at[side] += ((const double *)(const void *)weights.data)[j] * ((const double *)(const void *)d.data)[j];
+                loss_at[side] +=
+                    ((const double *)(const void *)weights.data)[j] * ((const double *)(const void *)d.data)[j];
         }
         x[i] = kept;
         double want = (loss_at[1] - loss_at[0]) / (2 * step);
@@ -294,7 +295,8 @@ static void test_experts(void **state) {
         memory m = memory_make(860 + i);
         tdl_attrs attrs = {.experts = 4, .top_k = 2};
         tdl_tensor ids = zeros(&m, TDL_DTYPE_I32, SHAPE(t, 2));
-        for (int64_t j = 0; j < 2 * t; j++) ((int32_t *)(void *)ids.data)[j] = (int32_t)(j * j % 4); // 2 and 3 have none
+        for (int64_t j = 0; j < 2 * t; j++)
+            ((int32_t *)(void *)ids.data)[j] = (int32_t)(j * j % 4); // 2 and 3 have none
         tdl_tensor groups = groups_of(&m, &ids, &attrs), w = normal(&m, SHAPE(4 * n, k)), dw = like(&m, &w);
         tdl_tensor x = i % 2 ? normal(&m, SHAPE(t, 2, k)) : normal(&m, SHAPE(t, k)), dx = like(&m, &x);
         tdl_tensor dy = normal(&m, SHAPE(t, 2, n)), dx_rows = zeros(&m, TDL_DTYPE_F64, SHAPE(t, 2, k));
@@ -390,12 +392,12 @@ static void test_cross_entropy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_act_and_glu),    cmocka_unit_test(test_scale_and_dropout),
-        cmocka_unit_test(test_rope),           cmocka_unit_test(test_norms),
-        cmocka_unit_test(test_route),          cmocka_unit_test(test_experts),
-        cmocka_unit_test(test_combine),
-        cmocka_unit_test(test_matmul),         cmocka_unit_test(test_embed),
-        cmocka_unit_test(test_self_attention), cmocka_unit_test(test_cross_entropy),
+        cmocka_unit_test(test_act_and_glu),   cmocka_unit_test(test_scale_and_dropout),
+        cmocka_unit_test(test_rope),          cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_route),         cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_combine),       cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_embed),         cmocka_unit_test(test_self_attention),
+        cmocka_unit_test(test_cross_entropy),
     };
     return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
 }

@@ -350,8 +350,8 @@ static void check_family(const char *name, const char *device_name) {
 
 static void families(void **state) {
     (void)state;
-    static const char *const all[] = {"gpt2",         "llama",   "llama3-rope", "llama-yarn",
-                                      "llama-linear", "mistral", "qwen2",       "qwen3",       "mixtral",     "qwen3_moe"};
+    static const char *const all[] = {"gpt2",    "llama", "llama3-rope", "llama-yarn", "llama-linear",
+                                      "mistral", "qwen2", "qwen3",       "mixtral",    "qwen3_moe"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) check_family(all[i], "webgpu");
 }
 

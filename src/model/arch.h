@@ -53,6 +53,6 @@ typedef struct tdl_arch {
 
 // A name may stand for two rows, without and with experts (GGUF files of Mixtral say "llama"). NULL: there is no such row.
 const tdl_arch *tdl_arch_find(tdl_text name, bool experts);
-const tdl_arch *tdl_arch_at(size_t i);        // NULL past the end
+const tdl_arch *tdl_arch_at(size_t i); // NULL past the end
 
 #endif

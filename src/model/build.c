@@ -178,7 +178,8 @@ static int32_t experts_block(const builder *b, int32_t x) {
     const tdl_config *c = &b->model->config;
     tdl_attrs route = {.top_k = c->n_experts_used, .renorm = c->experts_renorm}, group = {.experts = c->n_experts};
     tdl_attrs glu = {.act = c->act};
-    int32_t logits = op(b, "ffn_router", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, param(b, TDL_ROLE_FFN_ROUTER, b->layer)});
+    int32_t logits =
+        op(b, "ffn_router", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, param(b, TDL_ROLE_FFN_ROUTER, b->layer)});
     logits = adapted(b, "ffn_router", x, logits, TDL_ROLE_FFN_ROUTER);
     int32_t ids = op(b, "ffn_route", TDL_OP_ROUTE, &route, 1, &logits), weights = ids + 1;
     int32_t groups = op(b, "ffn_groups", TDL_OP_GROUP, &group, 1, &ids);

@@ -258,8 +258,8 @@ static tdl_status find_expert(const loader *l, tdl_role role, int32_t layer, int
         if (out->n_dims != 3 || out->shape[0] != l->config->n_experts || out->shape[1] != (down ? 1 : 2) * shape[0] ||
             out->shape[2] != shape[1])
             return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is %s, expected [%d, %lld, %lld]", name,
-                            tdl_tensor_describe(out, text), l->config->n_experts, (long long)((down ? 1 : 2) * shape[0]),
-                            (long long)shape[1]);
+                            tdl_tensor_describe(out, text), l->config->n_experts,
+                            (long long)((down ? 1 : 2) * shape[0]), (long long)shape[1]);
         *out = tdl_tensor_slice(out, 0, expert, 1);
         *out = stacked(out);
         *out = tdl_tensor_slice(out, 0, role == TDL_ROLE_FFN_UP_EXPS ? shape[0] : 0, shape[0]);

@@ -132,8 +132,7 @@ static tdl_status add_experts(collection *c, tdl_role role, int32_t layer, const
     tdl_tensor all;
     tdl_role_name(role, c->naming, layer, 0, name);
     if (c->naming == TDL_NAMING_GGUF) {
-        tdl_status status =
-            tdl_tensor_make(t->dtype, 3, (int64_t[]){n, rows, t->shape[1]}, t->data, &all, c->err);
+        tdl_status status = tdl_tensor_make(t->dtype, 3, (int64_t[]){n, rows, t->shape[1]}, t->data, &all, c->err);
         return status == TDL_OK ? add(c, name, &all) : status;
     }
     tdl_status status = TDL_OK;

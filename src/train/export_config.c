@@ -72,8 +72,8 @@ static bool put_llama(const tdl_model *m, json_t *root) {
            put_int(root, "max_position_embeddings", c->n_ctx) && put_real(root, "rms_norm_eps", (double)c->norm_eps) &&
            json_object_set_new(root, "hidden_act", json_string("silu")) == 0 &&
            (m->arch->biases & TDL_BIAS_QKV || put_bool(root, "attention_bias", has(m, TDL_ROLE_ATTN_Q_B, 0))) &&
-           put_bool(root, "mlp_bias", has(m, TDL_ROLE_FFN_UP_B, 0)) && put_rope(&c->rope, root) && put_window(m, root) &&
-           (!c->n_experts || put_experts(m, root));
+           put_bool(root, "mlp_bias", has(m, TDL_ROLE_FFN_UP_B, 0)) && put_rope(&c->rope, root) &&
+           put_window(m, root) && (!c->n_experts || put_experts(m, root));
 }
 
 // Mixtral's classes have names of their own for the number of experts, and their size is that of the whole.

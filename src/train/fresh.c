@@ -111,8 +111,8 @@ static const char *const known_keys[] = {
     "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "n_ctx", "_name_or_path",
     "name_or_path", "id2label.", "label2id.", "problem_type", "return_dict", "output_attentions",
     "output_hidden_states", "torchscript", "task_specific_params.", "tokenizer_class", "chunk_size_feed_forward",
-    "keys_to_ignore_at_inference", "is_llama_config", "transformers.js_config.", "unk_token_id",
-    "output_router_logits", "router_aux_loss_coef", "router_jitter_noise"};
+    "keys_to_ignore_at_inference", "is_llama_config", "transformers.js_config.", "unk_token_id", "output_router_logits",
+    "router_aux_loss_coef", "router_jitter_noise"};
 
 // Keys that must have this value, if they are there: they stand for maths that is not built.
 static const char *const false_keys[] = {"add_cross_attention", "is_encoder_decoder", "is_decoder", "rope_interleaved"};

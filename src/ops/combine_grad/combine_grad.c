@@ -9,8 +9,7 @@ tdl_status tdl_combine_grad_infer(tdl_call *call, tdl_error *err) {
     tdl_status status = tdl_op_expect(op, "y", y, TDL_DTYPE_F32, 3, (int64_t[]){-1, -1, -1}, err);
     if (status == TDL_OK) status = tdl_op_expect(op, "weights", &call->in[1], TDL_DTYPE_F32, 2, y->shape, err);
     if (status == TDL_OK)
-        status =
-            tdl_op_expect(op, "dout", &call->in[2], TDL_DTYPE_F32, 2, (int64_t[]){y->shape[0], y->shape[2]}, err);
+        status = tdl_op_expect(op, "dout", &call->in[2], TDL_DTYPE_F32, 2, (int64_t[]){y->shape[0], y->shape[2]}, err);
     if (status == TDL_OK) status = tdl_op_out_like(call, 0, y, err);
     return status == TDL_OK ? tdl_op_out_like(call, 1, &call->in[1], err) : status;
 }

@@ -29,9 +29,5 @@ static void run(const tdl_call *call, int64_t first, int64_t count, void *scratc
     }
 }
 
-const tdl_kernel TDL_KERNEL_NAME(combine_grad) = {.name = "combine_grad",
-                                                  .op = TDL_OP_COMBINE_GRAD,
-                                                  TDL_KERNEL_CPU,
-                                                  .accepts = accepts,
-                                                  .units = units,
-                                                  .run = run};
+const tdl_kernel TDL_KERNEL_NAME(combine_grad) = {
+    .name = "combine_grad", .op = TDL_OP_COMBINE_GRAD, TDL_KERNEL_CPU, .accepts = accepts, .units = units, .run = run};

@@ -19,14 +19,13 @@ tdl_status tdl_expert_matmul_infer(tdl_call *call, tdl_error *err) {
     tdl_status status = tdl_op_expect(op, "x", x, TDL_DTYPE_F32, last + 1,
                                       last == 1 ? (int64_t[]){-1, -1} : (int64_t[]){-1, attrs->top_k, -1}, err);
     if (status == TDL_OK) status = tdl_expect_groups(op, call, &call->in[2], x->shape[0], err);
-    if (status == TDL_OK)
-        status = tdl_op_expect(op, "w", w, TDL_DTYPE_NONE, 2, (int64_t[]){-1, x->shape[last]}, err);
+    if (status == TDL_OK) status = tdl_op_expect(op, "w", w, TDL_DTYPE_NONE, 2, (int64_t[]){-1, x->shape[last]}, err);
     if (status != TDL_OK) return status;
     if (!tdl_dtype_get(w->dtype)->decode || w->shape[0] % attrs->experts)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "%s: w is %s, expected floats or blocks, as many rows for each of %d",
                         op, tdl_tensor_describe(w, text), attrs->experts);
-    return tdl_tensor_make(TDL_DTYPE_F32, 3, (int64_t[]){x->shape[0], attrs->top_k, w->shape[0] / attrs->experts},
-                           NULL, &call->out[0], err);
+    return tdl_tensor_make(TDL_DTYPE_F32, 3, (int64_t[]){x->shape[0], attrs->top_k, w->shape[0] / attrs->experts}, NULL,
+                           &call->out[0], err);
 }
 
 static double dot(const tdl_call *call, int64_t row, int64_t w_row) {
@@ -69,6 +68,5 @@ void tdl_expert_matmul_backward(tdl_grad *g) {
         bool shared = g->tensor(g, g->in[0])->n_dims == 2;
         g->give(g, 0, shared ? g->emit(g, TDL_OP_COMBINE, NULL, 1, &dx) : dx);
     }
-    if (g->wants[1])
-        g->add_to(g, 1, TDL_OP_EXPERT_MATMUL_GRAD_W, g->attrs, 3, (int32_t[]){dy, g->in[0], groups});
+    if (g->wants[1]) g->add_to(g, 1, TDL_OP_EXPERT_MATMUL_GRAD_W, g->attrs, 3, (int32_t[]){dy, g->in[0], groups});
 }

@@ -37,12 +37,12 @@ const tdl_kernel tdl_kernel_expert_matmul_few_webgpu = {
     .wgsl_decoder = decoder,
     .dispatch = dispatch_few};
 
-const tdl_kernel tdl_kernel_expert_matmul_webgpu = {
-    .name = "expert_matmul_webgpu",
-    .op = TDL_OP_EXPERT_MATMUL,
-    .backend = TDL_BACKEND_WEBGPU,
-    .accepts = accepts,
-    .wgsl = {tdl_wgsl_expert_params, tdl_wgsl_expert_weight, tdl_wgsl_expert_tile, tdl_wgsl_expert_matmul,
-             tdl_wgsl_quant_block},
-    .wgsl_decoder = decoder,
-    .dispatch = dispatch};
+const tdl_kernel tdl_kernel_expert_matmul_webgpu = {.name = "expert_matmul_webgpu",
+                                                    .op = TDL_OP_EXPERT_MATMUL,
+                                                    .backend = TDL_BACKEND_WEBGPU,
+                                                    .accepts = accepts,
+                                                    .wgsl = {tdl_wgsl_expert_params, tdl_wgsl_expert_weight,
+                                                             tdl_wgsl_expert_tile, tdl_wgsl_expert_matmul,
+                                                             tdl_wgsl_quant_block},
+                                                    .wgsl_decoder = decoder,
+                                                    .dispatch = dispatch};

@@ -9,8 +9,7 @@ tdl_status tdl_expert_matmul_grad_w_infer(tdl_call *call, tdl_error *err) {
     static const char op[] = "expert_matmul_grad_w";
     const tdl_tensor *dy = &call->in[0], *x = &call->in[1];
     int32_t last = x->n_dims == 2 ? 1 : 2; // K
-    tdl_status status =
-        tdl_op_expect(op, "dy", dy, TDL_DTYPE_F32, 3, (int64_t[]){-1, call->attrs.top_k, -1}, err);
+    tdl_status status = tdl_op_expect(op, "dy", dy, TDL_DTYPE_F32, 3, (int64_t[]){-1, call->attrs.top_k, -1}, err);
     if (status == TDL_OK) status = tdl_expect_groups(op, call, &call->in[2], dy->shape[0], err);
     if (status == TDL_OK)
         status = tdl_op_expect(

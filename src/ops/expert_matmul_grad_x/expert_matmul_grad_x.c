@@ -11,8 +11,7 @@ tdl_status tdl_expert_matmul_grad_x_infer(tdl_call *call, tdl_error *err) {
     static const char op[] = "expert_matmul_grad_x";
     const tdl_tensor *dy = &call->in[0], *w = &call->in[1];
     char text[96];
-    tdl_status status =
-        tdl_op_expect(op, "dy", dy, TDL_DTYPE_F32, 3, (int64_t[]){-1, call->attrs.top_k, -1}, err);
+    tdl_status status = tdl_op_expect(op, "dy", dy, TDL_DTYPE_F32, 3, (int64_t[]){-1, call->attrs.top_k, -1}, err);
     if (status == TDL_OK) status = tdl_expect_groups(op, call, &call->in[2], dy->shape[0], err);
     if (status == TDL_OK)
         status = tdl_op_expect(op, "w", w, TDL_DTYPE_NONE, 2, (int64_t[]){dy->shape[2] * call->attrs.experts, -1}, err);

@@ -14,12 +14,12 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_dispatch_expert_rows(out, call, tdl_tensor_n_rows(dy), call->in[1].shape[1]);
 }
 
-const tdl_kernel tdl_kernel_expert_matmul_grad_x_webgpu = {
-    .name = "expert_matmul_grad_x_webgpu",
-    .op = TDL_OP_EXPERT_MATMUL_GRAD_X,
-    .backend = TDL_BACKEND_WEBGPU,
-    .accepts = accepts,
-    .wgsl = {tdl_wgsl_expert_params, tdl_wgsl_expert_weight, tdl_wgsl_expert_tile, tdl_wgsl_expert_matmul_grad_x,
-             tdl_wgsl_quant_block},
-    .wgsl_decoder = decoder,
-    .dispatch = dispatch};
+const tdl_kernel tdl_kernel_expert_matmul_grad_x_webgpu = {.name = "expert_matmul_grad_x_webgpu",
+                                                           .op = TDL_OP_EXPERT_MATMUL_GRAD_X,
+                                                           .backend = TDL_BACKEND_WEBGPU,
+                                                           .accepts = accepts,
+                                                           .wgsl = {tdl_wgsl_expert_params, tdl_wgsl_expert_weight,
+                                                                    tdl_wgsl_expert_tile, tdl_wgsl_expert_matmul_grad_x,
+                                                                    tdl_wgsl_quant_block},
+                                                           .wgsl_decoder = decoder,
+                                                           .dispatch = dispatch};
