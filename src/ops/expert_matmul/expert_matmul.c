@@ -2,7 +2,7 @@
 //
 //     y[t, j, n] = sum over k of x[t, (j,) k] w[e N + n, k],    e the expert of token t's choice j
 //
-// x [T, K], one row for all choices of a token, or [T, k, K]; the experts' matrices lie one after another, w [X N, K], of any dtype
+// x F32 or A8, [T, K], one row for all choices of a token, or [T, k, K]; the experts' matrices lie one after another, w [X N, K], of any dtype
 // that decodes. Rows come and go by token and choice; `groups` (group.c) says which belong to an expert, so that a kernel can
 // make one product of each matrix. An output depends on its own row and matrix only, bit for bit, whatever else its expert has.
 #include "ops/grad_rule.h"
@@ -16,7 +16,8 @@ tdl_status tdl_expert_matmul_infer(tdl_call *call, tdl_error *err) {
     const tdl_attrs *attrs = &call->attrs;
     char text[96];
     int32_t last = x->n_dims == 2 ? 1 : 2; // K
-    tdl_status status = tdl_op_expect(op, "x", x, TDL_DTYPE_F32, last + 1,
+    tdl_dtype dtype = x->dtype == TDL_DTYPE_A8 ? TDL_DTYPE_A8 : TDL_DTYPE_F32;
+    tdl_status status = tdl_op_expect(op, "x", x, dtype, last + 1,
                                       last == 1 ? (int64_t[]){-1, -1} : (int64_t[]){-1, attrs->top_k, -1}, err);
     if (status == TDL_OK) status = tdl_expect_groups(op, call, &call->in[2], x->shape[0], err);
     if (status == TDL_OK) status = tdl_op_expect(op, "w", w, TDL_DTYPE_NONE, 2, (int64_t[]){-1, x->shape[last]}, err);
