@@ -12,6 +12,7 @@ foreach(shader IN LISTS SHADERS)
     file(READ ${files} included_text)
     string(REPLACE "// include ${included}\n" "${included_text}" text "${text}")
   endif()
+  string(REGEX REPLACE " *//[^\n]*" "" text "${text}") # comments are for who reads the file; lines keep their numbers
   string(REPLACE "\\" "\\\\" text "${text}")
   string(REPLACE "\"" "\\\"" text "${text}")
   string(REPLACE "\n" "\\n\"\n    \"" text "${text}")

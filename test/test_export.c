@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-static const char *const families[] = {"gpt2",         "llama",   "llama3-rope", "llama-yarn",
-                                       "llama-linear", "mistral", "qwen2",       "qwen3"};
+static const char *const families[] = {"gpt2",    "llama", "llama3-rope", "llama-yarn", "llama-linear",
+                                       "mistral", "qwen2", "qwen3",       "mixtral",    "qwen3_moe"};
 
 static tdl_model *open_model(const char *path) {
     tdl_model *model = NULL;

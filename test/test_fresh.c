@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-static const char *const families[] = {"gpt2",         "llama",   "llama3-rope", "llama-yarn",
-                                       "llama-linear", "mistral", "qwen2",       "qwen3"};
+static const char *const families[] = {"gpt2",    "llama", "llama3-rope", "llama-yarn", "llama-linear",
+                                       "mistral", "qwen2", "qwen3",       "mixtral",    "qwen3_moe"};
 
 static const tdl_allocator *mem(void) { return tdl_allocator_or_default(NULL); }
 
@@ -48,7 +48,7 @@ static void check_param(const tdl_model *model, int32_t i) {
         return;
     }
     assert_null(param->owned); // no copy was made, of GPT-2's turned matrices neither
-    bool residual = role == TDL_ROLE_ATTN_OUT || role == TDL_ROLE_FFN_DOWN;
+    bool residual = role == TDL_ROLE_ATTN_OUT || role == TDL_ROLE_FFN_DOWN || role == TDL_ROLE_FFN_DOWN_EXPS;
     double expected = residual ? 0.02 / sqrt(2.0 * model->config.n_layers) : 0.02, std = std_of(x, n);
     // n draws have this deviation from the true one; five sigmas
     if (fabs(std / expected - 1) > 5 / sqrt(2.0 * (double)n))

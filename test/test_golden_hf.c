@@ -86,12 +86,15 @@ FAMILY(llama_linear, "llama-linear")
 FAMILY(mistral, "mistral")
 FAMILY(qwen2, "qwen2")
 FAMILY(qwen3, "qwen3")
+FAMILY(mixtral, "mixtral")
+FAMILY(qwen3_moe, "qwen3_moe")
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt2),       cmocka_unit_test(llama),        cmocka_unit_test(llama3_rope),
         cmocka_unit_test(llama_yarn), cmocka_unit_test(llama_linear), cmocka_unit_test(mistral),
-        cmocka_unit_test(qwen2),      cmocka_unit_test(qwen3),
+        cmocka_unit_test(qwen2),      cmocka_unit_test(qwen3),        cmocka_unit_test(mixtral),
+        cmocka_unit_test(qwen3_moe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,6 +240,90 @@ static void test_embed(void **state) {
     }
 }
 
+// ---- experts ---------------------------------------------------------------------------------------------------------
+
+static tdl_tensor groups_of(memory *m, const tdl_tensor *ids, const tdl_attrs *attrs) {
+    int64_t n = attrs->experts + 1 + tdl_tensor_n_elements(ids);
+    tdl_tensor groups = zeros(m, TDL_DTYPE_I32, 1, &n);
+    run(TDL_OP_GROUP, attrs, 1, ids, 1, &groups);
+    return groups;
+}
+
+// The loss looks at the first output; the weights are made that here.
+static void check_route(const tdl_attrs *attrs, int64_t n_tokens, uint64_t seed) {
+    memory m = memory_make(seed);
+    tdl_tensor logits = normal(&m, SHAPE(n_tokens, attrs->experts)), dlogits = like(&m, &logits);
+    tdl_tensor ids = zeros(&m, TDL_DTYPE_I32, SHAPE(n_tokens, attrs->top_k));
+    tdl_tensor weights = normal(&m, ids.n_dims, ids.shape), d = normal(&m, ids.n_dims, ids.shape);
+    double *x = (double *)(void *)logits.data;
+    const double *of = (const double *)(const void *)dlogits.data;
+    tdl_call call = {.attrs = *attrs, .n_in = 1, .n_out = 2, .in = {logits}, .out = {ids, weights}};
+    tdl_op_get(TDL_OP_ROUTE)->reference(&call);
+    run(TDL_OP_ROUTE_GRAD, attrs, 3, (tdl_tensor[]){logits, ids, d}, 1, &dlogits);
+    for (int64_t i = 0; i < tdl_tensor_n_elements(&logits); i++) {
+        double kept = x[i], loss_at[2] = {0};
+        for (int side = 0; side < 2; side++) {
+            x[i] = kept + (side ? step : -step);
+            tdl_op_get(TDL_OP_ROUTE)->reference(&call);
+            for (int64_t j = 0; j < tdl_tensor_n_elements(&d); j++)
+                loss_at[side] +=
+                    ((const double *)(const void *)weights.data)[j] * ((const double *)(const void *)d.data)[j];
+        }
+        x[i] = kept;
+        double want = (loss_at[1] - loss_at[0]) / (2 * step);
+        if (!(fabs(of[i] - want) <= bound * (1 + fabs(want))))
+            fail_msg("route, element %d: %.12g, differences give %.12g", (int)i, of[i], want);
+    }
+    memory_free(&m);
+}
+
+static void test_route(void **state) {
+    (void)state;
+    for (int32_t renorm = 0; renorm < 2; renorm++) {
+        check_route(&(tdl_attrs){.experts = 5, .top_k = 2, .renorm = renorm}, 7, 850);
+        check_route(&(tdl_attrs){.experts = 3, .top_k = 3, .renorm = renorm}, 2, 851);
+        check_route(&(tdl_attrs){.experts = 1, .top_k = 1, .renorm = renorm}, 1, 852);
+        check_route(&(tdl_attrs){.experts = 4, .top_k = 2, .renorm = renorm}, 0, 853);
+    }
+}
+
+static void test_experts(void **state) {
+    (void)state;
+    static const int64_t shapes[][3] = {{0, 3, 2}, {1, 1, 1}, {5, 3, 7}, {9, 4, 300}}; // T, N, K
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) {
+        const int64_t t = shapes[i / 2][0], n = shapes[i / 2][1], k = shapes[i / 2][2];
+        memory m = memory_make(860 + i);
+        tdl_attrs attrs = {.experts = 4, .top_k = 2};
+        tdl_tensor ids = zeros(&m, TDL_DTYPE_I32, SHAPE(t, 2));
+        for (int64_t j = 0; j < 2 * t; j++)
+            ((int32_t *)(void *)ids.data)[j] = (int32_t)(j * j % 4); // 2 and 3 have none
+        tdl_tensor groups = groups_of(&m, &ids, &attrs), w = normal(&m, SHAPE(4 * n, k)), dw = like(&m, &w);
+        tdl_tensor x = i % 2 ? normal(&m, SHAPE(t, 2, k)) : normal(&m, SHAPE(t, k)), dx = like(&m, &x);
+        tdl_tensor dy = normal(&m, SHAPE(t, 2, n)), dx_rows = zeros(&m, TDL_DTYPE_F64, SHAPE(t, 2, k));
+        tdl_call call = {.attrs = attrs, .n_in = 3, .n_out = 1, .in = {x, w, groups}, .out = {like(&m, &dy)}};
+        run(TDL_OP_EXPERT_MATMUL_GRAD_X, &attrs, 3, (tdl_tensor[]){dy, w, groups}, 1, &dx_rows);
+        run(TDL_OP_EXPERT_MATMUL_GRAD_W, &attrs, 3, (tdl_tensor[]){dy, x, groups}, 1, &dw);
+        if (i % 2) dx = dx_rows;
+        else run(TDL_OP_COMBINE, NULL, 1, &dx_rows, 1, &dx);
+        check(TDL_OP_EXPERT_MATMUL, &call, 0, &dy, &dx);
+        check(TDL_OP_EXPERT_MATMUL, &call, 1, &dy, &dw);
+        memory_free(&m);
+    }
+}
+
+static void test_combine(void **state) {
+    (void)state;
+    for (int64_t t = 0; t < 4; t += 3) {
+        memory m = memory_make(880);
+        tdl_tensor y = normal(&m, SHAPE(t, 2, 5)), weights = normal(&m, SHAPE(t, 2)), dout = normal(&m, SHAPE(t, 5));
+        tdl_tensor grads[] = {like(&m, &y), like(&m, &weights)};
+        tdl_call call = {.n_in = 2, .n_out = 1, .in = {y, weights}, .out = {like(&m, &dout)}};
+        run(TDL_OP_COMBINE_GRAD, NULL, 3, (tdl_tensor[]){y, weights, dout}, 2, grads);
+        for (int32_t in = 0; in < 2; in++) check(TDL_OP_COMBINE, &call, in, &dout, &grads[in]);
+        memory_free(&m);
+    }
+}
+
 // ---- attention and loss ---------------------------------------------------------------------------------------------
 
 typedef struct attention_case {
@@ -308,10 +392,12 @@ static void test_cross_entropy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_act_and_glu),    cmocka_unit_test(test_scale_and_dropout),
-        cmocka_unit_test(test_rope),           cmocka_unit_test(test_norms),
-        cmocka_unit_test(test_matmul),         cmocka_unit_test(test_embed),
-        cmocka_unit_test(test_self_attention), cmocka_unit_test(test_cross_entropy),
+        cmocka_unit_test(test_act_and_glu),   cmocka_unit_test(test_scale_and_dropout),
+        cmocka_unit_test(test_rope),          cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_route),         cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_combine),       cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_embed),         cmocka_unit_test(test_self_attention),
+        cmocka_unit_test(test_cross_entropy),
     };
     return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
 }

@@ -25,6 +25,8 @@ static const struct {
     {"mistral", TDL_TEST_DATA "/hf-tiny/mistral", TDL_PRECISION_AUTO},
     {"qwen2", TDL_TEST_DATA "/hf-tiny/qwen2", TDL_PRECISION_AUTO},
     {"qwen3", TDL_TEST_DATA "/hf-tiny/qwen3", TDL_PRECISION_AUTO},
+    {"mixtral", TDL_TEST_DATA "/hf-tiny/mixtral", TDL_PRECISION_AUTO},
+    {"qwen3_moe", TDL_TEST_DATA "/hf-tiny/qwen3_moe", TDL_PRECISION_AUTO},
     {"novelist-q8_0", TDL_REPO "/models/novelist-7m-q8_0.gguf", TDL_PRECISION_AUTO},
     {"novelist-q8_0-f32", TDL_REPO "/models/novelist-7m-q8_0.gguf", TDL_PRECISION_F32},
 };

@@ -169,6 +169,11 @@ static void qwen3(void **state) {
     check_model(TDL_TEST_DATA "/hf-tiny/qwen3");
 }
 
+static void mixtral(void **state) {
+    (void)state;
+    check_model(TDL_TEST_DATA "/hf-tiny/mixtral");
+}
+
 static void webgpu_bundled(void **state) {
     (void)state;
     check_webgpu(TDL_REPO "/models/novelist-7m-q8_0.gguf", 1);
@@ -190,8 +195,9 @@ static void webgpu_qwen3(void **state) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest large[] = {cmocka_unit_test(bundled), cmocka_unit_test(gpt2), cmocka_unit_test(mistral),
-                                       cmocka_unit_test(qwen3), cmocka_unit_test(webgpu_bundled)};
+    const struct CMUnitTest large[] = {cmocka_unit_test(bundled), cmocka_unit_test(gpt2),
+                                       cmocka_unit_test(mistral), cmocka_unit_test(qwen3),
+                                       cmocka_unit_test(mixtral), cmocka_unit_test(webgpu_bundled)};
     const struct CMUnitTest tiny[] = {cmocka_unit_test(webgpu_gpt2), cmocka_unit_test(webgpu_mistral),
                                       cmocka_unit_test(webgpu_qwen3)};
     bool only_tiny = argc > 1 && strcmp(argv[1], "webgpu-tiny") == 0;

@@ -1,4 +1,4 @@
-// test_train_golden.c - training against PyTorch: loss, every parameter's gradient, and 20 steps of AdamW, for five families.
+// test_train_golden.c - training against PyTorch: loss, every parameter's gradient, and 20 steps of AdamW, for seven families.
 //
 // test/data/train/<family>.json: see ORIGIN.md there. Gradients of large tensors are sampled; their norms are whole. The same on
 // devices that bind less than the embedding matrix has, which makes it, its gradient and its moments come in parts.
@@ -20,7 +20,7 @@ static const char LIBRARY[] = TDL_WEBGPU_LIBRARY;
 static const char *const LIBRARY = NULL;
 #endif
 
-static const char *const names[] = {"gpt2", "llama", "qwen2", "qwen3", "mistral"};
+static const char *const names[] = {"gpt2", "llama", "qwen2", "qwen3", "mistral", "mixtral", "qwen3_moe"};
 static const double GRADIENT_BOUND = 1e-4, LOSS_BOUND = 1e-3;
 
 typedef struct batch {
@@ -98,15 +98,18 @@ static double gradients(tdl_train_engine *e, const batch *b, tdl_hypers *hypers)
     return sum / b->n_counted;
 }
 
-// The tensor's name in the safetensors file, and whether it lies there transposed.
+// The tensor's name in the safetensors file (of experts, which have many there, GGUF's), and whether it lies there transposed.
 static void hf_name(const tdl_model *model, int32_t weight, char *name, size_t size, bool *transposed) {
     static const char *const roles[TDL_ROLE_COUNT][TDL_NAMING_COUNT] = {
-#define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {gguf, llama, gpt2},
+#define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {gguf, llama, gpt2, llama},
+#define TDL_ROLE_EXPERTS(id, rows, cols, gguf, llama, mixtral) {gguf, llama, NULL, mixtral},
 #include "model/roles.def"
 #undef TDL_ROLE
+#undef TDL_ROLE_EXPERTS
     };
     int32_t role = weight % TDL_ROLE_COUNT, layer = weight / TDL_ROLE_COUNT - 1;
-    const char *format = roles[role][model->arch->naming], *hole = strstr(format, "%d");
+    bool experts = tdl_role_is_experts((tdl_role)role);
+    const char *format = roles[role][experts ? TDL_NAMING_GGUF : model->arch->naming], *hole = strstr(format, "%d");
     if (hole) snprintf(name, size, "%.*s%d%s", (int)(hole - format), format, layer, hole + 2);
     else snprintf(name, size, "%s", format);
     *transposed = model->arch->conv1d && layer >= 0 && model->params.list[weight].tensor.n_dims == 2;
@@ -227,6 +230,7 @@ static void test_recomputed(void **state) {
     (void)state;
     check_family("gpt2", &(family_check){.recompute = true});
     check_family("qwen3", &(family_check){.recompute = true});
+    check_family("mixtral", &(family_check){.recompute = true});
 }
 
 static void test_webgpu(void **state) {
@@ -242,6 +246,7 @@ static void test_webgpu(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_family(names[i], &(family_check){.device = "webgpu"});
     check_family("gpt2", &(family_check){.device = "webgpu:0:min"});
+    check_family("mixtral", &(family_check){.device = "webgpu:0:min"});
 }
 
 // Tables have 32 KiB, of which gpt2 has two. Of 48 tokens an activation has at most 15,360 bytes, in gpt2 and qwen3 24,576.

@@ -337,14 +337,14 @@ static void check_family(const char *name, const char *device_name) {
 
 static void families(void **state) {
     (void)state;
-    static const char *const all[] = {"gpt2",         "llama",   "llama3-rope", "llama-yarn",
-                                      "llama-linear", "mistral", "qwen2",       "qwen3"};
+    static const char *const all[] = {"gpt2",    "llama", "llama3-rope", "llama-yarn", "llama-linear",
+                                      "mistral", "qwen2", "qwen3",       "mixtral",    "qwen3_moe"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) check_family(all[i], "webgpu");
 }
 
 static void families_at_the_minimum_limits(void **state) {
     (void)state;
-    static const char *const some[] = {"gpt2", "mistral", "qwen3"};
+    static const char *const some[] = {"gpt2", "mistral", "qwen3", "mixtral"};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++) check_family(some[i], "webgpu:0:min");
 }
 

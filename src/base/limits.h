@@ -22,6 +22,7 @@
 #define TDL_LAYERS_MAX 1024
 #define TDL_EMBD_MAX (1 << 20)
 #define TDL_HEADS_MAX 4096
+#define TDL_EXPERTS_MAX 4096 // of a layer
 #define TDL_HEAD_DIM_MAX 1024
 #define TDL_CTX_MAX (1 << 26)         // positions
 #define TDL_STEP_TOKENS_MAX (1 << 16) // tokens in a step

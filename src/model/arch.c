@@ -1,7 +1,7 @@
 // arch.c - the architecture table. See arch.h for what the columns mean.
 //
 // Sources: GPT-2 (Radford et al. 2019); LLaMA (Touvron et al. 2023); Mistral 7B (Jiang et al. 2023); Qwen2 and Qwen3 technical
-// reports (2024, 2025). GGUF files of Mistral models call themselves "llama".
+// reports (2024, 2025); Mixtral of Experts (Jiang et al. 2024). GGUF files of Mistral and Mixtral models call themselves "llama".
 #include "model/arch.h"
 
 #include "base/str.h"
@@ -41,11 +41,33 @@ static const tdl_arch archs[] = {
      .window = TDL_WINDOW_UPPER,
      .qk_norm = true,
      .naming = TDL_NAMING_LLAMA},
+    {.name = "llama",
+     .alias = "mixtral",
+     .norm = TDL_NORM_RMS,
+     .position = TDL_POSITION_ROPE,
+     .ffn = TDL_FFN_EXPERTS,
+     .act = TDL_ACT_SILU,
+     .window = TDL_WINDOW_ALL,
+     .experts_renorm = true,
+     .gguf_rope_pairs = true,
+     .naming = TDL_NAMING_MIXTRAL},
+    {.name = "qwen3moe",
+     .alias = "qwen3_moe",
+     .norm = TDL_NORM_RMS,
+     .position = TDL_POSITION_ROPE,
+     .ffn = TDL_FFN_EXPERTS,
+     .act = TDL_ACT_SILU,
+     .window = TDL_WINDOW_UPPER,
+     .experts_renorm = true,
+     .qk_norm = true,
+     .naming = TDL_NAMING_LLAMA},
 };
 
-const tdl_arch *tdl_arch_find(tdl_text name) {
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
-        if (tdl_text_is(name, archs[i].name) || (archs[i].alias && tdl_text_is(name, archs[i].alias))) return &archs[i];
+const tdl_arch *tdl_arch_find(tdl_text name, bool experts) {
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
+        bool named = tdl_text_is(name, archs[i].name) || (archs[i].alias && tdl_text_is(name, archs[i].alias));
+        if (named && (archs[i].ffn == TDL_FFN_EXPERTS) == experts) return &archs[i];
+    }
     return NULL;
 }
 

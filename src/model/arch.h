@@ -10,7 +10,11 @@
 
 typedef enum tdl_norm_kind { TDL_NORM_RMS = 1, TDL_NORM_LAYER } tdl_norm_kind;
 typedef enum tdl_position_kind { TDL_POSITION_LEARNED = 1, TDL_POSITION_ROPE } tdl_position_kind;
-typedef enum tdl_ffn_kind { TDL_FFN_MLP = 1, TDL_FFN_GLU } tdl_ffn_kind;
+typedef enum tdl_ffn_kind {
+    TDL_FFN_MLP = 1,
+    TDL_FFN_GLU,
+    TDL_FFN_EXPERTS, // several gated units, of which a router picks a few for each token
+} tdl_ffn_kind;
 
 // Which layers attend in a sliding window, where the checkpoint has one and does not say it layer by layer.
 typedef enum tdl_window_kind {
@@ -20,7 +24,13 @@ typedef enum tdl_window_kind {
 } tdl_window_kind;
 
 // How a checkpoint of the Hugging Face kind names its tensors: a column of roles.def.
-typedef enum tdl_naming { TDL_NAMING_GGUF = 0, TDL_NAMING_LLAMA, TDL_NAMING_GPT2, TDL_NAMING_COUNT } tdl_naming;
+typedef enum tdl_naming {
+    TDL_NAMING_GGUF = 0,
+    TDL_NAMING_LLAMA,
+    TDL_NAMING_GPT2,
+    TDL_NAMING_MIXTRAL, // llama's, but for the experts
+    TDL_NAMING_COUNT
+} tdl_naming;
 
 enum { TDL_BIAS_QKV = 1, TDL_BIAS_OUT = 2, TDL_BIAS_FFN = 4 };
 
@@ -33,6 +43,7 @@ typedef struct tdl_arch {
     tdl_act act; // where the checkpoint does not say
     tdl_window_kind window;
     uint32_t biases;      // matrices that must have a bias; elsewhere one is used where it is there
+    bool experts_renorm;  // the chosen experts' weights add up to 1, where the checkpoint does not say
     bool qk_norm;         // an RMS norm over each head of q and k
     bool qkv_fused;       // one matrix [q; k; v]
     bool gguf_rope_pairs; // GGUF files have q and k permuted so that adjacent elements form a RoPE pair
@@ -40,7 +51,8 @@ typedef struct tdl_arch {
     bool conv1d; // Hugging Face checkpoints store the blocks' matrices as [in, out]
 } tdl_arch;
 
-const tdl_arch *tdl_arch_find(tdl_text name); // NULL where there is no such row
-const tdl_arch *tdl_arch_at(size_t i);        // NULL past the end
+// A name may stand for two rows, without and with experts (GGUF files of Mixtral say "llama"). NULL: there is no such row.
+const tdl_arch *tdl_arch_find(tdl_text name, bool experts);
+const tdl_arch *tdl_arch_at(size_t i); // NULL past the end
 
 #endif

@@ -27,6 +27,7 @@ static int32_t blocks(builder *b, int32_t ids, int32_t *layers);
 static int32_t output_matrix(const builder *b);
 static int32_t attention_block(const builder *b, int32_t x);
 static int32_t ffn_block(const builder *b, int32_t x);
+static int32_t experts_block(const builder *b, int32_t x);
 static int32_t norm(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias);
 static int32_t linear(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias);
 static int32_t adapted(const builder *b, const char *name, int32_t x, int32_t y, tdl_role w);
@@ -86,7 +87,8 @@ static int32_t blocks(builder *b, int32_t ids, int32_t *layers) {
         if (layers) layers[b->layer] = (int32_t)b->g->ops.n;
         int32_t attn = attention_block(b, norm(b, "attn_norm", x, TDL_ROLE_ATTN_NORM, TDL_ROLE_ATTN_NORM_B));
         x = op(b, "attn_resid", TDL_OP_ADD, NULL, 2, (int32_t[]){x, dropout(b, "attn_drop", attn)});
-        int32_t ffn = ffn_block(b, norm(b, "ffn_norm", x, TDL_ROLE_FFN_NORM, TDL_ROLE_FFN_NORM_B));
+        int32_t ffn = norm(b, "ffn_norm", x, TDL_ROLE_FFN_NORM, TDL_ROLE_FFN_NORM_B);
+        ffn = model->arch->ffn == TDL_FFN_EXPERTS ? experts_block(b, ffn) : ffn_block(b, ffn);
         x = op(b, "ffn_resid", TDL_OP_ADD, NULL, 2, (int32_t[]){x, dropout(b, "ffn_drop", ffn)});
     }
     b->layer = TDL_NO_LAYER;
@@ -179,6 +181,29 @@ static int32_t ffn_block(const builder *b, int32_t x) {
                (int32_t[]){linear(b, "ffn_up", x, TDL_ROLE_FFN_UP, TDL_ROLE_FFN_UP_B)});
     }
     return linear(b, "ffn_out", h, TDL_ROLE_FFN_DOWN, TDL_ROLE_FFN_DOWN_B);
+}
+
+// Each token through its expert's matrix, as `groups` sorts them.
+static int32_t experts_linear(const builder *b, const char *name, int32_t x, tdl_role w, int32_t groups) {
+    tdl_attrs attrs = {.experts = b->model->config.n_experts, .top_k = b->model->config.n_experts_used};
+    return op(b, name, TDL_OP_EXPERT_MATMUL, &attrs, 3, (int32_t[]){x, param(b, w, b->layer), groups});
+}
+
+// y = sum over the experts that the router picks of weight * down_e(f(gate_e(x)) up_e(x))
+static int32_t experts_block(const builder *b, int32_t x) {
+    const tdl_config *c = &b->model->config;
+    tdl_attrs route = {.top_k = c->n_experts_used, .renorm = c->experts_renorm}, group = {.experts = c->n_experts};
+    tdl_attrs glu = {.act = c->act};
+    int32_t logits =
+        op(b, "ffn_router", TDL_OP_MATMUL, NULL, 2, (int32_t[]){x, param(b, TDL_ROLE_FFN_ROUTER, b->layer)});
+    logits = adapted(b, "ffn_router", x, logits, TDL_ROLE_FFN_ROUTER);
+    int32_t ids = op(b, "ffn_route", TDL_OP_ROUTE, &route, 1, &logits), weights = ids + 1;
+    int32_t groups = op(b, "ffn_groups", TDL_OP_GROUP, &group, 1, &ids);
+    int32_t gate = experts_linear(b, "ffn_gate", x, TDL_ROLE_FFN_GATE_EXPS, groups);
+    int32_t up = experts_linear(b, "ffn_up", x, TDL_ROLE_FFN_UP_EXPS, groups);
+    int32_t h = op(b, "ffn_act", TDL_OP_GLU, &glu, 2, (int32_t[]){gate, up});
+    int32_t y = experts_linear(b, "ffn_down", h, TDL_ROLE_FFN_DOWN_EXPS, groups);
+    return op(b, "ffn_out", TDL_OP_COMBINE, NULL, 2, (int32_t[]){y, weights});
 }
 
 static int32_t norm(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias) {

@@ -32,6 +32,9 @@ static const field fields[] = {
     {FIELD(n_kv_heads), "attention.head_count_kv", {"num_key_value_heads", NULL}, 1, TDL_HEADS_MAX, false},
     {FIELD(head_dim), "attention.key_length", {"head_dim", NULL}, 1, TDL_HEAD_DIM_MAX, false},
     {FIELD(n_ff), "feed_forward_length", {"intermediate_size", "n_inner"}, 1, TDL_EMBD_MAX, false},
+    {FIELD(n_experts), "expert_count", {"num_experts", "num_local_experts"}, 0, TDL_EXPERTS_MAX, false},
+    {FIELD(n_experts_used), "expert_used_count", {"num_experts_per_tok", NULL}, 0, TDL_EXPERTS_MAX, false},
+    {FIELD(n_ff_expert), "expert_feed_forward_length", {"moe_intermediate_size", NULL}, 1, TDL_EMBD_MAX, false},
     {FIELD(n_ctx), "context_length", {"max_position_embeddings", "n_positions"}, 1, TDL_CTX_MAX, true},
     {FIELD(n_vocab), "vocab_size", {"vocab_size", NULL}, 1, TDL_VOCAB_MAX, false},
 };
@@ -40,6 +43,8 @@ static tdl_status read_fields(const source *s, tdl_config *c);
 static tdl_status read_norm_eps(const source *s, tdl_config *c);
 static tdl_status read_act(const source *s, tdl_config *c);
 static tdl_status read_rope(const source *s, tdl_config *c);
+static bool has_experts(const source *s);
+static tdl_status read_experts(const source *s, tdl_config *c);
 static tdl_status read_windows(const source *s, tdl_config *c);
 static tdl_status check(const source *s, const tdl_config *c);
 static tdl_meta lookup(const source *s, const char *gguf, const char *hf);
@@ -53,17 +58,21 @@ tdl_status tdl_config_read(const tdl_weights *weights, const tdl_arch **arch, td
     tdl_meta name = tdl_weights_meta(weights, key);
     if (name.type != TDL_META_STRING)
         return tdl_fail(err, TDL_ERROR_FORMAT, "config: '%s' is missing or no string: this is no model", key);
-    *arch = tdl_arch_find(name.string);
+    source s = {.weights = weights, .gguf = gguf, .err = err};
+    *arch = tdl_arch_find(name.string, has_experts(&s));
     if (!*arch)
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
-                        "config: architecture '%.*s' is not supported; there are gpt2, llama, mistral, qwen2, qwen3",
-                        (int)tdl_min_i64((int64_t)name.string.size, 64), name.string.ptr);
+                        "config: architecture '%.*s'%s is not supported; there are gpt2, llama, mistral, qwen2, qwen3, "
+                        "mixtral, qwen3_moe",
+                        (int)tdl_min_i64((int64_t)name.string.size, 64), name.string.ptr,
+                        has_experts(&s) ? " with experts" : "");
     memset(config, 0, sizeof *config);
-    source s = {.weights = weights, .arch = *arch, .gguf = gguf, .err = err};
+    s.arch = *arch;
     tdl_status status = read_fields(&s, config);
     if (status == TDL_OK) status = read_norm_eps(&s, config);
     if (status == TDL_OK) status = read_act(&s, config);
     if (status == TDL_OK && (*arch)->position == TDL_POSITION_ROPE) status = read_rope(&s, config);
+    if (status == TDL_OK && (*arch)->ffn == TDL_FFN_EXPERTS) status = read_experts(&s, config);
     if (status == TDL_OK) status = read_windows(&s, config);
     if (status == TDL_OK) status = check(&s, config);
     return status;
@@ -202,6 +211,26 @@ static tdl_status read_rope(const source *s, tdl_config *c) {
     if (status == TDL_OK && lookup(s, NULL, key).type)
         status = tdl_fail(s->err, TDL_ERROR_UNSUPPORTED, "config: '%s' is not supported", key);
     return status;
+}
+
+// Known before the row is: two rows may have one name.
+static bool has_experts(const source *s) {
+    return lookup(s, "expert_count", "num_experts").integer > 0 || lookup(s, NULL, "num_local_experts").integer > 0;
+}
+
+static tdl_status read_experts(const source *s, tdl_config *c) {
+    tdl_meta renorm = lookup(s, NULL, "norm_topk_prob");
+    c->experts_renorm = renorm.type == TDL_META_BOOL ? renorm.boolean : s->arch->experts_renorm;
+    if (!c->n_ff_expert) c->n_ff_expert = c->n_ff;
+    if (!c->n_ff) c->n_ff = c->n_ff_expert;
+    if (c->n_experts_used < 1 || c->n_experts_used > c->n_experts)
+        return tdl_fail(s->err, TDL_ERROR_FORMAT, "config: %d of %d experts are used, expected 1 or more, and no more",
+                        c->n_experts_used, c->n_experts);
+    tdl_meta step = lookup(s, NULL, "decoder_sparse_step"), dense = lookup(s, NULL, "mlp_only_layers");
+    if ((step.type == TDL_META_INT && step.integer != 1) || (dense.type == TDL_META_ARRAY && dense.n > 0))
+        return tdl_fail(s->err, TDL_ERROR_UNSUPPORTED,
+                        "config: layers without experts (decoder_sparse_step, mlp_only_layers) are not supported");
+    return TDL_OK;
 }
 
 static tdl_status read_windows(const source *s, tdl_config *c) {

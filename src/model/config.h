@@ -28,6 +28,8 @@ typedef struct tdl_rope_config {
 
 typedef struct tdl_config {
     int32_t n_vocab, n_ctx, n_embd, n_layers, n_heads, n_kv_heads, head_dim, n_ff;
+    int32_t n_experts, n_experts_used, n_ff_expert; // 0: there are no experts
+    bool experts_renorm;                            // the weights of a token's experts add up to 1
     float norm_eps;
     tdl_act act;
     bool tied; // the output matrix is the embedding table, as the config says; the tensors decide

@@ -12,9 +12,11 @@ typedef struct role_info {
 } role_info;
 
 static const role_info roles[TDL_ROLE_COUNT] = {
-#define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {#rows, #cols, {gguf, llama, gpt2}},
+#define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) {#rows, #cols, {gguf, llama, gpt2, llama}},
+#define TDL_ROLE_EXPERTS(id, rows, cols, gguf, llama, mixtral) {#rows, #cols, {gguf, llama, NULL, mixtral}},
 #include "model/roles.def"
 #undef TDL_ROLE
+#undef TDL_ROLE_EXPERTS
 };
 
 typedef struct loader {
@@ -27,6 +29,7 @@ typedef struct loader {
 } loader;
 
 static tdl_status load_role(const loader *l, tdl_role role, int32_t layer);
+static tdl_status load_experts(const loader *l, tdl_role role, int32_t layer, tdl_param *param);
 static tdl_status make_inv_freq(const loader *l);
 
 tdl_status tdl_params_load(tdl_params *params, const tdl_weights *weights, const tdl_arch *arch, tdl_config *config,
@@ -54,8 +57,11 @@ bool tdl_role_per_layer(tdl_role role) { return role >= TDL_ROLE_ATTN_NORM; }
 
 bool tdl_role_is_vector(tdl_role role) { return roles[role].rows[0] == '0'; }
 
+bool tdl_role_is_experts(tdl_role role) { return role >= TDL_ROLE_FFN_GATE_EXPS && role <= TDL_ROLE_FFN_DOWN_EXPS; }
+
 tdl_need tdl_role_need(tdl_role role, const tdl_arch *arch, const tdl_config *config) {
     tdl_need layer_norm = arch->norm == TDL_NORM_LAYER ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
+    bool experts = arch->ffn == TDL_FFN_EXPERTS;
     tdl_need glu = arch->ffn == TDL_FFN_GLU ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
     switch (role) {
     case TDL_ROLE_POS_EMBD: return arch->position == TDL_POSITION_LEARNED ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
@@ -80,8 +86,16 @@ tdl_need tdl_role_need(tdl_role role, const tdl_arch *arch, const tdl_config *co
     case TDL_ROLE_ATTN_OUT_B: return arch->biases & TDL_BIAS_OUT ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
     case TDL_ROLE_FFN_GATE: return glu;
     case TDL_ROLE_FFN_GATE_B: return glu == TDL_NEED_ABSENT ? TDL_NEED_ABSENT : TDL_NEED_OPTIONAL;
+    case TDL_ROLE_FFN_UP:
+    case TDL_ROLE_FFN_DOWN: return experts ? TDL_NEED_ABSENT : TDL_NEED_REQUIRED;
+    case TDL_ROLE_FFN_ROUTER:
+    case TDL_ROLE_FFN_GATE_EXPS:
+    case TDL_ROLE_FFN_UP_EXPS:
+    case TDL_ROLE_FFN_DOWN_EXPS: return experts ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
     case TDL_ROLE_FFN_UP_B:
-    case TDL_ROLE_FFN_DOWN_B: return arch->biases & TDL_BIAS_FFN ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
+    case TDL_ROLE_FFN_DOWN_B:
+        if (experts) return TDL_NEED_ABSENT;
+        return arch->biases & TDL_BIAS_FFN ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
     default: return TDL_NEED_REQUIRED;
     }
 }
@@ -97,6 +111,10 @@ static int64_t letter_size(const tdl_config *c, char letter) {
     case 'F': return c->n_ff;
     case 'D': return c->head_dim;
     case 'R': return c->rope.n_rot / 2;
+    case 'X': return c->n_experts;
+    case 'P': return c->n_ff_expert;
+    case 'G': return (int64_t)c->n_experts * c->n_ff_expert;
+    case 'H': return (int64_t)c->n_experts * c->n_embd;
     default: return 0;
     }
 }
@@ -108,13 +126,13 @@ int32_t tdl_role_shape(tdl_role role, const tdl_config *config, int64_t *shape) 
     return vector ? 1 : 2;
 }
 
-// Names in roles.def are our own constants with at most one %d.
-bool tdl_role_name(tdl_role role, tdl_naming naming, int32_t layer, char *name) {
+// Names in roles.def are our own constants with at most two %d.
+bool tdl_role_name(tdl_role role, tdl_naming naming, int32_t layer, int32_t expert, char *name) {
     const char *format = roles[role].names[naming];
     if (!format) return false;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, TDL_ROLE_NAME_SIZE, format, layer);
+    snprintf(name, TDL_ROLE_NAME_SIZE, format, layer, expert);
 #pragma GCC diagnostic pop
     return true;
 }
@@ -158,12 +176,30 @@ static tdl_status check_shape(const loader *l, const char *name, const tdl_tenso
                     tdl_tensor_describe(t, text), (long long)shape[0], (long long)shape[1]);
 }
 
+// [X, N, K] seen as [X N, K].
+static tdl_tensor stacked(const tdl_tensor *t) {
+    tdl_tensor made = *t;
+    made.n_dims = 2;
+    made.shape[0] = t->shape[0] * t->shape[1];
+    made.shape[1] = t->shape[2];
+    made.shape[2] = 1;
+    made.strides[0] = t->strides[1];
+    made.strides[1] = t->strides[2];
+    return made;
+}
+
 static tdl_status load_role(const loader *l, tdl_role role, int32_t layer) {
     tdl_need needed = tdl_role_need(role, l->arch, l->config);
     char name[TDL_ROLE_NAME_SIZE], canonical[TDL_ROLE_NAME_SIZE];
     if (needed == TDL_NEED_ABSENT) return TDL_OK;
-    tdl_role_name(role, TDL_NAMING_GGUF, layer, canonical); // only the frequencies have none, and they are not read
-    bool named = tdl_role_name(role, l->gguf ? TDL_NAMING_GGUF : l->arch->naming, layer, name);
+    tdl_role_name(role, TDL_NAMING_GGUF, layer, 0, canonical); // only the frequencies have none, and they are not read
+    bool named = tdl_role_name(role, l->gguf ? TDL_NAMING_GGUF : l->arch->naming, layer, 0, name);
+    tdl_param *param = &l->params->list[tdl_param_index(role, layer)];
+    if (tdl_role_is_experts(role) && !l->gguf) {
+        param->name = tdl_arena_strndup(&l->params->names, canonical, strlen(canonical));
+        if (!param->name) return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: no memory for names");
+        return load_experts(l, role, layer, param);
+    }
     if (!named && needed == TDL_NEED_OPTIONAL) return TDL_OK;
     const tdl_weights_tensor *found = named ? find_tensor(l, name) : NULL;
     if (!found)
@@ -171,7 +207,6 @@ static tdl_status load_role(const loader *l, tdl_role role, int32_t layer) {
                    ? TDL_OK
                    : tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is missing", named ? name : canonical);
 
-    tdl_param *param = &l->params->list[tdl_param_index(role, layer)];
     bool vector = tdl_role_is_vector(role);
     tdl_tensor t = found->tensor;
     if (!tdl_dtype_get(t.dtype)->decode)
@@ -191,6 +226,8 @@ static tdl_status load_role(const loader *l, tdl_role role, int32_t layer) {
                             name, tdl_dtype_get(t.dtype)->name);
         t = tdl_tensor_transpose(&t, 0, 1);
     }
+    if (tdl_role_is_experts(role) && t.n_dims == 3 && t.shape[0] == l->config->n_experts && tdl_tensor_contiguous(&t))
+        t = stacked(&t);
     tdl_status status = check_shape(l, name, &t, role);
     if (status != TDL_OK) return status;
     if (vector) t.n_dims = 1, t.shape[0] = tdl_tensor_n_elements(&t), t.strides[0] = tdl_dtype_get(t.dtype)->block_size;
@@ -200,6 +237,74 @@ static tdl_status load_role(const loader *l, tdl_role role, int32_t layer) {
     size_t align = t.dtype == TDL_DTYPE_F32 ? 4 : 2;
     if (vector) return own_tensor(l, param, TDL_DTYPE_F32);
     if (!tdl_tensor_contiguous(&t) || (uintptr_t)t.data % align) return own_tensor(l, param, t.dtype);
+    return TDL_OK;
+}
+
+// One expert's matrix [n_rows, n_cols]: a tensor of its own, or a part of one of all experts, as Transformers 5 has them in memory,
+// gate above up. name: what was found, or not.
+static tdl_status find_expert(const loader *l, tdl_role role, int32_t layer, int32_t expert, const int64_t *shape,
+                              char *name, tdl_tensor *out) {
+    tdl_role_name(role, l->arch->naming, layer, expert, name);
+    const tdl_weights_tensor *found = find_tensor(l, name);
+    char text[96], all[TDL_ROLE_NAME_SIZE];
+    if (found) {
+        *out = found->tensor;
+    } else {
+        bool down = role == TDL_ROLE_FFN_DOWN_EXPS;
+        snprintf(all, sizeof all, "model.layers.%d.mlp.experts.%s", layer, down ? "down_proj" : "gate_up_proj");
+        found = find_tensor(l, all);
+        if (!found) return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is missing", name);
+        memcpy(name, all, sizeof all);
+        *out = found->tensor;
+        if (out->n_dims != 3 || out->shape[0] != l->config->n_experts || out->shape[1] != (down ? 1 : 2) * shape[0] ||
+            out->shape[2] != shape[1])
+            return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is %s, expected [%d, %lld, %lld]", name,
+                            tdl_tensor_describe(out, text), l->config->n_experts,
+                            (long long)((down ? 1 : 2) * shape[0]), (long long)shape[1]);
+        *out = tdl_tensor_slice(out, 0, expert, 1);
+        *out = stacked(out);
+        *out = tdl_tensor_slice(out, 0, role == TDL_ROLE_FFN_UP_EXPS ? shape[0] : 0, shape[0]);
+    }
+    if (out->n_dims == 2 && out->shape[0] == shape[0] && out->shape[1] == shape[1] && tdl_dtype_get(out->dtype)->decode)
+        return TDL_OK;
+    return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' is %s, expected [%lld, %lld] of floats", name,
+                    tdl_tensor_describe(out, text), (long long)shape[0], (long long)shape[1]);
+}
+
+// The experts' matrices of a Hugging Face directory, one after another: in place where they lie so, else copied.
+static tdl_status load_experts(const loader *l, tdl_role role, int32_t layer, tdl_param *param) {
+    int64_t shape[2], whole[2];
+    int32_t n = l->config->n_experts;
+    char name[TDL_ROLE_NAME_SIZE];
+    tdl_role_shape(role, l->config, whole);
+    shape[0] = whole[0] / n;
+    shape[1] = whole[1];
+    bool in_place = true;
+    tdl_tensor t;
+    for (int32_t expert = 0; expert < n; expert++) {
+        tdl_status status = find_expert(l, role, layer, expert, shape, name, &t);
+        if (status == TDL_OK && expert == 0)
+            status = tdl_tensor_make(t.dtype, 2, whole, t.data, &param->tensor, l->err);
+        if (status != TDL_OK) return status;
+        if (t.dtype != param->tensor.dtype)
+            return tdl_fail(l->err, TDL_ERROR_FORMAT, "model: tensor '%s' has type %s, expected %s as expert 0 has",
+                            name, tdl_dtype_get(t.dtype)->name, tdl_dtype_get(param->tensor.dtype)->name);
+        in_place = in_place && tdl_tensor_contiguous(&t) && (uintptr_t)t.data % sizeof(float) == 0 &&
+                   t.data == param->tensor.data + expert * shape[0] * param->tensor.strides[0];
+    }
+    if (in_place) return TDL_OK;
+    size_t size = tdl_tensor_size(&param->tensor);
+    param->owned = tdl_alloc(l->params->mem, size, 1);
+    if (!param->owned)
+        return tdl_fail(l->err, TDL_ERROR_MEMORY, "model: tensor '%s': no memory for a copy of %zu bytes", param->name,
+                        size);
+    param->tensor.data = param->owned;
+    for (int32_t expert = 0; expert < n; expert++) {
+        tdl_status status = find_expert(l, role, layer, expert, shape, name, &t);
+        if (status != TDL_OK) return status;
+        tdl_tensor_pack(&t, param->tensor.data + expert * shape[0] * param->tensor.strides[0]);
+        tdl_weights_release(l->weights, &t);
+    }
     return TDL_OK;
 }
 

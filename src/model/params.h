@@ -2,7 +2,7 @@
 //
 // Matrices stay in the file. Vectors (norms, biases, RoPE frequencies) become F32 of the model's own: they are small, and
 // lie in the file between matrices whose pages are let go. So is a matrix copied that the file has transposed (GPT-2's
-// Conv1D) or at an address too odd for its type.
+// Conv1D) or at an address too odd for its type, and so are experts that have a tensor each.
 #ifndef TDL_MODEL_PARAMS_H
 #define TDL_MODEL_PARAMS_H
 
@@ -10,8 +10,10 @@
 
 typedef enum tdl_role {
 #define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) TDL_ROLE_##id,
+#define TDL_ROLE_EXPERTS(id, rows, cols, gguf, llama, mixtral) TDL_ROLE_##id,
 #include "model/roles.def"
 #undef TDL_ROLE
+#undef TDL_ROLE_EXPERTS
     TDL_ROLE_COUNT
 } tdl_role;
 
@@ -21,11 +23,14 @@ typedef enum tdl_need { TDL_NEED_ABSENT = 0, TDL_NEED_OPTIONAL, TDL_NEED_REQUIRE
 tdl_need tdl_role_need(tdl_role role, const tdl_arch *arch, const tdl_config *config);
 bool tdl_role_per_layer(tdl_role role);
 bool tdl_role_is_vector(tdl_role role);
+// Whether it is the matrices of all experts, one after another; Hugging Face directories have one tensor each.
+bool tdl_role_is_experts(tdl_role role);
 // shape [1 or 2]; returns how many dimensions.
 int32_t tdl_role_shape(tdl_role role, const tdl_config *config, int64_t *shape);
-// The tensor's name in files of this kind to name [TDL_ROLE_NAME_SIZE]; false where they have no such tensor.
+// The tensor's name in files of this kind to name [TDL_ROLE_NAME_SIZE]; false where they have no such tensor. expert: whose matrix
+// it is, where each has a tensor; else it does not matter.
 enum { TDL_ROLE_NAME_SIZE = 128 };
-bool tdl_role_name(tdl_role role, tdl_naming naming, int32_t layer, char *name);
+bool tdl_role_name(tdl_role role, tdl_naming naming, int32_t layer, int32_t expert, char *name);
 
 typedef struct tdl_param {
     const char *name;  // GGUF's name, whatever the file's kind; NULL: the model has no such tensor

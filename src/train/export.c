@@ -14,6 +14,7 @@
 typedef struct entry {
     int32_t param; // number among the model's
     tdl_role role;
+    int32_t expert; // whose matrix of the parameter's it is; -1: the whole parameter
 } entry;
 
 struct tdl_export {
@@ -33,6 +34,7 @@ static tdl_status open_gguf(tdl_export *e, const char *path, tdl_error *err);
 static tdl_status open_dir(tdl_export *e, const char *path, tdl_error *err);
 static tdl_status list_tensors(tdl_export *e, tdl_error *err);
 static tdl_status list_param(tdl_export *e, int32_t i, tdl_error *err);
+static tdl_status list_entry(tdl_export *e, const entry *one, int32_t layer, const tdl_tensor *t, tdl_error *err);
 static tdl_status make_divisors(const tdl_export *e, void **block, tdl_tensor *out, tdl_error *err);
 static tdl_status convert(const tdl_export *e, tdl_tensor *t, void **block, tdl_error *err);
 static tdl_status pair_rows(const tdl_export *e, tdl_role role, tdl_tensor *t, void **block, tdl_error *err);
@@ -133,7 +135,7 @@ static tdl_status list_tensors(tdl_export *e, tdl_error *err) {
 static tdl_status list_param(tdl_export *e, int32_t i, tdl_error *err) {
     const tdl_model *m = e->desc.model;
     const tdl_param *param = &m->params.list[i];
-    entry one = {.param = i, .role = (tdl_role)(i % TDL_ROLE_COUNT)};
+    entry one = {.param = i, .role = (tdl_role)(i % TDL_ROLE_COUNT), .expert = -1};
     int32_t layer = i / TDL_ROLE_COUNT - 1;
     char name[TDL_ROLE_NAME_SIZE], have[96], want[96];
     tdl_tensor t = param->tensor;
@@ -144,19 +146,32 @@ static tdl_status list_param(tdl_export *e, int32_t i, tdl_error *err) {
     if (!param->name && one.role == TDL_ROLE_ROPE_DIVISORS && layer < 0 && stretched)
         status = tdl_tensor_make(TDL_DTYPE_F32, 1, (int64_t[]){m->config.rope.n_rot / 2}, NULL, &t, err);
     else if (!param->name) return TDL_OK;
-    if (!tdl_role_name(one.role, e->naming, layer, name)) return TDL_OK;
+    if (!tdl_role_name(one.role, e->naming, layer, 0, name)) return TDL_OK;
     if (e->desc.tensors && e->desc.tensors[i].dtype) t = e->desc.tensors[i];
     if (param->name && (!tdl_tensor_same_shape(&t, &param->tensor) || !tdl_tensor_contiguous(&t)))
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "export: tensor '%s' is %s, expected %s, packed", param->name,
                         tdl_tensor_describe(&t, have), tdl_tensor_describe(&param->tensor, want));
     if (t.n_dims == 2) status = tdl_tensor_make(written_dtype(&e->desc, gguf, t.dtype), 2, t.shape, NULL, &t, err);
     if (is_turned(e, &one, &t)) t = tdl_tensor_transpose(&t, 0, 1);
-    t.data = NULL;
-    tdl_weights_tensor listed = {.name = tdl_arena_strndup(&e->names, name, strlen(name)), .tensor = t};
-    if (status == TDL_OK &&
-        !(listed.name && tdl_vec_push(&e->tensors, &listed, 1) && tdl_vec_push(&e->entries, &one, 1)))
-        status = tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for tensor '%s'", name);
+    // All experts' matrices, which lie one after another: one tensor of three dimensions in GGUF, one each elsewhere.
+    int64_t n_experts = tdl_role_is_experts(one.role) ? m->config.n_experts : 0;
+    if (n_experts && gguf && status == TDL_OK)
+        status = tdl_tensor_make(t.dtype, 3, (int64_t[]){n_experts, t.shape[0] / n_experts, t.shape[1]}, NULL, &t, err);
+    if (!n_experts || gguf) return status == TDL_OK ? list_entry(e, &one, layer, &t, err) : status;
+    for (one.expert = 0; one.expert < n_experts && status == TDL_OK; one.expert++) {
+        tdl_tensor of = tdl_tensor_slice(&t, 0, 0, t.shape[0] / n_experts);
+        status = list_entry(e, &one, layer, &of, err);
+    }
     return status;
+}
+
+static tdl_status list_entry(tdl_export *e, const entry *one, int32_t layer, const tdl_tensor *t, tdl_error *err) {
+    char name[TDL_ROLE_NAME_SIZE];
+    tdl_role_name(one->role, e->naming, layer, one->expert < 0 ? 0 : one->expert, name);
+    tdl_weights_tensor listed = {.name = tdl_arena_strndup(&e->names, name, strlen(name)), .tensor = *t};
+    listed.tensor.data = NULL;
+    if (listed.name && tdl_vec_push(&e->tensors, &listed, 1) && tdl_vec_push(&e->entries, one, 1)) return TDL_OK;
+    return tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for tensor '%s'", name);
 }
 
 static tdl_dtype written_dtype(const tdl_export_desc *desc, bool gguf, tdl_dtype dtype) {
@@ -188,13 +203,21 @@ int32_t tdl_export_next(const tdl_export *e) {
 tdl_status tdl_export_tensor(tdl_export *e, const tdl_tensor *tensor, tdl_error *err) {
     const entry *one = tdl_vec_at(&e->entries, const entry, place_of_next(e));
     const tdl_param *param = &e->desc.model->params.list[one->param];
+    int32_t n_experts = e->desc.model->config.n_experts;
     tdl_tensor t = tensor ? *tensor : param->tensor;
     void *blocks[2] = {NULL, NULL};
     tdl_status status = TDL_OK;
+    if (one->expert >= 0) {
+        int64_t rows = t.shape[0] / n_experts;
+        t = tdl_tensor_slice(&t, 0, one->expert * rows, rows);
+    }
     if (!param->name) status = make_divisors(e, &blocks[0], &t, err);
     else if (t.n_dims == 2) status = convert(e, &t, &blocks[0], err);
     if (status == TDL_OK) status = pair_rows(e, one->role, &t, &blocks[1], err);
     if (is_turned(e, one, &t)) t = tdl_tensor_transpose(&t, 0, 1);
+    if (status == TDL_OK && e->gguf && tdl_role_is_experts(one->role))
+        status =
+            tdl_tensor_make(t.dtype, 3, (int64_t[]){n_experts, t.shape[0] / n_experts, t.shape[1]}, t.data, &t, err);
     if (status == TDL_OK)
         status =
             e->gguf ? tdl_gguf_writer_data(e->gguf, &t, err) : tdl_safetensors_writer_data(e->safetensors, &t, err);

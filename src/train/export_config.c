@@ -8,6 +8,7 @@ static tdl_status check(const tdl_model *m, tdl_error *err);
 static const char *model_type(const tdl_model *m);
 static bool put_gpt2(const tdl_model *m, json_t *root);
 static bool put_llama(const tdl_model *m, json_t *root);
+static bool put_experts(const tdl_model *m, json_t *root);
 static bool put_rope(const tdl_rope_config *r, json_t *root);
 static bool put_window(const tdl_model *m, json_t *root);
 static bool put_token_ids(const tdl_model *m, json_t *root);
@@ -40,7 +41,7 @@ static tdl_status check(const tdl_model *m, tdl_error *err) {
             err, TDL_ERROR_UNSUPPORTED,
             "export: the model's RoPE frequencies are a tensor (rope_freqs.weight), for which a config.json "
             "has no key");
-    if (m->arch->naming == TDL_NAMING_LLAMA && has(m, TDL_ROLE_ATTN_OUT_B, 0) != (bias && !usual))
+    if (m->arch->naming != TDL_NAMING_GPT2 && has(m, TDL_ROLE_ATTN_OUT_B, 0) != (bias && !usual))
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
                         "export: only some of attention's matrices have a bias, for which a config.json has no key");
     for (int32_t i = 1; i < m->config.n_layers && m->arch->window == TDL_WINDOW_ALL; i++)
@@ -54,8 +55,9 @@ static tdl_status check(const tdl_model *m, tdl_error *err) {
     return TDL_OK;
 }
 
-// Mistral's GGUF files say "llama"; what Transformers has apart is the window.
+// Mistral's GGUF files say "llama"; what Transformers has apart is the window. Models of experts have another name there.
 static const char *model_type(const tdl_model *m) {
+    if (m->arch->ffn == TDL_FFN_EXPERTS) return m->arch->alias;
     return m->arch->window == TDL_WINDOW_ALL && m->config.windows[0] ? m->arch->alias : m->arch->name;
 }
 
@@ -75,7 +77,19 @@ static bool put_llama(const tdl_model *m, json_t *root) {
            put_int(root, "max_position_embeddings", c->n_ctx) && put_real(root, "rms_norm_eps", (double)c->norm_eps) &&
            json_object_set_new(root, "hidden_act", json_string("silu")) == 0 &&
            (m->arch->biases & TDL_BIAS_QKV || put_bool(root, "attention_bias", has(m, TDL_ROLE_ATTN_Q_B, 0))) &&
-           put_bool(root, "mlp_bias", has(m, TDL_ROLE_FFN_UP_B, 0)) && put_rope(&c->rope, root) && put_window(m, root);
+           put_bool(root, "mlp_bias", has(m, TDL_ROLE_FFN_UP_B, 0)) && put_rope(&c->rope, root) &&
+           put_window(m, root) && (!c->n_experts || put_experts(m, root));
+}
+
+// Mixtral's classes have names of their own for the number of experts, and their size is that of the whole.
+static bool put_experts(const tdl_model *m, json_t *root) {
+    const tdl_config *c = &m->config;
+    bool mixtral = m->arch->naming == TDL_NAMING_MIXTRAL;
+    return put_int(root, mixtral ? "num_local_experts" : "num_experts", c->n_experts) &&
+           put_int(root, "num_experts_per_tok", c->n_experts_used) &&
+           (mixtral ? put_int(root, "intermediate_size", c->n_ff_expert)
+                    : put_int(root, "moe_intermediate_size", c->n_ff_expert) &&
+                          put_bool(root, "norm_topk_prob", c->experts_renorm));
 }
 
 static bool put_rope(const tdl_rope_config *r, json_t *root) {

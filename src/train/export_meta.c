@@ -49,6 +49,10 @@ static tdl_status check_config(const tdl_model *m, tdl_error *err) {
     if (c->act != m->arch->act)
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
                         "export: GGUF has no key for an activation that is not %s's usual one", m->arch->name);
+    if (c->n_experts && c->experts_renorm != m->arch->experts_renorm)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                        "export: norm_topk_prob is %s, for which GGUF has no key: %s's experts are always %s",
+                        c->experts_renorm ? "true" : "false", m->arch->name, c->experts_renorm ? "not so" : "so");
     for (int32_t i = 0, window = 0; i < c->n_layers; i++) {
         if (window && c->windows[i] && c->windows[i] != window)
             return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
@@ -83,6 +87,14 @@ static tdl_status put_numbers(const tdl_model *m, tdl_gguf_writer *writer, tdl_e
     tdl_status status = TDL_OK;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status == TDL_OK; i++)
         status = put_u32(m, writer, numbers[i].key, numbers[i].value, err);
+    const struct {
+        const char *key;
+        int32_t value;
+    } experts[] = {{"expert_count", c->n_experts},
+                   {"expert_used_count", c->n_experts_used},
+                   {"expert_feed_forward_length", c->n_ff_expert}};
+    for (size_t i = 0; i < sizeof experts / sizeof *experts && c->n_experts && status == TDL_OK; i++)
+        status = put_u32(m, writer, experts[i].key, experts[i].value, err);
     if (status == TDL_OK) status = put_windows(m, writer, err);
     const char *eps =
         m->arch->norm == TDL_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";

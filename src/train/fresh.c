@@ -102,14 +102,17 @@ static const char *const known_keys[] = {
     "vocab_size", "tie_word_embeddings", "rms_norm_eps", "layer_norm_epsilon", "hidden_act", "activation_function",
     "rope_theta", "rope_scaling.", "rope_parameters.", "sliding_window", "use_sliding_window", "max_window_layers",
     "layer_types", "scale_attn_by_inverse_layer_idx", "scale_attn_weights", "initializer_range", "attention_bias",
-    "mlp_bias", "bos_token_id", "eos_token_id", "pad_token_id", "generation.",
+    "mlp_bias", "bos_token_id", "eos_token_id", "pad_token_id", "num_experts", "num_local_experts",
+    "num_experts_per_tok", "moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers",
+    "generation.",
     // of no meaning for the maths, or dropout, which is the training's business
     "architectures", "auto_map.", "dtype", "torch_dtype", "transformers_version", "use_cache", "pretraining_tp",
     "attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "reorder_and_upcast_attn", "summary_activation",
     "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "n_ctx", "_name_or_path",
     "name_or_path", "id2label.", "label2id.", "problem_type", "return_dict", "output_attentions",
     "output_hidden_states", "torchscript", "task_specific_params.", "tokenizer_class", "chunk_size_feed_forward",
-    "keys_to_ignore_at_inference", "is_llama_config", "transformers.js_config.", "unk_token_id"};
+    "keys_to_ignore_at_inference", "is_llama_config", "transformers.js_config.", "unk_token_id", "output_router_logits",
+    "router_aux_loss_coef", "router_jitter_noise"};
 
 // Keys that must have this value, if they are there: they stand for maths that is not built.
 static const char *const false_keys[] = {"add_cross_attention", "is_encoder_decoder", "is_decoder", "rope_interleaved"};
@@ -224,22 +227,26 @@ static tdl_status add_tensors(tdl_weights *weights, const tdl_fresh_desc *desc, 
     for (int32_t layer = TDL_NO_LAYER; layer < config->n_layers && status == TDL_OK; layer++)
         for (tdl_role role = 0; role < TDL_ROLE_COUNT && status == TDL_OK; role++) {
             char name[TDL_ROLE_NAME_SIZE], stream[TDL_ROLE_NAME_SIZE];
-            int64_t shape[2];
+            int64_t shape[2], n = tdl_role_is_experts(role) ? config->n_experts : 1; // tensors
             tdl_tensor t;
             uint8_t *data;
             if (tdl_role_per_layer(role) != (layer >= 0) || !has_tensor(weights, role, arch, config) ||
-                !tdl_role_name(role, arch->naming, layer, name))
+                !tdl_role_name(role, arch->naming, layer, 0, name))
                 continue;
-            tdl_role_name(role, TDL_NAMING_GGUF, layer, stream);
+            tdl_role_name(role, TDL_NAMING_GGUF, layer, 0, stream);
             status = tdl_tensor_make(TDL_DTYPE_F32, tdl_role_shape(role, config, shape), shape, NULL, &t, err);
             if (status == TDL_OK) status = tdl_weights_hold_memory(weights, tdl_tensor_size(&t), &data, err);
             if (status != TDL_OK) return status;
-            bool residual = role == TDL_ROLE_ATTN_OUT || role == TDL_ROLE_FFN_DOWN;
+            bool residual = role == TDL_ROLE_ATTN_OUT || role == TDL_ROLE_FFN_DOWN || role == TDL_ROLE_FFN_DOWN_EXPS;
             fill((float *)(void *)data, tdl_tensor_n_elements(&t), role, stream,
                  residual ? std / sqrt(2.0 * config->n_layers) : std, desc->seed);
             t.data = data;
             if (arch->conv1d && layer >= 0 && t.n_dims == 2) t = tdl_tensor_transpose(&t, 0, 1);
-            status = tdl_weights_add_tensor(weights, tdl_text_cstr(name), &t, err);
+            for (int64_t i = 0; i < n && status == TDL_OK; i++) {
+                tdl_tensor one = n > 1 ? tdl_tensor_slice(&t, 0, i * (t.shape[0] / n), t.shape[0] / n) : t;
+                tdl_role_name(role, arch->naming, layer, (int32_t)i, name);
+                status = tdl_weights_add_tensor(weights, tdl_text_cstr(name), &one, err);
+            }
         }
     return status;
 }

@@ -209,8 +209,8 @@ static bool module_name(const tdl_model *model, int32_t param, char *name) {
     tdl_role role = (tdl_role)(param % TDL_ROLE_COUNT);
     const tdl_param *p = &model->params.list[param];
     bool table = role == TDL_ROLE_TOKEN_EMBD || role == TDL_ROLE_POS_EMBD; // PEFT has these as another kind of layer
-    if (!p->name || p->tensor.n_dims != 2 || table ||
-        !tdl_role_name(role, model->arch->naming, param / TDL_ROLE_COUNT - 1, name))
+    if (!p->name || p->tensor.n_dims != 2 || table || tdl_role_is_experts(role) ||
+        !tdl_role_name(role, model->arch->naming, param / TDL_ROLE_COUNT - 1, 0, name))
         return false;
     name[strlen(name) - strlen(".weight")] = 0;
     return true;

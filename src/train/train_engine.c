@@ -116,9 +116,10 @@ static bool trainable(const tdl_param *p, int32_t index) {
     return p->name && role != TDL_ROLE_ROPE_INV_FREQ && role != TDL_ROLE_ROPE_DIVISORS;
 }
 
-// A matrix that tokens are multiplied with; embeddings are looked up.
+// A matrix that all tokens are multiplied with; embeddings are looked up, an expert's matrix is some tokens' only.
 static bool adaptable(const tdl_param *p, int32_t index) {
-    return p->name && p->tensor.n_dims == 2 && index >= TDL_ROLE_COUNT;
+    return p->name && p->tensor.n_dims == 2 && index >= TDL_ROLE_COUNT &&
+           !tdl_role_is_experts((tdl_role)(index % TDL_ROLE_COUNT));
 }
 
 static tdl_status check_used(const char *what, const char *const *patterns, const bool *used, size_t n,

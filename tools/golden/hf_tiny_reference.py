@@ -1,7 +1,7 @@
 """Writes reference.json of every folder in test/data/hf-tiny: logits and greedy ids by Transformers in float32.
 
     python3 -m venv VENV && VENV/bin/pip install torch transformers
-    VENV/bin/python tools/golden/hf_tiny_reference.py
+    VENV/bin/python tools/golden/hf_tiny_reference.py [FOLDER ...]
 
 The prompts are those of reference-bf16-rope.json, the file that came with the models. See ORIGIN.md for what differs.
 """
@@ -9,6 +9,7 @@ The prompts are those of reference-bf16-rope.json, the file that came with the m
 import base64
 import json
 import pathlib
+import sys
 
 import torch
 import transformers
@@ -32,7 +33,7 @@ def run(model, ids, n_greedy):
     }
 
 
-for folder in sorted(p for p in ROOT.iterdir() if p.is_dir()):
+for folder in sorted(p for p in ROOT.iterdir() if p.is_dir() and (p.name in sys.argv[1:] or not sys.argv[1:])):
     old = json.loads((folder / "reference-bf16-rope.json").read_text())
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     prompts = [run(model, p["ids"], len(p["greedy"])) for p in old["prompts"]]

@@ -1,7 +1,7 @@
 """Writes test/data/train/<family>.json: what training computes, by PyTorch in float32, from models in test/data/hf-tiny.
 
     python3 -m venv VENV && VENV/bin/pip install torch transformers numpy
-    VENV/bin/python tools/golden/hf_tiny_train.py
+    VENV/bin/python tools/golden/hf_tiny_train.py [FAMILY ...]
 
 Two documents, each alone in a forward pass, so that neither sees the other and positions start at 0 in both; the loss is
 the mean over the counted targets of both. What the fields mean: test/data/train/ORIGIN.md.
@@ -10,16 +10,19 @@ the mean over the counted targets of both. What the fields mean: test/data/train
 import base64
 import json
 import pathlib
+import re
+import sys
 
 import numpy
 import torch
 import transformers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2] / "test/data"
-FAMILIES = ["gpt2", "llama", "qwen2", "qwen3", "mistral"]
+FAMILIES = ["gpt2", "llama", "qwen2", "qwen3", "mistral", "mixtral", "qwen3_moe"]
 LENGTHS = [27, 21]  # tokens of the documents
 FULL_MAX = 1024  # elements of a gradient that is stored whole
 SAMPLES, STRIDE = 512, 1009  # of any other: element (k * STRIDE) % n for k in 0 .. SAMPLES - 1
+ROUTERS = {"mixtral": "block_sparse_moe"}  # what files call the module, where Transformers calls it mlp
 STEPS, CLIP = 20, 1.0
 ADAMW = {"lr": 1e-3, "betas": [0.9, 0.95], "eps": 1e-8, "weight_decay": 0.1}
 
@@ -49,16 +52,29 @@ def loss_of(model, documents):
 
 def load(family, dtype):
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        ROOT / "hf-tiny" / family, dtype=dtype, attn_implementation="eager"
+        ROOT / "hf-tiny" / family, dtype=dtype, attn_implementation="eager", experts_implementation="eager"
     ).eval()  # no dropout; gradients are computed all the same
     model.get_input_embeddings().padding_idx = None  # the padding id's row learns as the others do
     return model
 
 
 def gradients(model, documents):
+    """The loss, and (shape, gradient) of every parameter; those of experts, which Transformers has as one tensor with gate
+    and up together, as GGUF files have them."""
     loss = loss_of(model, documents)
     loss.backward()
-    return loss.item(), {name: p.grad.detach().numpy().ravel() for name, p in model.named_parameters()}
+    made = {}
+    for name, p in model.named_parameters():
+        grad = p.grad.detach().numpy()
+        experts = re.fullmatch(r"model\.layers\.(\d+)\.mlp\.experts\.(gate_up|down)_proj", name)
+        parts = {name: grad}
+        if experts and experts[2] == "gate_up":
+            gate, up = numpy.split(grad, 2, axis=1)
+            parts = {f"blk.{experts[1]}.ffn_gate_exps.weight": gate, f"blk.{experts[1]}.ffn_up_exps.weight": up}
+        elif experts:
+            parts = {f"blk.{experts[1]}.ffn_down_exps.weight": grad}
+        made |= {n.replace(".mlp.gate.", f".{ROUTERS.get(model.config.model_type, 'mlp')}.gate."): g for n, g in parts.items()}
+    return loss.item(), {name: (grad.shape, grad.ravel()) for name, grad in made.items()}
 
 
 def entry(shape, grad):
@@ -92,19 +108,18 @@ def train(model, documents):
 def main():
     documents = make_documents()
     (ROOT / "train").mkdir(exist_ok=True)
-    for family in FAMILIES:
+    for family in sys.argv[1:] or FAMILIES:
         model = load(family, torch.float32)
         loss, grads = gradients(model, documents)
-        shapes = {name: p.shape for name, p in model.named_parameters()}
         loss64, grads64 = gradients(load(family, torch.float64), documents)
-        worst = max(numpy.linalg.norm(grads[n] - g) / numpy.linalg.norm(g) for n, g in grads64.items())
+        worst = max(numpy.linalg.norm(grads[n][1] - g) / numpy.linalg.norm(g) for n, (_, g) in grads64.items())
         losses, norms = train(load(family, torch.float32), documents)
         made = {
             "transformers": transformers.__version__,
             "torch": torch.__version__,
             "documents": [{"ids": ids, "targets": targets} for ids, targets in documents],
             "loss": loss,
-            "gradients": {name: entry(shapes[name], grad) for name, grad in grads.items()},
+            "gradients": {name: entry(shape, grad) for name, (shape, grad) in grads.items()},
             "adamw": ADAMW,
             "clip": CLIP,
             "losses": losses,

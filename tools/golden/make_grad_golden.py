@@ -52,7 +52,7 @@ def case(inputs, outputs, given=None, **attrs):
     made = {"attrs": attrs, "in": [t if isinstance(t, dict) else tensor(t) for t in inputs]}
     if given:
         made["given"] = [tensor(t) for t in given]
-    made["out"] = [tensor(t) for t in outputs]
+    made["out"] = [t if isinstance(t, dict) else tensor(t) for t in outputs]
     return made
 
 
@@ -174,6 +174,90 @@ def embed_grad():
     (dtable,) = torch.autograd.grad(F.embedding(tokens, table), table, dy)
     order = torch.argsort(tokens, stable=True)
     return [case([ids(*tokens.tolist()), ids(*order.tolist()), dy], [before + dtable], [before])]
+
+
+def routed(renorm):
+    """Logits, and what Transformers' routers make of them: softmax over all, the k largest, with renorm divided by their sum."""
+    logits = floats(4, 5, scale=2)
+    weights, chosen = torch.topk(F.softmax(logits, dim=-1), 2, dim=-1)
+    return logits, chosen, weights / weights.sum(-1, keepdim=True) if renorm else weights
+
+
+def route():
+    cases = []
+    for renorm in (0, 1):
+        logits, chosen, weights = routed(renorm)
+        cases.append(case([logits], [tensor(chosen, "I32"), weights], top_k=2, **({"renorm": 1} if renorm else {})))
+    return cases
+
+
+def route_grad():
+    cases = []
+    for renorm in (0, 1):
+        logits, chosen, weights = routed(renorm)
+        d = floats(4, 2)
+        (dlogits,) = torch.autograd.grad(weights, logits, d)
+        attrs = {"top_k": 2} | ({"renorm": 1} if renorm else {})
+        cases.append(case([logits, tensor(chosen, "I32"), d], [dlogits], **attrs))
+    return cases
+
+
+EXPERTS = torch.tensor([[2, 0], [1, 2], [2, 3], [0, 2]])  # of four, for each of four tokens; expert 4 has none
+
+
+def groups_of(chosen, n_experts):
+    counts = torch.bincount(chosen.reshape(-1), minlength=n_experts)
+    return ids(0, *counts.cumsum(0).tolist(), *torch.argsort(chosen.reshape(-1), stable=True).tolist())
+
+
+def group():
+    return [case([tensor(EXPERTS, "I32")], [groups_of(EXPERTS, 5)], experts=5)]
+
+
+def experts(shared):
+    """x, the experts' matrices, and each choice's row by its own expert's matrix."""
+    x, w = floats(4, 6) if shared else floats(4, 2, 6), floats(5, 3, 6)
+    rows = x[:, None].expand(4, 2, 6) if shared else x
+    return x, w, torch.einsum("tjk,tjnk->tjn", rows, w[EXPERTS])
+
+
+EXPERT_ATTRS = {"experts": 5, "top_k": 2}
+
+
+def expert_matmul():
+    cases = []
+    for shared in (True, False):
+        x, w, y = experts(shared)
+        cases.append(case([x, tensor(w.reshape(15, 6)), groups_of(EXPERTS, 5)], [y], **EXPERT_ATTRS))
+    return cases
+
+
+def expert_matmul_grad_x():
+    x, w, y = experts(False)
+    dy = floats(4, 2, 3)
+    inputs = [dy, tensor(w.reshape(15, 6)), groups_of(EXPERTS, 5)]
+    return [case(inputs, torch.autograd.grad(y, x, dy), **EXPERT_ATTRS)]
+
+
+def expert_matmul_grad_w():
+    cases = []
+    for shared in (True, False):
+        x, w, y = experts(shared)
+        dy, before = floats(4, 2, 3), floats(15, 6)
+        (dw,) = torch.autograd.grad(y, w, dy)
+        inputs = [dy, x, groups_of(EXPERTS, 5)]
+        cases.append(case(inputs, [before + dw.reshape(15, 6)], [before], **EXPERT_ATTRS))
+    return cases
+
+
+def combine():
+    y, weights = floats(3, 2, 5), floats(3, 2)
+    return [case([y, weights], [(y * weights[..., None]).sum(1)]), case([y], [y.sum(1)])]
+
+
+def combine_grad():
+    y, weights, dout = floats(3, 2, 5), floats(3, 2), floats(3, 5)
+    return [case([y, weights, dout], torch.autograd.grad((y * weights[..., None]).sum(1), (y, weights), dout))]
 
 
 def attend(q, k, v, positions, scale, window, alibi):
@@ -303,7 +387,9 @@ def main():
     folder = Path(sys.argv[1])
     for op in (fill, copy, scale, dropout, act_grad, glu_grad, rms_norm_grad, layer_norm_grad, sum_parts, add_rows,
                matmul_grad_x, matmul_grad_w, embed_grad, self_attention, self_attention_stats, self_attention_grad_q,
-               self_attention_grad_kv, cross_entropy, cross_entropy_grad, sum_squares, clip, adamw):  # fmt: skip
+               self_attention_grad_kv, cross_entropy, cross_entropy_grad, sum_squares, clip, adamw,
+               route, group, expert_matmul, combine, route_grad, expert_matmul_grad_x, expert_matmul_grad_w,
+               combine_grad):  # fmt: skip
         lines = ",\n ".join(json.dumps(made, separators=(",", ":")) for made in op())
         (folder / f"{op.__name__}.json").write_text(f"[{lines}]\n")
 

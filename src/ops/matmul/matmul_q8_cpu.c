@@ -9,6 +9,7 @@
 // In the K formats d_w and m_w are products of a half and a small integer, and Q6_K, which has two scales a block, has
 // two sums a block as well; the body is the same, and a format is a line of tile_formats.def. What its codes are offset
 // by is taken off by starting the integer sum at -offset * (sum of x).
+#include "ops/matmul/matmul_q8_cpu.h"
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"
 #include "base/checked.h"
@@ -89,24 +90,40 @@ const tdl_kernel TDL_KERNEL_NAME(matmul_q8) = {.name = "matmul_q8",
 
 static void run_unit(const tdl_call *call, const tdl_tile16 *layout, int64_t tile0, int64_t token0) {
     const tdl_tensor *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
-    int64_t token_end = tdl_min_i64(token0 + UNIT_TOKENS, x->shape[0]);
-    int64_t tile_end = tdl_min_i64(tile0 + UNIT_TILES, layout->n_tiles);
-    for (int64_t tile = tile0, tiles; tile < tile_end; tile += tiles) {
-        tiles = tdl_min_i64(TILES, tile_end - tile);
-        int64_t row0 = tile * TDL_TILE_ROWS;
+    int64_t row0 = tile0 * TDL_TILE_ROWS, n_tiles = tdl_min_i64(UNIT_TILES, layout->n_tiles - tile0);
+    tdl_matmul_q8_part(&(tdl_q8_part){
+        .layout = layout,
+        .w = w->data,
+        .tile = tile0,
+        .n_tiles = n_tiles,
+        .n_rows = tdl_min_i64(n_tiles * TDL_TILE_ROWS, w->shape[0] - row0),
+        .x = x->data + token0 * x->strides[0],
+        .bias = call->n_in > 2 ? (const float *)call->in[2].data + row0 : NULL,
+        .y = y->data + token0 * y->strides[0] + row0 * (int64_t)sizeof(float),
+        .x_stride = x->strides[0],
+        .y_stride = y->strides[0],
+        .n_tokens = tdl_min_i64(UNIT_TOKENS, x->shape[0] - token0),
+    });
+}
+
+void tdl_matmul_q8_part(const tdl_q8_part *part) {
+    const tdl_tile16 *layout = part->layout;
+    for (int64_t i = 0, tiles; i < part->n_tiles; i += tiles) {
+        tiles = tdl_min_i64(TILES, part->n_tiles - i);
+        int64_t tile = part->tile + i, row0 = i * TDL_TILE_ROWS;
         tile_args args = {
-            .values = w->data + (size_t)(tile * layout->n_blocks) * layout->value_size,
-            .scales = w->data + layout->scales_offset + (size_t)tile * layout->tile_scales_size,
-            .bias = call->n_in > 2 ? (const float *)call->in[2].data + row0 : NULL,
-            .x_stride = x->strides[0],
-            .y_stride = y->strides[0],
+            .values = part->w + (size_t)(tile * layout->n_blocks) * layout->value_size,
+            .scales = part->w + layout->scales_offset + (size_t)tile * layout->tile_scales_size,
+            .bias = part->bias ? part->bias + row0 : NULL,
+            .x_stride = part->x_stride,
+            .y_stride = part->y_stride,
             .n_blocks = layout->n_blocks,
-            .rows = tdl_min_i64(tiles * TDL_TILE_ROWS, w->shape[0] - row0),
+            .rows = tdl_min_i64(tiles * TDL_TILE_ROWS, part->n_rows - row0),
         };
-        for (int64_t t = token0, tokens; t < token_end; t += tokens) {
-            tokens = tdl_min_i64(TOKENS, token_end - t);
-            args.x = x->data + t * x->strides[0];
-            args.y = y->data + t * y->strides[0] + row0 * (int64_t)sizeof(float);
+        for (int64_t t = 0, tokens; t < part->n_tokens; t += tokens) {
+            tokens = tdl_min_i64(TOKENS, part->n_tokens - t);
+            args.x = part->x + t * part->x_stride;
+            args.y = part->y + t * part->y_stride + row0 * (int64_t)sizeof(float);
             tile_for(layout->format, tiles, tokens)(&args);
         }
     }

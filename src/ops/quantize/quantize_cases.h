@@ -1,10 +1,11 @@
-// quantize_cases.h - dims: rows T, columns K. Where K is large enough, the first row has a block of zeros, one of ties,
+// quantize_cases.h - dims: rows T, columns K; or, where there is a third, rows [T, k] and columns K. Where K is large enough, the first row has a block of zeros, one of ties,
 // and as far as they fit blocks of what is hard to divide by or to round.
 #ifndef TDL_OPS_QUANTIZE_CASES_H
 #define TDL_OPS_QUANTIZE_CASES_H
 
 static void quantize_make(op_fixture *f, const op_case *c) {
-    float *x = (float *)(void *)op_input(f, 0, TDL_DTYPE_F32, 2, c->dims, c->strided ? 5 : 0)->data;
+    float *x = (float *)(void *)op_input(f, 0, TDL_DTYPE_F32, c->dims[2] ? 3 : 2, c->dims, c->strided ? 5 : 0)->data;
+    if (c->dims[2]) return;
     if (c->dims[0] == 0 || c->dims[1] < 96) return;
     memset(x, 0, 32 * sizeof *x);
     const float hard[] = {0x1p-149f, 0x1p-126f, 0x1p-120f, 0x1p-119f, 0x1.fffffep127f, INFINITY, -INFINITY, NAN};
@@ -21,6 +22,7 @@ static const op_case quantize_list[] = {
     {.dims = {7, 96}},
     {.dims = {5, 160}, .strided = true},
     {.dims = {2, 8192}},
+    {.dims = {5, 2, 64}, .strided = true},
     {.dims = {1, 2048}, .bench = true},
     {.dims = {512, 576}, .bench = true},
 };

@@ -8,10 +8,10 @@ static void encode(const float *x, tdl_a8_block *block);
 static uint32_t max_abs_bits(const float *x);
 static void round_block(const float *x, float inverse, tdl_a8_block *block); // sets q and sums
 
-static int64_t units(const tdl_call *call) { return call->in[0].shape[0]; }
+static int64_t units(const tdl_call *call) { return tdl_tensor_n_rows(&call->in[0]); }
 
 static bool accepts(const tdl_call *call) {
-    return tdl_f32_rows(&call->in[0]) && call->out[0].strides[1] == (int64_t)sizeof(tdl_a8_block);
+    return tdl_f32_rows(&call->in[0]) && call->out[0].strides[call->out[0].n_dims - 1] == (int64_t)sizeof(tdl_a8_block);
 }
 
 static void run(const tdl_call *call, int64_t first, int64_t count, void *scratch) {
@@ -20,7 +20,7 @@ static void run(const tdl_call *call, int64_t first, int64_t count, void *scratc
     for (int64_t row = first; row < first + count; row++) {
         const float *src = (const float *)tdl_row(x, row);
         tdl_a8_block *dst = (tdl_a8_block *)tdl_row(out, row);
-        for (int64_t b = 0; b < x->shape[1] / TDL_A8_BLOCK; b++) encode(src + b * TDL_A8_BLOCK, &dst[b]);
+        for (int64_t b = 0; b < tdl_last_dim(x) / TDL_A8_BLOCK; b++) encode(src + b * TDL_A8_BLOCK, &dst[b]);
     }
 }
 
