@@ -276,10 +276,35 @@ def rope_attention():
     return cases
 
 
+def sample():
+    """Draws by a softmax in floats: the largest k logits, then top_p and min_p of their weights at temperature 1, then the id
+    where the running sum passes the random number. Each stands clear of its boundaries, so that rounding decides none."""
+    cases = []
+    for k, temperature, top_p, min_p in ((1, 1, 0, 0), (4, 1, 0, 0), (8, 0.5, 0, 0), (8, 2, 0.75, 0), (8, 1, 0, 0.125), (3, 4, 0.5, 0.25)):
+        logits, picks, picked = floats(4, 12, scale=2), [], [0] * 5
+        for row in range(4):
+            slot, word = (row * 2 + 1) % 5, int(rng.integers(1, 1 << 16)) << 16
+            order = np.argsort(-logits[row], kind="stable")[:k]
+            weights = np.exp(logits[row][order] - logits[row][order[0]])
+            before = np.cumsum(weights) - weights
+            kept = (before < top_p * weights.sum()) | (top_p == 0)
+            kept &= weights >= min_p
+            order = order[: len(order) if kept.all() else int(np.argmin(kept))]
+            chances = np.exp((logits[row][order] - logits[row][order[0]]) / temperature)
+            sums = np.cumsum(chances) / chances.sum()
+            assert np.abs(sums - word / 2**32).min() > 1e-4 or len(order) == 1
+            picked[slot] = int(order[np.argmax(sums > word / 2**32)])
+            mantissa, exponent = math.frexp(float(np.float32(math.log2(math.e) / temperature)))
+            words = [slot, k, word, int(mantissa * 2**32), exponent - 32, int(top_p * 2**32), int(min_p * 2**31), 0]
+            picks.append([w - 2**32 if w >= 2**31 else w for w in words])
+        cases.append(case([tensor(logits), tensor(picks, "I32")], [tensor(picked, "I32")]))
+    return cases
+
+
 def main():
     folder = Path(sys.argv[1])
     for op in (embed, add, rms_norm, layer_norm, add_rms_norm, add_layer_norm, quantize, matmul, rope_table, rope,
-               kv_append, attention, act, glu, take_rows, linear, rope_attention):  # fmt: skip
+               kv_append, attention, act, glu, take_rows, linear, rope_attention, sample):  # fmt: skip
         lines = ",\n ".join(json.dumps(made, separators=(",", ":")) for made in op())
         (folder / f"{op.__name__}.json").write_text(f"[{lines}]\n")
 
