@@ -58,6 +58,13 @@ if(EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json)
   set_tests_properties(op_suite_webgpu_swiftshader PROPERTIES
     ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
     PASS_REGULAR_EXPRESSION "SwiftShader.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
+  if(EXISTS ${TDL_WEBGPU_DIR}/libwebgpu_dawn.so) # whose compiler is that of browsers, and stricter
+    add_test(NAME op_suite_webgpu_dawn_slow COMMAND op_suite_webgpu --compile --library ${TDL_WEBGPU_DIR}/libwebgpu_dawn.so)
+    tdl_label_test(op_suite_webgpu_dawn_slow)
+    set_tests_properties(op_suite_webgpu_dawn_slow PROPERTIES
+      ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
+      PASS_REGULAR_EXPRESSION "SwiftShader.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
+  endif()
 else()
   message(STATUS "SwiftShader is not there: its tests are left out (tools/setup.sh test fetches it)")
 endif()

@@ -1,6 +1,8 @@
 // op_suite_webgpu.c - every WebGPU kernel of every op against the op's reference, over the cases in op_cases.c.
 //
-//     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--verbose] [--repeat N]
+//     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--verbose] [--repeat N] [--compile]
+//
+// --compile: nothing runs; says whether the library takes every shader.
 //
 // A case becomes a plan of one op, run by the backend as any plan is. Inputs and outputs lie at odd places of buffers of
 // their own: NaN round the inputs, guard bytes round the outputs. The result must be within WebGPU's bound of the
@@ -32,7 +34,7 @@ typedef struct options {
     uint64_t seed;
     const char *op; // NULL: all
     int repeat;
-    bool slow, verbose;
+    bool slow, verbose, compile;
 } options;
 
 typedef struct suite {
@@ -80,7 +82,9 @@ static bool read_options(int argc, char **argv, options *opt) {
 #endif
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(argv[i], "--slow") == 0) {
+        if (strcmp(argv[i], "--compile") == 0) {
+            opt->compile = true;
+        } else if (strcmp(argv[i], "--slow") == 0) {
             opt->slow = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             opt->verbose = true;
@@ -214,7 +218,7 @@ static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel) {
     }
     tdl_status status = one_op_init(&o, s, f, kernel, &err);
     verdict(s, status == TDL_OK, "%s", err.message);
-    if (status == TDL_OK && run(s, f, &o, got)) {
+    if (status == TDL_OK && !s->opt.compile && run(s, f, &o, got)) {
         double error = op_fixture_error(f, got, bound), limit = bound.metric == OP_METRIC_EXACT ? 0 : 1;
         if (s->opt.verbose) printf("    error %.3g, bound %g\n", error, limit);
         if (error > s->worst) s->worst = error;

@@ -194,12 +194,17 @@ static void webgpu_qwen3(void **state) {
     check_webgpu(TDL_TEST_DATA "/hf-tiny/qwen3", 2);
 }
 
+static void webgpu_mixtral(void **state) {
+    (void)state;
+    check_webgpu(TDL_TEST_DATA "/hf-tiny/mixtral", 2);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest large[] = {cmocka_unit_test(bundled), cmocka_unit_test(gpt2),
                                        cmocka_unit_test(mistral), cmocka_unit_test(qwen3),
                                        cmocka_unit_test(mixtral), cmocka_unit_test(webgpu_bundled)};
     const struct CMUnitTest tiny[] = {cmocka_unit_test(webgpu_gpt2), cmocka_unit_test(webgpu_mistral),
-                                      cmocka_unit_test(webgpu_qwen3)};
+                                      cmocka_unit_test(webgpu_qwen3), cmocka_unit_test(webgpu_mixtral)};
     bool only_tiny = argc > 1 && strcmp(argv[1], "webgpu-tiny") == 0;
     return (only_tiny ? 0 : cmocka_run_group_tests(large, NULL, NULL)) + cmocka_run_group_tests(tiny, NULL, NULL);
 }

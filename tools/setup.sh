@@ -2,6 +2,7 @@
 # Installs what treadle needs on Debian 12, by package name. Does nothing when all is there.
 #   setup.sh demo      what it takes to build and run treadle
 #   setup.sh webgpu    that, and what it takes to compute on a GPU: Vulkan, and wgpu-native in build/webgpu
+#   setup.sh dawn      and Dawn in build/webgpu: slower to fetch (47 MB), but with it a GPU's matrix units compute
 #   setup.sh test      all of it, and what the full test run uses
 # Needs root or sudo only if something is missing.
 set -euo pipefail
@@ -10,6 +11,9 @@ cd "$(dirname "$0")/.."
 # wgpu-native, the library behind webgpu.h, is not packaged in Debian; a Python wheel carries it with its two headers.
 webgpu_wheel=wgpu==0.32.0
 webgpu_dir=build/webgpu
+# Dawn, the other library behind webgpu.h. Of the packages looked at, one exports its C functions in a version of this year: that
+# of LiteRT-LM, which carries Dawn inside. Nothing else of it is used.
+dawn_wheel=litert-lm-api==0.18.1
 
 # package | how to see that it is there: a command, or pkg-config:module, or file:path | what it is for
 demo_needs='
@@ -49,10 +53,10 @@ main() {
     local needs package probe why missing=()
     case "${1:-}" in
     demo) needs=$demo_needs ;;
-    webgpu) needs=$demo_needs$webgpu_needs ;;
+    webgpu | dawn) needs=$demo_needs$webgpu_needs ;;
     test) needs=$demo_needs$webgpu_needs$test_needs ;;
     *)
-        echo "usage: setup.sh demo|webgpu|test" >&2
+        echo "usage: setup.sh demo|webgpu|dawn|test" >&2
         exit 2
         ;;
     esac
@@ -64,7 +68,11 @@ main() {
     done <<<"${needs//__ARCH__/$(uname -m)}"
     [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
     [ "$1" = demo ] || fetch_webgpu
-    [ "$1" != test ] || fetch_swiftshader
+    [ "$1" != dawn ] || fetch_dawn
+    if [ "$1" = test ]; then
+        fetch_swiftshader
+        fetch_dawn || echo "setup: skipped, Dawn is not to be had here" >&2
+    fi
 }
 
 fetch_webgpu() {
@@ -79,6 +87,21 @@ fetch_webgpu() {
     mkdir -p "$webgpu_dir"
     cp "$work"/wgpu/resources/{webgpu.h,wgpu.h,libwgpu_native-release.so} "$webgpu_dir"
     rm -rf "$work"
+}
+
+fetch_dawn() {
+    local work rc=0
+    if [ -e "$webgpu_dir/libwebgpu_dawn.so" ]; then return; fi
+    echo "setup: fetching $dawn_wheel for Dawn (WebGPU), to $webgpu_dir" >&2
+    work=$(mktemp -d)
+    if python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$work" "$dawn_wheel" &&
+        python3 -m zipfile -e "$work"/litert_lm_api-*.whl "$work"; then
+        cp "$work/litert_lm/liblitert-lm.so" "$webgpu_dir/libwebgpu_dawn.so"
+    else
+        rc=1
+    fi
+    rm -rf "$work"
+    return "$rc"
 }
 
 # A second Vulkan driver that computes on the CPU, without f16 and with other subgroups: one file of Debian's chromium-common, which

@@ -190,6 +190,14 @@ static tdl_status find_adapters(tdl_webgpu_device *d, WGPUAdapter *adapters, siz
                                                                    .callback = on_adapter,
                                                                    .userdata1 = &r});
     settle(d, &r.done);
+    WGPUAdapterInfo info = WGPU_ADAPTER_INFO_INIT;
+    if (r.adapter && d->api.AdapterGetInfo(r.adapter, &info) == WGPUStatus_Success) {
+        if (info.backendType == WGPUBackendType_Null) { // Dawn's where there is no other: it computes nothing
+            d->api.AdapterRelease(r.adapter);
+            r.adapter = NULL;
+        }
+        d->api.AdapterInfoFreeMembers(info);
+    }
     *n = r.adapter ? 1 : 0;
     adapters[0] = r.adapter;
     return TDL_OK;

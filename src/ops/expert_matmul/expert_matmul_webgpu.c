@@ -40,6 +40,7 @@ const tdl_kernel tdl_kernel_expert_matmul_few_webgpu = {
 const tdl_kernel tdl_kernel_expert_matmul_webgpu = {.name = "expert_matmul_webgpu",
                                                     .op = TDL_OP_EXPERT_MATMUL,
                                                     .backend = TDL_BACKEND_WEBGPU,
+                                                    .one_order = true,
                                                     .accepts = accepts,
                                                     .wgsl = {tdl_wgsl_expert_params, tdl_wgsl_expert_weight,
                                                              tdl_wgsl_expert_tile, tdl_wgsl_expert_matmul,

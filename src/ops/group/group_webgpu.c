@@ -15,6 +15,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_group_webgpu = {.name = "group_webgpu",
                                             .op = TDL_OP_GROUP,
                                             .backend = TDL_BACKEND_WEBGPU,
+                                            .one_order = true,
                                             .accepts = accepts,
                                             .wgsl = {tdl_wgsl_group},
                                             .dispatch = dispatch};

@@ -24,6 +24,7 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 const tdl_kernel tdl_kernel_route_webgpu = {.name = "route_webgpu",
                                             .op = TDL_OP_ROUTE,
                                             .backend = TDL_BACKEND_WEBGPU,
+                                            .one_order = true,
                                             .accepts = accepts,
                                             .wgsl = {tdl_wgsl_route, tdl_wgsl_reduce, tdl_wgsl_rows},
                                             .dispatch = dispatch};

@@ -20,7 +20,7 @@ fn mul64(a: u32, b: u32) -> vec2<u32> {
     let low = (a & 0xffffu) * (b & 0xffffu);
     let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
     let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
-    return vec2<u32>((a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u), other << 16u | (low & 0xffffu));
+    return vec2<u32>((a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u), (other << 16u) | (low & 0xffffu));
 }
 
 fn add64(a: vec2<u32>, b: u32) -> vec2<u32> {
@@ -57,7 +57,7 @@ fn magnitude(key: u32) -> u32 { return select(~key, key, key >> 31u == 1u) & 0x7
 fn mantissa(bits: u32, exponent: u32) -> u32 {
     let own = max(bits >> 23u, 1u);
     let value = (bits & 0x7fffffu) | select(0u, 0x800000u, bits >> 23u != 0u);
-    return select(0u, value << 6u >> min(exponent - own, 31u), exponent - own < 31u);
+    return select(0u, (value << 6u) >> min(exponent - own, 31u), exponent - own < 31u);
 }
 
 fn weight_of(largest: u32, key: u32, scale_mantissa: u32, scale_exponent: u32) -> u32 {
