@@ -23,7 +23,7 @@ main() {
     fi
     tests aarch64 -L quick
     step "fuzz build" tools/build.sh fuzz
-    step "fuzz" tools/fuzz.sh build/fuzz "${FUZZ_SECONDS:-60}" "$JOBS"
+    step "fuzz" tools/fuzz.sh build/fuzz "${FUZZ_SECONDS:-30}" "$JOBS"
     summary
 }
 
