@@ -303,7 +303,7 @@ static tdl_status act(world *w, tdl_rng rng, int i, int32_t *token, tdl_error *e
     if (what == 13) return tdl_session_rewind(s, n ? tdl_rng_u32(&rng) % n : 0, err);
     if (what == 14) {
         size_t n_kept = n < 12 ? n : 12;
-        memcpy(ids, tokens, n_kept * sizeof *ids);
+        if (n_kept) memcpy(ids, tokens, n_kept * sizeof *ids);
         return tdl_session_sync(s, ids, n_kept + many, err);
     }
     if (what == 15) {

@@ -72,7 +72,8 @@ struct tdl_trainer {
 
     tdl_export *export;   // under way
     tdl_tensor *tensors;  // [model's params.n] the shapes of what it is given
-    float **values;       // [n_params] read from the device; NULL: not yet
+    float **values;       // [n_values] read from the device; NULL: not yet
+    int32_t n_values;     // known also when the engine, whose reads end first, is gone
     const char *diverged; // what is not finite: "the loss"
     char where[200];      // it came from
 };

@@ -31,6 +31,7 @@ tdl_status tdl_trainer_save_adapters(tdl_trainer *t, const char *dir, tdl_error 
     if (begins && status != TDL_OK) return status;
     int32_t n = tdl_train_engine_n_params(t->engine), n_read = 0;
     if (begins) t->values = tdl_alloc(t->mem, (size_t)n, sizeof *t->values);
+    t->n_values = n;
     if (!t->values) status = tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
     while (status == TDL_OK && n_read < n && t->values[n_read]) n_read++;
     if (status == TDL_OK) status = n_read < n ? read_param(t, n_read, err) : write_adapters(t, dir, err);
@@ -39,7 +40,7 @@ tdl_status tdl_trainer_save_adapters(tdl_trainer *t, const char *dir, tdl_error 
 }
 
 void tdl_trainer_end_save(tdl_trainer *t) {
-    for (int32_t i = 0; t->values && i < tdl_train_engine_n_params(t->engine); i++) tdl_free(t->mem, t->values[i]);
+    for (int32_t i = 0; t->values && i < t->n_values; i++) tdl_free(t->mem, t->values[i]);
     tdl_free(t->mem, t->values);
     tdl_free(t->mem, t->tensors);
     tdl_export_close(t->export);
@@ -49,7 +50,8 @@ void tdl_trainer_end_save(tdl_trainer *t) {
 }
 
 static tdl_status begin_save(tdl_trainer *t, const char *path, tdl_error *err) {
-    t->values = tdl_alloc(t->mem, (size_t)tdl_train_engine_n_params(t->engine), sizeof *t->values);
+    t->n_values = tdl_train_engine_n_params(t->engine);
+    t->values = tdl_alloc(t->mem, (size_t)t->n_values, sizeof *t->values);
     t->tensors = tdl_alloc(t->mem, (size_t)t->model->params.n, sizeof *t->tensors);
     if (!t->values || !t->tensors) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
     tdl_status status = describe_tensors(t, err);
