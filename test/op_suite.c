@@ -442,8 +442,10 @@ static void write_kernel(FILE *file, tdl_op op, const char *name) {
                     layouts[kernels[k]->layout], kernels[k]->rounds ? "yes" : "no");
 }
 
+// From its name, since this build may have none; op_suite_webgpu sees to it that the name is true.
 static void write_webgpu_kernel(FILE *file, tdl_op op, const char *name) {
-    fprintf(file, "| %s | `%s_webgpu` | webgpu | F32 | rows | no |\n", tdl_op_get(op)->name, name);
+    fprintf(file, "| %s | `%s_webgpu` | webgpu | F32 | rows | %s |\n", tdl_op_get(op)->name, name,
+            strstr(name, "_matrix_") ? "F16" : "no");
 }
 
 static void write_markdown(FILE *file) {
@@ -464,11 +466,17 @@ static void write_markdown(FILE *file) {
         fprintf(file, " | ");
         if (on_webgpu((tdl_op)op)) write_bound(file, op_bound_of((tdl_op)op, TDL_BACKEND_WEBGPU, false));
         else fprintf(file, "not there");
+        if (set->half_rel > 0) {
+            fprintf(file, "; in F16: ");
+            write_bound(file, op_bound_of((tdl_op)op, TDL_BACKEND_WEBGPU, true));
+        }
         fprintf(file, " |\n");
     }
     fprintf(file,
             "\nKernels, best first. A kernel that rounds takes activations in another type than the plan computes in: "
-            "its bound\nholds from the rounded input on, and a plan of precision `f32` does not use it.\n\n"
+            "its bound\nholds from the rounded input on, and a plan of precision `f32` does not use it. Kernels that "
+            "multiply "
+            "matrices by hardware\nround both operands to F16, and their bound, \"in F16\", holds for that as well.\n\n"
             "| op | kernel | runs on | input | weight layout | rounds |\n|---|---|---|---|---|---|\n");
 #define TDL_KERNEL_LIST(op, name) write_kernel(file, TDL_OP_##op, #name);
 #define TDL_KERNEL_WEBGPU(op, name) write_webgpu_kernel(file, TDL_OP_##op, #name);

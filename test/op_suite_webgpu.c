@@ -136,6 +136,8 @@ static void test_op(suite *s, tdl_op op) {
         n_ours++;
         snprintf(s->label, sizeof s->label, "%s: %s", name, kernels[k]->name);
         verdict(s, ran[k], "accepted by no case");
+        verdict(s, kernels[k]->rounds == (strstr(kernels[k]->name, "_matrix_") != NULL),
+                "docs/OPS.md goes by its name");
         verdict(s, found[k], "never picked by tdl_kernel_find");
     }
     if (n_ours) printf("%-16s worst error %.3g of its bound\n", name, s->worst);

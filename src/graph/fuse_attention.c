@@ -12,7 +12,7 @@ typedef struct heads {
     int32_t from;       // value: as the projection left them
 } heads;
 
-static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t index);
+static void fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t index);
 static int32_t maker_of(const tdl_graph *g, int32_t value, int32_t before);
 static heads trace(const tdl_graph *g, int32_t value, int32_t before);
 static bool alike(const tdl_graph *g, const heads *q, const heads *k);
@@ -34,17 +34,17 @@ static void drop(tdl_graph *g, int32_t index) {
     if (index >= 0) tdl_graph_op_at(g, index)->op = TDL_OP_NONE;
 }
 
-static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t index) {
+static void fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t index) {
     const tdl_plan_op attention = *tdl_graph_op_at(g, index);
     int32_t append_at = maker_of(g, attention.in[1], index);
-    if (append_at < 0 || tdl_graph_op_at(g, append_at)->op != TDL_OP_KV_APPEND) return false;
+    if (append_at < 0 || tdl_graph_op_at(g, append_at)->op != TDL_OP_KV_APPEND) return;
     const tdl_plan_op append = *tdl_graph_op_at(g, append_at);
     heads q = trace(g, attention.in[0], index), k = trace(g, append.in[0], append_at);
     int32_t roots[3], n_roots;
     int64_t n_columns;
     if (attention.in[2] != append.out[1] || attention.in[3] != append.in[2] || attention.in[5] != append.in[4] ||
         !alike(g, &q, &k) || !side_by_side(g, (int32_t[]){q.from, k.from, append.in[1]}, roots, &n_roots, &n_columns))
-        return false;
+        return;
     tdl_plan_op made = {.op = TDL_OP_ROPE_ATTENTION,
                         .attrs = {.scale = attention.attrs.scale, .window = attention.attrs.window},
                         .n_in = 4,
@@ -60,7 +60,7 @@ static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t index) {
     for (int32_t i = 0; i < made.n_in; i++) call.in[i] = tdl_graph_value(g, made.in[i])->tensor;
     for (int32_t i = 0; i < 3; i++) call.out[i] = tdl_graph_value(g, made.out[i])->tensor;
     call.in[0].shape[1] = n_columns;
-    if (n_roots > 1 && tdl_tensor_make(TDL_DTYPE_F32, 2, call.in[0].shape, NULL, &call.in[0], NULL)) return false;
+    if (n_roots > 1 && tdl_tensor_make(TDL_DTYPE_F32, 2, call.in[0].shape, NULL, &call.in[0], NULL)) return;
     int32_t norms[2] = {-1, -1};
     if (q.norm >= 0) {
         norms[0] = tdl_graph_op_at(g, q.norm)->in[1];
@@ -74,16 +74,15 @@ static bool fuse_at(tdl_graph *g, const tdl_plan_desc *desc, int32_t index) {
     call.n_in = made.n_in;
     if (tdl_op_get(TDL_OP_ROPE_ATTENTION)->infer(&call, NULL) != TDL_OK ||
         !tdl_plan_kernel(desc, TDL_OP_ROPE_ATTENTION, &call))
-        return false;
+        return;
     if (q.norm >= 0) made.in[made.n_in - 1] = tdl_graph_join_weights(g, norms, 2);
     if (n_roots > 1) made.in[0] = put_side_by_side(g, roots, n_roots, &call.in[0]);
     else if (tdl_graph_value(g, roots[0])->tensor.shape[1] > n_columns)
         made.in[0] = tdl_graph_view(g, tdl_graph_value(g, roots[0])->name, roots[0], 0, 1, &n_columns);
-    if (g->error.code) return false;
+    if (g->error.code) return;
     const int32_t dropped[] = {q.norm, q.rope, k.norm, k.rope, append_at};
     for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++) drop(g, dropped[i]);
     *tdl_graph_op_at(g, index) = made;
-    return true;
 }
 
 // The last op before this one that writes the value; -1: none.

@@ -98,7 +98,6 @@ static bool make(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_o
 static bool is_norm(const tdl_plan_op *op) { return op->op == TDL_OP_RMS_NORM || op->op == TDL_OP_LAYER_NORM; }
 
 // An op that reads the value, or a view of it, and how many do; the plan's output is read once more.
-static bool is_norm(const tdl_plan_op *op);
 static int32_t reader_of(const tdl_graph *g, int32_t value, int32_t *n_readers) {
     int32_t reader = -1;
     *n_readers = tdl_graph_root(g, g->output) == value;

@@ -2,9 +2,9 @@
 //
 //     tdl_step_runner_clear(r);
 //     tdl_step_runner_add(r, timeline, first, n_tokens, false);     // once or more
-//     tdl_step_runner_begin(r, err);                                // one more is under way
+//     tdl_step_runner_begin(r, NULL, err);                          // one more is under way
 //     while ((status = tdl_step_runner_poll(r, err)) == TDL_PENDING) ...;
-//     ... tdl_step_runner_oldest(r)->parts ...
+//     ... tdl_step_runner_flight(r, 0)->parts ...
 //     tdl_step_runner_end(r);                                       // one less
 //
 // Where a plan for few tokens has fewer ops (graph/fuse_linear.c), there is one of those too, for the steps that fit it:

@@ -31,7 +31,7 @@ typedef struct dawn_matrix_config {
 typedef struct dawn_matrix_configs {
     WGPUChainedStruct chain; // to WGPUAdapterInfo
     size_t n;
-    const dawn_matrix_config *list; // the library's, until the info's members are freed
+    const dawn_matrix_config *list; // the library's, until it is freed with the function below
 } dawn_matrix_configs;
 
 // Frees the list. A library that has this function understands all of the above.

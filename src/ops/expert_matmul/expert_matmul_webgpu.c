@@ -4,12 +4,6 @@
 
 enum { OUTPUTS = 8, FEW_TOKENS = 8 };
 
-static bool accepts(const tdl_call *call) {
-    return tdl_webgpu_rows(&call->in[0]) && tdl_weight_decodes(&call->in[1]) && tdl_webgpu_rows(&call->out[0]);
-}
-
-static const char *decoder(const tdl_call *call) { return tdl_weight_decoder(&call->in[1]); }
-
 static void put_params(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     const tdl_tensor *y = &call->out[0];
     tdl_put_experts(call, offsets, tdl_tensor_n_rows(y), y->shape[2], call->in[1].shape[1], out);
@@ -32,18 +26,18 @@ const tdl_kernel tdl_kernel_expert_matmul_few_webgpu = {
     .op = TDL_OP_EXPERT_MATMUL,
     .backend = TDL_BACKEND_WEBGPU,
     .rows_max = FEW_TOKENS,
-    .accepts = accepts,
+    .accepts = tdl_experts_take,
     .wgsl = {tdl_wgsl_expert_params, tdl_wgsl_expert_weight, tdl_wgsl_expert_matmul_few, tdl_wgsl_quant_block},
-    .wgsl_decoder = decoder,
+    .wgsl_decoder = tdl_experts_decoder,
     .dispatch = dispatch_few};
 
 const tdl_kernel tdl_kernel_expert_matmul_webgpu = {.name = "expert_matmul_webgpu",
                                                     .op = TDL_OP_EXPERT_MATMUL,
                                                     .backend = TDL_BACKEND_WEBGPU,
                                                     .one_order = true,
-                                                    .accepts = accepts,
+                                                    .accepts = tdl_experts_take,
                                                     .wgsl = {tdl_wgsl_expert_params, tdl_wgsl_expert_weight,
                                                              tdl_wgsl_expert_tile, tdl_wgsl_expert_matmul,
                                                              tdl_wgsl_quant_block},
-                                                    .wgsl_decoder = decoder,
+                                                    .wgsl_decoder = tdl_experts_decoder,
                                                     .dispatch = dispatch};

@@ -7,6 +7,13 @@
 
 enum { TDL_EXPERT_TILE = 64 };
 
+// Whether the shaders read in[0]'s rows and in[1], all experts' matrices, and write out[0]'s rows.
+static inline bool tdl_experts_take(const tdl_call *call) {
+    return tdl_webgpu_rows(&call->in[0]) && tdl_weight_decodes(&call->in[1]) && tdl_webgpu_rows(&call->out[0]);
+}
+
+static inline const char *tdl_experts_decoder(const tdl_call *call) { return tdl_weight_decoder(&call->in[1]); }
+
 // Offset, stride from token to token, and from choice to choice: 0 where all choices share a row.
 static inline void tdl_put_choice_rows(tdl_dispatch *out, const tdl_tensor *t, uint32_t offset) {
     tdl_put_word(out, offset);
@@ -17,7 +24,7 @@ static inline void tdl_put_choice_rows(tdl_dispatch *out, const tdl_tensor *t, u
 // b: rows as in[0] has them, or a matrix of which only the offset is used. n_outputs, n_columns: of an expert's matrix.
 static inline void tdl_put_experts(const tdl_call *call, const tdl_offsets *offsets, int64_t n_rows, int64_t n_outputs,
                                    int64_t n_columns, tdl_dispatch *out) {
-    bool blocks = tdl_dtype_get(call->in[1].dtype)->block_n > 1 || call->in[1].dtype != TDL_DTYPE_F32;
+    bool blocks = call->in[1].dtype != TDL_DTYPE_F32;
     tdl_put_choice_rows(out, &call->in[0], offsets->in[0]);
     if (blocks) {
         tdl_put_word(out, offsets->in[1]);

@@ -1,5 +1,6 @@
-// matmul_tile_webgpu.c - when and how matmul_tile.wgsl runs: with large tiles where they are enough to keep a GPU busy, with
-// small ones otherwise; with a bias and without; with rows of results that are no whole quads.
+// matmul_tile_webgpu.c - when and how matmul_tile.wgsl and, on devices that multiply matrices by hardware, matmul_matrix.wgsl run:
+// with large tiles where they are enough to keep a GPU busy, with small ones otherwise; with a bias and without; with rows of
+// results that are no whole quads.
 #include "ops/matmul/matmul_webgpu.h"
 #include "ops/matmul/tiles_webgpu.h"
 #include "wgsl.h"
@@ -13,12 +14,17 @@ static bool large(const tdl_call *call) {
     return tdl_tiles_large(&call->out[0]) && tdl_dtype_get(call->in[1].dtype)->block_n < 256;
 }
 
+static bool matrix_large(const tdl_call *call) { return tdl_matrices_large(&call->out[0]); }
+
 static bool accepts_small(const tdl_call *call) { return takes(call, 2) && tdl_whole_quads(&call->out[0]); }
 static bool accepts_small_bias(const tdl_call *call) { return takes(call, 3) && tdl_whole_quads(&call->out[0]); }
 static bool accepts_small_any(const tdl_call *call) { return takes(call, 2); }
 static bool accepts_large(const tdl_call *call) { return accepts_small(call) && large(call); }
 static bool accepts_large_bias(const tdl_call *call) { return accepts_small_bias(call) && large(call); }
-static bool accepts_large_any(const tdl_call *call) { return takes(call, 2) && large(call); }
+static bool accepts_large_any(const tdl_call *call) { return accepts_small_any(call) && large(call); }
+static bool accepts_matrix(const tdl_call *call) { return accepts_small(call) && matrix_large(call); }
+static bool accepts_matrix_bias(const tdl_call *call) { return accepts_small_bias(call) && matrix_large(call); }
+static bool accepts_matrix_any(const tdl_call *call) { return accepts_small_any(call) && matrix_large(call); }
 
 static const char *decoder(const tdl_call *call) { return tdl_weight_row_decoder(&call->in[1]); }
 
@@ -30,19 +36,30 @@ static void dispatch_large(const tdl_call *call, const tdl_offsets *offsets, tdl
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_LARGE, out);
 }
 
-#define KERNEL(size, suffix, y)                                                            \
-    const tdl_kernel tdl_kernel_matmul_##size##suffix##_webgpu = {                         \
-        .name = "matmul_" #size #suffix "_webgpu",                                         \
-        .op = TDL_OP_MATMUL,                                                               \
-        .backend = TDL_BACKEND_WEBGPU,                                                     \
-        .accepts = accepts_##size##suffix,                                                 \
-        .wgsl = {tdl_wgsl_tile_##size, tdl_wgsl_tile, tdl_wgsl_matmul_tile, tdl_wgsl_##y}, \
-        .wgsl_decoder = decoder,                                                           \
-        .dispatch = dispatch_##size};
+#define KERNEL(kind, size, takes, ...)                                                       \
+    const tdl_kernel tdl_kernel_matmul_##kind##_webgpu = {.name = "matmul_" #kind "_webgpu", \
+                                                          .op = TDL_OP_MATMUL,               \
+                                                          .backend = TDL_BACKEND_WEBGPU,     \
+                                                          .accepts = accepts_##takes,        \
+                                                          .wgsl_decoder = decoder,           \
+                                                          .dispatch = dispatch_##size,       \
+                                                          __VA_ARGS__};
+#define TILES(size, suffix, y)               \
+    KERNEL(size##suffix, size, size##suffix, \
+           .wgsl = {tdl_wgsl_tile_##size, tdl_wgsl_tile, tdl_wgsl_matmul_tile, tdl_wgsl_##y})
+#define MATRICES(size, suffix, takes, y)                                                        \
+    KERNEL(matrix_##size##suffix, size, takes, .needs = TDL_FEATURE_GPU_MATRIX, .rounds = true, \
+           .wgsl = {tdl_wgsl_matrix_##size, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_matrix, tdl_wgsl_##y})
 
-KERNEL(large, , matmul_y)
-KERNEL(large, _bias, matmul_y_bias)
-KERNEL(large, _any, matmul_y_any)
-KERNEL(small, , matmul_y)
-KERNEL(small, _bias, matmul_y_bias)
-KERNEL(small, _any, matmul_y_any)
+TILES(large, , matmul_y)
+TILES(large, _bias, matmul_y_bias)
+TILES(large, _any, matmul_y_any)
+TILES(small, , matmul_y)
+TILES(small, _bias, matmul_y_bias)
+TILES(small, _any, matmul_y_any)
+MATRICES(large, , matrix, matmul_y)
+MATRICES(large, _bias, matrix_bias, matmul_y_bias)
+MATRICES(large, _any, matrix_any, matmul_y_any)
+MATRICES(small, , small, matmul_y)
+MATRICES(small, _bias, small_bias, matmul_y_bias)
+MATRICES(small, _any, small_any, matmul_y_any)

@@ -1,6 +1,5 @@
 // tiles_webgpu.h - how the matmul kernels divide a result into tiles (tile_large.wgsl, tile_small.wgsl, tile_tiny.wgsl,
-// matrix_large.wgsl, matrix_small.wgsl), and
-// when large ones, or small ones, are enough to keep a GPU busy.
+// matrix_large.wgsl, matrix_small.wgsl), and when large ones, or small ones, are enough to keep a GPU busy.
 #ifndef TDL_OPS_TILES_WEBGPU_H
 #define TDL_OPS_TILES_WEBGPU_H
 
@@ -34,23 +33,26 @@ static inline bool tdl_matrices_large(const tdl_tensor *y) {
 // Less than that: where the sums are long they had better be divided among more workgroups.
 static inline bool tdl_tiles_tiny(const tdl_tensor *y) { return tdl_n_tiles(y, TDL_TILE_SMALL) < TDL_SMALL_TILES_MIN; }
 
-// Whether the rows of a matrix are whole quads, so that the shaders may read or write it by quads.
-static inline bool tdl_whole_quads(const tdl_tensor *t) {
-    return t->shape[1] % 4 == 0 && (tdl_dtype_get(t->dtype)->block_n > 1 || tdl_stride_words(t, 0) % 4 == 0);
-}
-
 // Whether the rows of F32 begin at whole quads; what follows the last element of one is there, whatever it is.
 static inline bool tdl_quad_rows(const tdl_tensor *t) { return tdl_stride_words(t, 0) % 4 == 0; }
 
-// Into how many shares of `*depth` steps each sum of so many is divided, where that keeps a GPU busy: for few, large tiles of
-// matrices. 1: it is not.
-static inline int64_t tdl_matrix_shares(const tdl_tensor *y, int64_t *depth) {
+// Whether the rows of a matrix are whole quads, so that the shaders may read or write it by quads.
+static inline bool tdl_whole_quads(const tdl_tensor *t) {
+    return t->shape[1] % 4 == 0 && (tdl_dtype_get(t->dtype)->block_n > 1 || tdl_quad_rows(t));
+}
+
+// Into how many shares the sums of y, of so many steps, are divided where that keeps a GPU busy, and the steps of one: for few,
+// large tiles of matrices. One share: it does not.
+typedef struct tdl_shares {
+    int64_t n, depth;
+} tdl_shares;
+
+static inline tdl_shares tdl_matrix_shares(const tdl_tensor *y, int64_t depth) {
     int64_t wanted = tdl_div_up(TDL_SHARED_GROUPS, tdl_max_i64(1, tdl_n_tiles(y, TDL_TILE_LARGE)));
-    int64_t n = tdl_max_i64(1, tdl_min_i64(wanted, *depth / TDL_SHARE_DEPTH_MIN));
-    int64_t share = tdl_div_up(tdl_div_up(*depth, n), 32) * 32; // whole DEPTHs
-    n = share ? tdl_div_up(*depth, share) : 1;
-    *depth = tdl_max_i64(share, 1);
-    return n;
+    int64_t n = tdl_max_i64(1, tdl_min_i64(wanted, depth / TDL_SHARE_DEPTH_MIN));
+    if (n == 1) return (tdl_shares){.n = 1, .depth = depth};
+    int64_t share = tdl_div_up(tdl_div_up(depth, n), 32) * 32; // whole DEPTHs
+    return (tdl_shares){.n = tdl_div_up(depth, share), .depth = share};
 }
 
 // Bytes for the shares of all tiles, for a call and for those with fewer rows or shorter sums.
@@ -59,10 +61,9 @@ static inline size_t tdl_matrix_shares_size(const tdl_call *call) {
     return (size_t)(TDL_SHARED_GROUPS + n_tiles) * TDL_TILE_LARGE * TDL_TILE_LARGE * sizeof(float);
 }
 
-// The uniforms of tile.wgsl, and the dispatch: in[0] is a, in[1] is b, in[2] a bias, out[0] is y. n_shares workgroups have a tile
-// in common, each for share_depth of the depth's steps.
-static inline void tdl_dispatch_shares(const tdl_call *call, const tdl_offsets *offsets, int64_t depth, int64_t tile,
-                                       int64_t share_depth, int64_t n_shares, tdl_dispatch *out) {
+// The uniforms of tile.wgsl, and the dispatch: in[0] is a, in[1] is b, in[2] a bias, out[0] is y.
+static inline void tdl_dispatch_tiles_shared(const tdl_call *call, const tdl_offsets *offsets, int64_t depth,
+                                             int64_t tile, tdl_shares shares, tdl_dispatch *out) {
     const tdl_tensor *y = &call->out[0];
     assert(offsets->in[0] % 4 == 0 && offsets->in[1] % 4 == 0 && offsets->out[0] % 4 == 0);
     tdl_put_word(out, offsets->in[0]);
@@ -76,25 +77,31 @@ static inline void tdl_dispatch_shares(const tdl_call *call, const tdl_offsets *
     tdl_put_word(out, y->shape[1]);
     tdl_put_word(out, depth);
     tdl_put_word(out, tdl_div_up(y->shape[1], tile));
-    tdl_put_word(out, share_depth);
-    tdl_put_word(out, n_shares);
-    tdl_dispatch_groups(out, tdl_n_tiles(y, tile) * n_shares);
+    tdl_put_word(out, shares.depth);
+    tdl_put_word(out, shares.n);
+    tdl_dispatch_groups(out, tdl_n_tiles(y, tile) * shares.n);
 }
 
 static inline void tdl_dispatch_tiles(const tdl_call *call, const tdl_offsets *offsets, int64_t depth, int64_t tile,
                                       tdl_dispatch *out) {
-    tdl_dispatch_shares(call, offsets, depth, tile, depth, 1, out);
+    tdl_dispatch_tiles_shared(call, offsets, depth, tile, (tdl_shares){.n = 1, .depth = depth}, out);
+}
+
+// Several workgroups have a large tile in common, each for a share of the steps.
+static inline void tdl_dispatch_shares(const tdl_call *call, const tdl_offsets *offsets, int64_t depth,
+                                       tdl_dispatch *out) {
+    tdl_dispatch_tiles_shared(call, offsets, depth, TDL_TILE_LARGE, tdl_matrix_shares(&call->out[0], depth), out);
 }
 
 // The uniforms of matrix_merge.wgsl, and the dispatch.
-static inline void tdl_dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, int64_t n_shares, bool adds,
+static inline void tdl_dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, int64_t depth, bool adds,
                                       tdl_dispatch *out) {
     const tdl_tensor *y = &call->out[0];
     tdl_put_word(out, offsets->out[0]);
     tdl_put_word(out, tdl_stride_words(y, 0));
     tdl_put_word(out, y->shape[1]);
     tdl_put_word(out, tdl_tensor_n_elements(y));
-    tdl_put_word(out, n_shares);
+    tdl_put_word(out, tdl_matrix_shares(y, depth).n);
     tdl_put_word(out, adds);
     tdl_dispatch_groups(out, tdl_div_up(tdl_tensor_n_elements(y), 4 * TDL_GROUP_ITEMS));
 }

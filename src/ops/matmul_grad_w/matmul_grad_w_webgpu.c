@@ -24,19 +24,15 @@ static bool accepts_matrix_large(const tdl_call *call) {
 
 // Few tiles, long sums.
 static bool accepts_matrix_shared(const tdl_call *call) {
-    int64_t depth = call->in[0].shape[0];
-    return accepts_matrix_small(call) && tdl_matrix_shares(&call->out[0], &depth) > 1;
+    return accepts_matrix_small(call) && tdl_matrix_shares(&call->out[0], call->in[0].shape[0]).n > 1;
 }
 
-static void dispatch_matrix_shared(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    int64_t depth = call->in[0].shape[0], share_depth = depth,
-            n_shares = tdl_matrix_shares(&call->out[0], &share_depth);
-    tdl_dispatch_shares(call, offsets, depth, TDL_TILE_LARGE, share_depth, n_shares, out);
+static void dispatch_shared(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    tdl_dispatch_shares(call, offsets, call->in[0].shape[0], out);
 }
 
 static void dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    int64_t depth = call->in[0].shape[0], n_shares = tdl_matrix_shares(&call->out[0], &depth);
-    tdl_dispatch_merge(call, offsets, n_shares, true, out);
+    tdl_dispatch_merge(call, offsets, call->in[0].shape[0], true, out);
 }
 
 static void dispatch_tiny(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
@@ -68,7 +64,7 @@ const tdl_kernel tdl_kernel_matmul_grad_w_matrix_shared_webgpu = {
     .scratch_size = tdl_matrix_shares_size,
     .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_w_matrix, tdl_wgsl_matrix_b_across,
              tdl_wgsl_matrix_y_share},
-    .dispatch = dispatch_matrix_shared,
+    .dispatch = dispatch_shared,
     .merge = &merge};
 
 const tdl_kernel tdl_kernel_matmul_grad_w_matrix_large_webgpu = {

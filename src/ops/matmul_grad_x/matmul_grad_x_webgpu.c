@@ -30,19 +30,15 @@ static bool accepts_matrix_large(const tdl_call *call) {
 
 // Few tiles, long sums.
 static bool accepts_matrix_shared(const tdl_call *call) {
-    int64_t depth = call->in[0].shape[1];
-    return accepts_matrix_small(call) && tdl_matrix_shares(&call->out[0], &depth) > 1;
+    return accepts_matrix_small(call) && tdl_matrix_shares(&call->out[0], call->in[0].shape[1]).n > 1;
 }
 
-static void dispatch_matrix_shared(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    int64_t depth = call->in[0].shape[1], share_depth = depth,
-            n_shares = tdl_matrix_shares(&call->out[0], &share_depth);
-    tdl_dispatch_shares(call, offsets, depth, TDL_TILE_LARGE, share_depth, n_shares, out);
+static void dispatch_shared(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    tdl_dispatch_shares(call, offsets, call->in[0].shape[1], out);
 }
 
 static void dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    int64_t depth = call->in[0].shape[1], n_shares = tdl_matrix_shares(&call->out[0], &depth);
-    tdl_dispatch_merge(call, offsets, n_shares, false, out);
+    tdl_dispatch_merge(call, offsets, call->in[0].shape[1], false, out);
 }
 
 static void dispatch_tiny(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
@@ -75,7 +71,7 @@ const tdl_kernel tdl_kernel_matmul_grad_x_matrix_shared_webgpu = {
     .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_x_matrix, tdl_wgsl_matrix_b_across,
              tdl_wgsl_matrix_y_share},
     .wgsl_decoder = row_decoder,
-    .dispatch = dispatch_matrix_shared,
+    .dispatch = dispatch_shared,
     .merge = &merge};
 
 const tdl_kernel tdl_kernel_matmul_grad_x_matrix_large_webgpu = {.name = "matmul_grad_x_matrix_large_webgpu",
