@@ -77,7 +77,7 @@ static statistics statistics_of(const bench_result *result, bool rates) {
 // Nanoseconds, or tokens per second.
 static double sample(const bench_result *result, int32_t i, bool rate) {
     double ns = (double)result->ns[i];
-    return rate ? 1e9 * (result->n_prompt + result->n_gen) / ns : ns;
+    return rate ? 1e9 * (result->n_prompt + (double)result->n_gen * result->n_sequences) / ns : ns;
 }
 
 static void print_md(const bench_result *result) {
@@ -89,6 +89,8 @@ static void print_md(const bench_result *result) {
     snprintf(size, sizeof size, mib < 1024.0 ? "%.2f MiB" : "%.2f GiB", mib < 1024.0 ? mib : mib / 1024.0);
     snprintf(threads, sizeof threads, "%d", result->n_threads);
     int used = snprintf(test, sizeof test, result->n_prompt ? "pp%d" : "tg%d", result->n_prompt + result->n_gen);
+    if (result->n_sequences > 1)
+        used += snprintf(test + used, sizeof test - (size_t)used, " x %d", result->n_sequences);
     if (result->n_depth) snprintf(test + used, sizeof test - (size_t)used, " @ d%d", result->n_depth);
     statistics rates = statistics_of(result, true);
     snprintf(rate, sizeof rate, "%.2f ± %.2f", rates.average, rates.deviation);
@@ -118,12 +120,12 @@ static json_t *make_json(const bench_report *report, const bench_result *result)
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "build_commit", tdl_version(), "cpu_info", report->cpu,
                   "gpu_info", "", "backends", backend_of(model), "model_filename", report->model_path, "model_type",
                   type, "model_size", (json_int_t)model->weights_size, "model_n_params", (json_int_t)model->n_params);
-    json_t *rest =
-        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:f, s:f, s:o, s:o}", "n_batch", result->n_batch,
-                  "n_ubatch", result->n_batch, "n_threads", result->n_threads, "flash_attn", 1, "n_prompt",
-                  result->n_prompt, "n_gen", result->n_gen, "n_depth", result->n_depth, "test_time", when, "avg_ns",
-                  (json_int_t)llround(times.average), "stddev_ns", (json_int_t)llround(times.deviation), "avg_ts",
-                  rates.average, "stddev_ts", rates.deviation, "samples_ns", samples_ns, "samples_ts", samples_ts);
+    json_t *rest = json_pack(
+        "{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:f, s:f, s:o, s:o}", "n_batch", result->n_batch,
+        "n_ubatch", result->n_batch, "n_threads", result->n_threads, "flash_attn", 1, "n_prompt", result->n_prompt,
+        "n_gen", result->n_gen, "n_depth", result->n_depth, "n_sequences", result->n_sequences, "test_time", when,
+        "avg_ns", (json_int_t)llround(times.average), "stddev_ns", (json_int_t)llround(times.deviation), "avg_ts",
+        rates.average, "stddev_ts", rates.deviation, "samples_ns", samples_ns, "samples_ts", samples_ts);
     if (row) json_object_update(row, rest);
     json_decref(rest);
     return row;

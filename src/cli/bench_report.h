@@ -16,10 +16,10 @@ typedef struct bench_report {
     json_t *rows;  // for JSON, which is printed at the end
 } bench_report;
 
-// One measured test: a prompt of n_prompt tokens or n_gen single ones, after n_depth.
+// One measured test: a prompt of n_prompt tokens, or n_gen single ones of each of n_sequences, after n_depth.
 typedef struct bench_result {
     const tdl_model_info *model;
-    int32_t n_prompt, n_gen, n_depth, n_threads, n_batch;
+    int32_t n_prompt, n_gen, n_depth, n_sequences, n_threads, n_batch;
     int64_t started;   // seconds since 1970
     const int64_t *ns; // [n_samples]
     int32_t n_samples;

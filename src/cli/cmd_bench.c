@@ -2,8 +2,8 @@
 //
 // A prompt test (pp) computes n_prompt random tokens from position n_depth on, through a tdl_batch: nothing is sampled. A
 // generation test (tg) computes n_gen tokens, a random one and then the greedy text, as a program would that generates: a
-// device may pick tokens itself and begin the next before the last one was read. Each test runs once unmeasured before it
-// is measured.
+// device may pick tokens itself and begin the next before the last one was read. Several sequences share the steps of one batch.
+// Each test runs once unmeasured before it is measured.
 #include "cli/bench_report.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -24,15 +24,15 @@ enum { N_WARM_UP = 8 }; // generated tokens
 
 typedef struct bench_args {
     cli_model_args model;
-    cli_i32_list n_prompt, n_gen, n_depth, n_threads;
+    cli_i32_list n_prompt, n_gen, n_depth, n_threads, n_sequences;
     int32_t n_batch, n_repetitions, flash, format;
     bool no_warmup;
 } bench_args;
 
 typedef struct bench_test {
     tdl_batch *batch;
-    tdl_session *session;
-    int32_t n_prompt, n_gen, n_depth, n_vocab;
+    tdl_session **sessions; // [n_sequences]
+    int32_t n_prompt, n_gen, n_depth, n_sequences, n_vocab;
     int32_t first_id; // of a timeline: as the model wants it
     uint32_t random;
 } bench_test;
@@ -42,11 +42,12 @@ static int run_all(bench_args *args);
 static int run_threads(bench_args *args, int32_t n_threads, bench_report *report);
 static int run_test(const bench_args *args, const cli_opened *opened, bench_test test, int32_t n_threads,
                     bench_report *report);
+static int open_sessions(const cli_opened *opened, int32_t n_batch, bench_test *test);
 static int measure(bench_test *test, int32_t n_repetitions, bool warm_up, int64_t *ns);
 static int begin_repetition(bench_test *test);
 static int compute_prompt(bench_test *test);
 static int generate(bench_test *test, int32_t n_tokens);
-static int push_random(bench_test *test, int32_t n);
+static int push_random(bench_test *test, tdl_session *session, int32_t n);
 static int compute_pushed(bench_test *test);
 static int32_t count_cores(void);
 
@@ -58,6 +59,8 @@ int cmd_bench(int argc, char **argv) {
                      {"n", "n-gen", CLI_I32_LIST, "N", &args.n_gen, 0, INT32_MAX, "generated tokens (default 128)"},
                      {"d", "n-depth", CLI_I32_LIST, "N", &args.n_depth, 0, INT32_MAX,
                       "tokens in the cache before the test (default 0)"},
+                     {NULL, "n-sequences", CLI_I32_LIST, "N", &args.n_sequences, 1, 4096,
+                      "sequences that generate together, in one batch; their tokens count together (default 1)"},
                      {"t", "threads", CLI_I32_LIST, "N", &args.n_threads, 1, 256,
                       "CPU threads (default: one per core)"},
                      {"ub", "ubatch-size", CLI_I32, "N", &args.n_batch, 1, 65536,
@@ -92,6 +95,7 @@ int cmd_bench(int argc, char **argv) {
     cli_i32_list_deinit(&args.n_gen);
     cli_i32_list_deinit(&args.n_depth);
     cli_i32_list_deinit(&args.n_threads);
+    cli_i32_list_deinit(&args.n_sequences);
     return code;
 }
 
@@ -112,6 +116,7 @@ static void fill_defaults(bench_args *args) {
     if (args->n_gen.n == 0) cli_i32_list_add(&args->n_gen, &(int32_t){128}, 1);
     if (args->n_depth.n == 0) cli_i32_list_add(&args->n_depth, &(int32_t){0}, 1);
     if (args->n_threads.n == 0) cli_i32_list_add(&args->n_threads, &n_threads, 1);
+    if (args->n_sequences.n == 0) cli_i32_list_add(&args->n_sequences, &(int32_t){1}, 1);
 }
 
 static int run_threads(bench_args *args, int32_t n_threads, bench_report *report) {
@@ -120,14 +125,16 @@ static int run_threads(bench_args *args, int32_t n_threads, bench_report *report
     int code = cli_model_open(&args->model, &opened);
     if (code == CLI_GO) code = CLI_OK;
     for (size_t d = 0; d < args->n_depth.n; d++) {
-        bench_test test = {.n_depth = args->n_depth.items[d], .n_vocab = opened.info.n_vocab, .random = 1};
+        bench_test test = {
+            .n_depth = args->n_depth.items[d], .n_sequences = 1, .n_vocab = opened.info.n_vocab, .random = 1};
         for (size_t i = 0; i < args->n_prompt.n && code == CLI_OK; i++) {
             test.n_prompt = args->n_prompt.items[i];
             if (test.n_prompt) code = run_test(args, &opened, test, n_threads, report);
         }
         test.n_prompt = 0;
-        for (size_t i = 0; i < args->n_gen.n && code == CLI_OK; i++) {
-            test.n_gen = args->n_gen.items[i];
+        for (size_t i = 0; i < args->n_gen.n * args->n_sequences.n && code == CLI_OK; i++) {
+            test.n_gen = args->n_gen.items[i / args->n_sequences.n];
+            test.n_sequences = args->n_sequences.items[i % args->n_sequences.n];
             if (test.n_gen) code = run_test(args, &opened, test, n_threads, report);
         }
     }
@@ -137,45 +144,50 @@ static int run_threads(bench_args *args, int32_t n_threads, bench_report *report
 
 static int run_test(const bench_args *args, const cli_opened *opened, bench_test test, int32_t n_threads,
                     bench_report *report) {
-    tdl_error err = {0};
     int64_t *ns = cli_realloc(NULL, (size_t)args->n_repetitions, sizeof *ns);
-    int64_t n_ctx = (int64_t)test.n_depth + test.n_prompt + test.n_gen + (test.n_gen > 0); // the last is not computed
-    const tdl_batch_desc batch = {.size = sizeof batch, .n_tokens_max = args->n_batch, .n_cache_tokens = n_ctx};
-    tdl_session_desc session = {.size = sizeof session,
-                                .n_ctx = n_ctx < INT32_MAX ? (int32_t)n_ctx : INT32_MAX,
-                                .n_predict = test.n_gen,
-                                .ignore_eos = true};
     int64_t started = (int64_t)time(NULL);
-    int32_t bos = cli_wants_bos(opened->tokenizer) ? tdl_tokenizer_bos(opened->tokenizer) : -1;
-    test.first_id = bos;
-    int code;
-    if (tdl_batch_create(opened->model, &batch, &test.batch, &err)) {
-        code = cli_fail(&err);
-        goto cleanup;
+    test.first_id = cli_wants_bos(opened->tokenizer) ? tdl_tokenizer_bos(opened->tokenizer) : -1;
+    test.sessions = cli_realloc(NULL, (size_t)test.n_sequences, sizeof *test.sessions);
+    for (int32_t i = 0; i < test.n_sequences; i++) test.sessions[i] = NULL;
+    int code = open_sessions(opened, args->n_batch, &test);
+    if (code == CLI_OK) code = measure(&test, args->n_repetitions, !args->no_warmup, ns);
+    if (code == CLI_OK) {
+        const bench_result result = {.model = &opened->info,
+                                     .n_prompt = test.n_prompt,
+                                     .n_gen = test.n_gen,
+                                     .n_depth = test.n_depth,
+                                     .n_sequences = test.n_sequences,
+                                     .n_threads = n_threads,
+                                     .n_batch = args->n_batch,
+                                     .started = started,
+                                     .ns = ns,
+                                     .n_samples = args->n_repetitions};
+        bench_report_add(report, &result);
     }
-    session.batch = test.batch;
-    if (tdl_session_create(opened->model, &session, &test.session, &err)) {
-        code = cli_fail(&err);
-        goto cleanup;
-    }
-    code = measure(&test, args->n_repetitions, !args->no_warmup, ns);
-    if (code != CLI_OK) goto cleanup;
-    const bench_result result = {.model = &opened->info,
-                                 .n_prompt = test.n_prompt,
-                                 .n_gen = test.n_gen,
-                                 .n_depth = test.n_depth,
-                                 .n_threads = n_threads,
-                                 .n_batch = args->n_batch,
-                                 .started = started,
-                                 .ns = ns,
-                                 .n_samples = args->n_repetitions};
-    bench_report_add(report, &result);
-
-cleanup:
-    tdl_session_destroy(test.session);
+    for (int32_t i = 0; i < test.n_sequences; i++) tdl_session_destroy(test.sessions[i]);
     tdl_batch_destroy(test.batch);
+    free(test.sessions);
     free(ns);
     return code;
+}
+
+static int open_sessions(const cli_opened *opened, int32_t n_batch, bench_test *test) {
+    tdl_error err = {0};
+    int64_t n_ctx =
+        (int64_t)test->n_depth + test->n_prompt + test->n_gen + (test->n_gen > 0); // the last is not computed
+    const tdl_batch_desc batch = {.size = sizeof batch,
+                                  .n_sessions_max = test->n_sequences,
+                                  .n_tokens_max = n_batch,
+                                  .n_cache_tokens = n_ctx * test->n_sequences};
+    if (tdl_batch_create(opened->model, &batch, &test->batch, &err)) return cli_fail(&err);
+    const tdl_session_desc session = {.size = sizeof session,
+                                      .batch = test->batch,
+                                      .n_ctx = n_ctx < INT32_MAX ? (int32_t)n_ctx : INT32_MAX,
+                                      .n_predict = test->n_gen,
+                                      .ignore_eos = true};
+    for (int32_t i = 0; i < test->n_sequences; i++)
+        if (tdl_session_create(opened->model, &session, &test->sessions[i], &err)) return cli_fail(&err);
+    return CLI_OK;
 }
 
 static int measure(bench_test *test, int32_t n_repetitions, bool warm_up, int64_t *ns) {
@@ -195,34 +207,48 @@ static int measure(bench_test *test, int32_t n_repetitions, bool warm_up, int64_
     return code;
 }
 
-// Leaves exactly n_depth tokens computed. A rewind has its last token computed again: that is done here, unmeasured.
+// Leaves exactly n_depth tokens of each sequence computed. A rewind has its last token computed again: that is done here,
+// unmeasured.
 static int begin_repetition(bench_test *test) {
     tdl_error err = {0};
-    size_t n_tokens;
-    tdl_session_tokens(test->session, &n_tokens);
-    size_t n_kept = n_tokens < (size_t)test->n_depth ? 0 : (size_t)test->n_depth;
-    if (tdl_session_rewind(test->session, n_kept, &err)) return cli_fail(&err);
-    int code = push_random(test, test->n_depth - (int32_t)n_kept);
+    int code = CLI_OK;
+    for (int32_t i = 0; i < test->n_sequences && code == CLI_OK; i++) {
+        size_t n_tokens;
+        tdl_session_tokens(test->sessions[i], &n_tokens);
+        size_t n_kept = n_tokens < (size_t)test->n_depth ? 0 : (size_t)test->n_depth;
+        if (tdl_session_rewind(test->sessions[i], n_kept, &err)) return cli_fail(&err);
+        code = push_random(test, test->sessions[i], test->n_depth - (int32_t)n_kept);
+    }
     return code == CLI_OK ? compute_pushed(test) : code;
 }
 
 static int compute_prompt(bench_test *test) {
-    int code = push_random(test, test->n_prompt);
+    int code = push_random(test, test->sessions[0], test->n_prompt);
     return code == CLI_OK ? compute_pushed(test) : code;
 }
 
+// n_tokens of each sequence.
 static int generate(bench_test *test, int32_t n_tokens) {
     tdl_error err = {0};
     int32_t token, n_turns = 0;
-    int code = push_random(test, 1);
-    while (code == CLI_OK && n_tokens > 0) {
-        tdl_status status = tdl_session_next(test->session, &token, &err);
-        if (status == TDL_OK) {
-            n_tokens--;
+    int64_t left = (int64_t)n_tokens * test->n_sequences;
+    int code = CLI_OK;
+    for (int32_t i = 0; i < test->n_sequences && code == CLI_OK; i++) code = push_random(test, test->sessions[i], 1);
+    while (code == CLI_OK && left > 0) {
+        int64_t before = left;
+        for (int32_t i = 0; i < test->n_sequences; i++) {
+            size_t n_done;
+            tdl_session_tokens(test->sessions[i], &n_done);
+            if (n_done > (size_t)test->n_depth + (size_t)n_tokens) continue; // it has all it wants
+            tdl_status status = tdl_session_next(test->sessions[i], &token, &err);
+            if (status < 0) return cli_fail(&err);
+            left -= status == TDL_OK;
+        }
+        if (left < before) {
             n_turns = 0;
             continue;
         }
-        if (status == TDL_PENDING) status = tdl_batch_step(test->batch, &err);
+        tdl_status status = tdl_batch_step(test->batch, &err);
         if (status < 0) return cli_fail(&err);
         if (status == TDL_PENDING) cli_wait(n_turns++);
         if (cli_interrupted()) return CLI_INTERRUPTED;
@@ -230,15 +256,15 @@ static int generate(bench_test *test, int32_t n_tokens) {
     return code;
 }
 
-static int push_random(bench_test *test, int32_t n) {
+static int push_random(bench_test *test, tdl_session *session, int32_t n) {
     tdl_error err = {0};
     for (int32_t i = 0; i < n; i++) {
         size_t n_tokens;
-        tdl_session_tokens(test->session, &n_tokens);
+        tdl_session_tokens(session, &n_tokens);
         test->random = test->random * 1664525u + 1013904223u;
         int32_t id = (int32_t)((uint64_t)test->random * (uint64_t)test->n_vocab >> 32);
         if (n_tokens == 0 && test->first_id >= 0) id = test->first_id;
-        if (tdl_session_push(test->session, &id, 1, &err)) return cli_fail(&err);
+        if (tdl_session_push(session, &id, 1, &err)) return cli_fail(&err);
     }
     return CLI_OK;
 }

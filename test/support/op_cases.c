@@ -341,6 +341,33 @@ static bool quantize_input(op_fixture *f, tdl_dtype dtype, tdl_call *call) {
     return true;
 }
 
+// in[0] as a kernel with dot4I8Packed rounds it (matvec_dot.wgsl), so that it rounds nothing more: of every 32 columns, times what
+// norm multiplies them by, whole multiples of a 127th of the largest, which both halves have.
+static void whole_input(op_fixture *f, tdl_call *call) {
+    enum { BLOCK = 32 };
+    const tdl_tensor *x = &f->call.in[0];
+    const tdl_tensor *norm = call->attrs.linear & TDL_LINEAR_NORM ? &call->in[2] : NULL;
+    size_t size = (size_t)x->shape[0] * (size_t)x->strides[0];
+    call->in[0].data = op_memory(f, size);
+    memset(call->in[0].data, 0xff, size);
+    for (int64_t t = 0; t < x->shape[0]; t++)
+        for (int64_t first = 0; first < x->shape[1]; first += BLOCK) {
+            double values[BLOCK], largest = 1e-30;
+            int64_t n = tdl_min_i64(BLOCK, x->shape[1] - first), at[2] = {0, BLOCK / 2};
+            for (int64_t i = 0; i < n; i++) {
+                values[i] = tdl_at(x, tdl_row(x, t), first + i) * (norm ? tdl_at(norm, norm->data, first + i) : 1);
+                largest = fmax(largest, fabs(values[i]));
+                if (fabs(values[i]) > fabs(values[at[i >= BLOCK / 2]])) at[i >= BLOCK / 2] = i;
+            }
+            for (int64_t i = 0; i < n; i++) {
+                bool most = i == at[0] || i == at[1];
+                double code = most ? copysign(127, values[i]) : rint(values[i] / largest * 127);
+                double factor = norm ? tdl_at(norm, norm->data, first + i) : 1;
+                tdl_put(&call->in[0], tdl_row(&call->in[0], t), first + i, code * largest / 127 / factor);
+            }
+        }
+}
+
 bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call) {
     *call = f->call;
     bool any_rows =
@@ -348,6 +375,11 @@ bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call)
     if (!any_rows && call->out[0].shape[0] > kernel->rows_max) return false;
     bool rounded = kernel->x != TDL_DTYPE_NONE && kernel->x != call->in[0].dtype;
     if (rounded && !quantize_input(f, kernel->x, call)) return false;
+    if (kernel->needs & TDL_FEATURE_GPU_DOT4) {
+        if (kernel->accepts && !kernel->accepts(call)) return false;
+        whole_input(f, call);
+        rounded = true;
+    }
     tdl_call plain = *call;
     if (kernel->layout != TDL_LAYOUT_ROWS) {
         const tdl_tensor *w = &plain.in[1];

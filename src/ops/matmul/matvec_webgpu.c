@@ -2,14 +2,15 @@
 // invariant for any number, eight at a time.
 //
 // A module is put together from the decoder of the weight's type (matvec_<type>.wgsl), what x is (plain, or normalized on
-// the way), what y is (outputs with something added, or a gated unit), and matvec.wgsl. Rows whose length is no multiple
-// of a chunk, and rows of x that begin beside a multiple of 16 bytes, are matmul_few's.
+// the way), what y is (outputs with something added, or a gated unit), and matvec.wgsl. Block formats have a second decoder
+// (matvec_dot_<type>.wgsl), which rounds x to whole numbers of 8 bits: for plans that may round. Rows whose length is no
+// multiple of a chunk, and rows of x that begin beside a multiple of 16 bytes, are matmul_few's.
 #include "ops/dispatch.h"
 #include "ops/linear/linear.h"
 #include "ops/weight.h"
 #include "wgsl.h"
 
-enum { GROUP = 256, ROWS = 4, LANES_MIN = 32, LANES_ENOUGH = 1 << 18, TOKENS = 8 };
+enum { GROUP = 256, ROWS = 4, LANES_MIN = 32, LANES_ENOUGH = 1 << 18, TOKENS_MAX = 8 };
 
 // How a type's rows are cut up. Rows are read in units of 16 bytes where they are whole ones, else by element.
 typedef struct row_chunks {
@@ -26,7 +27,14 @@ static const row_chunks chunks_of[TDL_DTYPE_COUNT] = {
     [TDL_DTYPE_Q6_K] = {tdl_wgsl_matvec_q6_k, 16, false},
 };
 
+static const row_chunks dot_chunks_of[TDL_DTYPE_COUNT] = {
+    [TDL_DTYPE_Q8_0] = {tdl_wgsl_matvec_dot_q8_0, 16, false}, [TDL_DTYPE_Q4_0] = {tdl_wgsl_matvec_dot_q4_0, 32, false},
+    [TDL_DTYPE_Q4_1] = {tdl_wgsl_matvec_dot_q4_1, 32, false}, [TDL_DTYPE_Q4_K] = {tdl_wgsl_matvec_dot_q4_k, 64, true},
+    [TDL_DTYPE_Q5_K] = {tdl_wgsl_matvec_dot_q5_k, 64, true},  [TDL_DTYPE_Q6_K] = {tdl_wgsl_matvec_dot_q6_k, 64, false},
+};
+
 static const char *decoder(const tdl_call *call) { return chunks_of[call->in[1].dtype].decoder; }
+static const char *dot_decoder(const tdl_call *call) { return dot_chunks_of[call->in[1].dtype].decoder; }
 
 // What a part is of the op: matmul's bias is an input like any other.
 static int32_t part_input(const tdl_call *call, int32_t part) {
@@ -35,9 +43,8 @@ static int32_t part_input(const tdl_call *call, int32_t part) {
 }
 
 // parts: the op's; acts: whether it has a function.
-static bool takes(const tdl_call *call, int32_t parts, bool acts) {
+static bool takes(const tdl_call *call, const row_chunks *chunks, int32_t parts, bool acts) {
     const tdl_tensor *x = &call->in[0], *w = &call->in[1];
-    const row_chunks *chunks = &chunks_of[w->dtype];
     int32_t residual = part_input(call, TDL_LINEAR_RESIDUAL);
     for (int32_t part = TDL_LINEAR_NORM; part <= TDL_LINEAR_RESIDUAL; part *= 2) {
         int32_t input = part_input(call, part);
@@ -57,9 +64,8 @@ static void put_fours(tdl_dispatch *out, uint32_t n_words) {
     tdl_put_word(out, n_words / 4);
 }
 
-static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+static void put(const tdl_call *call, const row_chunks *chunks, const tdl_offsets *offsets, tdl_dispatch *out) {
     const tdl_tensor *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
-    const row_chunks *chunks = &chunks_of[w->dtype];
     int32_t norm = part_input(call, TDL_LINEAR_NORM), shift = part_input(call, TDL_LINEAR_SHIFT),
             bias = part_input(call, TDL_LINEAR_BIAS), residual = part_input(call, TDL_LINEAR_RESIDUAL);
     int64_t n_chunks = w->shape[1] / chunks->n_columns, n_fours = tdl_div_up(w->shape[0], ROWS), n_lanes = LANES_MIN;
@@ -84,7 +90,15 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_word(out, call->attrs.act);
     tdl_put_float(out, call->attrs.eps);
     tdl_dispatch_groups(out, tdl_div_up(n_fours, GROUP / n_lanes));
-    out->groups[2] = (uint32_t)tdl_div_up(y->shape[0], TOKENS);
+    out->groups[2] = (uint32_t)tdl_div_up(y->shape[0], TOKENS_MAX);
+}
+
+static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    put(call, &chunks_of[call->in[1].dtype], offsets, out);
+}
+
+static void dispatch_dot(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    put(call, &dot_chunks_of[call->in[1].dtype], offsets, out);
 }
 
 // ---- modules --------------------------------------------------------------------------------------------------------
@@ -100,27 +114,33 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
 #define A_BIAS "bias[p.bias_offset + n]"
 #define A_RESIDUAL "residual[p.residual_offset + t * p.residual_stride + n]"
 
-// What a kernel takes; the kernel for one token, and the one for up to eight. args: what its module has after ARGS.
-#define MATVEC(id, op_id, parts, acts, args, ...)                                               \
-    static bool accepts_##id(const tdl_call *call) { return takes(call, parts, acts); }         \
-    const tdl_kernel tdl_kernel_##id##_webgpu = {.name = #id "_webgpu",                         \
-                                                 .op = op_id,                                   \
-                                                 .backend = TDL_BACKEND_WEBGPU,                 \
-                                                 .rows_max = 1,                                 \
-                                                 .accepts = accepts_##id,                       \
-                                                 .wgsl = {ARGS(1) args, SHARED, __VA_ARGS__},   \
-                                                 .wgsl_decoder = decoder,                       \
-                                                 .dispatch = dispatch};                         \
-    const tdl_kernel tdl_kernel_##id##_8_webgpu = {.name = #id "_8_webgpu",                     \
-                                                   .op = op_id,                                 \
-                                                   .backend = TDL_BACKEND_WEBGPU,               \
-                                                   .rows_max = TOKENS,                          \
-                                                   .one_order = true,                           \
-                                                   .accepts = accepts_##id,                     \
-                                                   .wgsl = {ARGS(8) args, SHARED, __VA_ARGS__}, \
-                                                   .wgsl_decoder = decoder,                     \
-                                                   .dispatch = dispatch}
-#define SHARED tdl_wgsl_matvec, tdl_wgsl_matvec_blocks
+// What a kernel takes; the kernels for one token, and those for up to eight. args: what its module has after ARGS.
+#define KERNEL(id, op_id, n, ...)                                               \
+    const tdl_kernel tdl_kernel_##id##_webgpu = {.name = #id "_webgpu",         \
+                                                 .op = op_id,                   \
+                                                 .backend = TDL_BACKEND_WEBGPU, \
+                                                 .rows_max = n,                 \
+                                                 .one_order = (n) > 1,          \
+                                                 __VA_ARGS__}
+#define FLOATS(id, op_id, n, parts, ...)                                                            \
+    KERNEL(id, op_id, n, .accepts = accepts_##parts, .wgsl_decoder = decoder, .dispatch = dispatch, \
+           .wgsl = {ARGS(n) __VA_ARGS__})
+#define DOTS(id, op_id, n, parts, ...)                                                                            \
+    KERNEL(id, op_id, n, .accepts = accepts_##parts##_dot, .wgsl_decoder = dot_decoder, .dispatch = dispatch_dot, \
+           .needs = TDL_FEATURE_GPU_DOT4, .rounds = true, .wgsl = {ARGS(n) __VA_ARGS__})
+// With x in floats.
+#define MATVEC_FLOATS(id, op_id, parts, acts, args, ...)                                                               \
+    static bool accepts_##id(const tdl_call *call) { return takes(call, &chunks_of[call->in[1].dtype], parts, acts); } \
+    FLOATS(id, op_id, 1, id, args, tdl_wgsl_matvec, tdl_wgsl_matvec_blocks, __VA_ARGS__);                              \
+    FLOATS(id##_8, op_id, 8, id, args, tdl_wgsl_matvec, tdl_wgsl_matvec_blocks, __VA_ARGS__)
+// And rounded.
+#define MATVEC(id, op_id, parts, acts, args, ...)                                          \
+    MATVEC_FLOATS(id, op_id, parts, acts, args, __VA_ARGS__);                              \
+    static bool accepts_##id##_dot(const tdl_call *call) {                                 \
+        return takes(call, &dot_chunks_of[call->in[1].dtype], parts, acts);                \
+    }                                                                                      \
+    DOTS(id##_dot, op_id, 1, id, args, tdl_wgsl_matvec, tdl_wgsl_matvec_dot, __VA_ARGS__); \
+    DOTS(id##_dot_8, op_id, 8, id, args, tdl_wgsl_matvec, tdl_wgsl_matvec_dot, __VA_ARGS__)
 
 MATVEC(matvec, TDL_OP_MATMUL, 0, false, OUTPUT(3) ADDS("0.0"), tdl_wgsl_matvec_x, tdl_wgsl_matvec_y);
 MATVEC(matvec_bias, TDL_OP_MATMUL, TDL_LINEAR_BIAS, false, INPUT(3, bias, f32) OUTPUT(4) ADDS(A_BIAS),
@@ -131,13 +151,13 @@ MATVEC(linear_norm_bias, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_BIAS, false
        NORM INPUT(4, bias, f32) OUTPUT(5) ADDS(A_BIAS), tdl_wgsl_matvec_x_norm, tdl_wgsl_matvec_y);
 MATVEC(linear_norm_glu, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_GATE, true, NORM OUTPUT(4), tdl_wgsl_matvec_x_norm,
        tdl_wgsl_matvec_y_glu, tdl_wgsl_activate);
-MATVEC(linear_layer_norm, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT, false, LAYER_NORM OUTPUT(5) ADDS("0.0"),
-       tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y);
-MATVEC(linear_layer_norm_bias, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT | TDL_LINEAR_BIAS, false,
-       LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS(A_BIAS), tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y);
-MATVEC(linear_layer_norm_bias_act, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT | TDL_LINEAR_BIAS, true,
-       LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS_ACT(A_BIAS), tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y,
-       tdl_wgsl_activate);
+MATVEC_FLOATS(linear_layer_norm, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT, false,
+              LAYER_NORM OUTPUT(5) ADDS("0.0"), tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y);
+MATVEC_FLOATS(linear_layer_norm_bias, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT | TDL_LINEAR_BIAS, false,
+              LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS(A_BIAS), tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y);
+MATVEC_FLOATS(linear_layer_norm_bias_act, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT | TDL_LINEAR_BIAS, true,
+              LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS_ACT(A_BIAS), tdl_wgsl_matvec_x_layer_norm,
+              tdl_wgsl_matvec_y, tdl_wgsl_activate);
 MATVEC(linear_residual, TDL_OP_LINEAR, TDL_LINEAR_RESIDUAL, false, INPUT(3, residual, f32) OUTPUT(4) ADDS(A_RESIDUAL),
        tdl_wgsl_matvec_x, tdl_wgsl_matvec_y);
 MATVEC(linear_bias_residual, TDL_OP_LINEAR, TDL_LINEAR_BIAS | TDL_LINEAR_RESIDUAL, false,
