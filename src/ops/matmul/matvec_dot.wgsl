@@ -1,16 +1,35 @@
-// matvec_dot.wgsl - for matvec.wgsl: what the decoders of block formats share where x is rounded to whole numbers of 8 bits, so
-// that four products and their sum are one instruction, dot4I8Packed. A run of columns has one scale, its largest over 127, as
-// the blocks of op quantize do. Each invocation rounds what it reads, once for the four rows of w that it serves.
+// matvec_dot.wgsl - matvec.wgsl's sums for block formats, in whole numbers: x is rounded to 8 bits, so that four products and their
+// sum are one instruction, dot4I8Packed.
+//
+// A workgroup rounds x once, into workgroup memory, a segment of the columns at a time; a run of 16 columns has one scale, its
+// largest over 127. n_lanes invocations share four rows of w and go through them by chunks of 64 columns: four runs, whose numbers
+// are the format's (runs_of in matvec_dot_<type>.wgsl). Read from memory as they are needed, the columns of x would take longer
+// than the weights: side by side, invocations are 256 bytes apart in it.
+//
+// The weights of a chunk are asked for before x is rounded, those of the next before this one's are used.
+// include matvec_params
 
-struct Run { // 16 columns: scale times code
-    codes: vec4<u32>, // four a word
-    scale: f32,
+const GROUP: u32 = 256u;
+const SHARE: u32 = GROUP / TOKENS; // invocations that round a token's x
+const CHUNKS: u32 = 128u / TOKENS; // of a segment
+const RUNS: u32 = CHUNKS * 4u; // likewise, of each token
+const SQUARES: u32 = 16u; // that one invocation adds up
+
+struct Weights { // a chunk of a row: scale * code + offset
+    codes: array<vec4<u32>, 4>, // of each run, four a word
+    scales: vec4<f32>,
+    offsets: vec4<f32>,
 }
 
-struct TwoRuns { // 32 columns side by side
-    codes: array<vec4<u32>, 2>,
-    scale: f32,
+struct Inputs {
+    codes: array<vec4<u32>, 4>,
+    scales: vec4<f32>,
+    sums: vec4<f32>, // of the columns of each run
 }
+
+var<workgroup> codes: array<vec4<u32>, 640>; // [TOKENS, RUNS], one left out after four: lanes side by side use different banks
+var<workgroup> scales: array<vec2<f32>, 512>; // [TOKENS, RUNS] of a scale and a sum
+var<workgroup> squares: array<f32, GROUP>;
 
 // Four whole numbers of 8 bits from values that lie within them: beside 1.5 * 2^23 an F32 has steps of 1.
 fn packed(values: vec4<f32>) -> u32 {
@@ -18,80 +37,125 @@ fn packed(values: vec4<f32>) -> u32 {
     return (bits.x & 255u) | ((bits.y & 255u) << 8u) | ((bits.z & 255u) << 16u) | (bits.w << 24u);
 }
 
-fn packed4(columns: mat4x4<f32>, scale: f32) -> vec4<u32> {
-    return vec4<u32>(packed(columns[0] * scale), packed(columns[1] * scale), packed(columns[2] * scale),
-                     packed(columns[3] * scale));
-}
-
-fn largest(columns: mat4x4<f32>) -> f32 {
-    let four = max(max(abs(columns[0]), abs(columns[1])), max(abs(columns[2]), abs(columns[3])));
-    return max(max(four.x, four.y), max(four.z, four.w));
-}
-
-// What columns of that size are multiplied by.
-fn scale_to_codes(size: f32) -> f32 { return select(0.0, 127.0 / size, size > 0.0); }
-
-fn columns_at(t: u32, i: u32) -> mat4x4<f32> { // the 16 from 4i on
-    return mat4x4<f32>(input4(t, i), input4(t, i + 1u), input4(t, i + 2u), input4(t, i + 3u));
-}
-
-fn run_at(t: u32, i: u32) -> Run {
-    let columns = columns_at(t, i);
-    let size = largest(columns);
-    return Run(packed4(columns, scale_to_codes(size)), size / 127.0);
-}
-
-fn two_runs_at(t: u32, i: u32) -> TwoRuns {
-    let first = columns_at(t, i);
-    let second = columns_at(t, i + 4u);
-    let size = max(largest(first), largest(second));
-    let scale = scale_to_codes(size);
-    return TwoRuns(array<vec4<u32>, 2>(packed4(first, scale), packed4(second, scale)), size / 127.0);
-}
-
 fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
     return (dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y)) + (dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w));
 }
 
-fn sum16(codes: vec4<u32>) -> i32 { return dot16(codes, vec4<u32>(0x01010101u)); }
-
-const LOW_HALVES: vec4<u32> = vec4<u32>(0x0f0f0f0fu);
-
-// Sixteen bytes that begin at word `i` of five, or in the middle of it.
-fn bytes_from(words: vec4<u32>, next: u32, whole: bool) -> vec4<u32> {
-    let after = vec4<u32>(words.yzw, next);
-    return select((words >> vec4<u32>(16u)) | (after << vec4<u32>(16u)), words, whole);
+// Rounds this invocation's share of a segment, from run `first` of a row on. The sum of the squares of what it saw.
+fn round_x(first_token: u32, n_tokens: u32, first: u32, lane: u32) -> f32 {
+    let t = lane / SHARE;
+    let row = p.x_offset + (first_token + min(t, n_tokens - 1u)) * p.x_stride;
+    let end = min(RUNS, p.n_chunks * 4u - first);
+    var square = 0.0;
+    for (var r = lane % SHARE; r < end; r += SHARE) {
+        let i = (first + r) * 4u;
+        var columns = mat4x4<f32>(x[row + i], x[row + i + 1u], x[row + i + 2u], x[row + i + 3u]);
+        if (NORM) {
+            square += dot(columns[0], columns[0]) + dot(columns[1], columns[1]) + dot(columns[2], columns[2]) +
+                      dot(columns[3], columns[3]);
+            columns = mat4x4<f32>(columns[0] * norm_at(i), columns[1] * norm_at(i + 1u), columns[2] * norm_at(i + 2u),
+                                  columns[3] * norm_at(i + 3u));
+        }
+        let four = max(max(abs(columns[0]), abs(columns[1])), max(abs(columns[2]), abs(columns[3])));
+        let size = max(max(four.x, four.y), max(four.z, four.w));
+        let factor = select(0.0, 127.0 / size, size > 0.0);
+        let run = vec4<u32>(packed(columns[0] * factor), packed(columns[1] * factor), packed(columns[2] * factor),
+                            packed(columns[3] * factor));
+        let at = t * RUNS + r;
+        codes[at + at / 4u] = run;
+        scales[at] = vec2<f32>(size / 127.0) * vec2<f32>(1.0, f32(dot16(run, vec4<u32>(0x01010101u))));
+    }
+    return square;
 }
 
-// Of groups 2j and 2j + 1, as a block's first four words pack them (quant_fit.h): of the codes, of the columns' sums.
-fn two_groups_scales(head: vec4<u32>, j: u32) -> vec4<f32> {
-    let shift = (j & 1u) * 16u;
-    let a = head.y >> shift;
-    let b = head.z >> shift;
-    let c = head.w >> shift;
-    let upper = j >= 2u; // four bits in c, two above those of the lower groups
-    let scales = select(a & 0x3f3fu, (c & 0x0f0fu) | ((a >> 2u) & 0x3030u), upper);
-    let offsets = select(b & 0x3f3fu, ((c >> 4u) & 0x0f0fu) | ((b >> 2u) & 0x3030u), upper);
-    let d = unpack2x16float(head.x);
-    return vec4<f32>(vec4<u32>(scales, scales >> 8u, offsets, offsets >> 8u) & vec4<u32>(255u)) *
-           vec4<f32>(d.x, d.x, -d.y, -d.y);
+fn inputs_of(t: u32, runs: vec4<u32>) -> Inputs {
+    let at = vec4<u32>(t * RUNS) + runs;
+    let a = scales[at.x];
+    let b = scales[at.y];
+    let c = scales[at.z];
+    let d = scales[at.w];
+    let all = array<vec4<u32>, 4>(codes[at.x + at.x / 4u], codes[at.y + at.y / 4u], codes[at.z + at.z / 4u],
+                                  codes[at.w + at.w / 4u]);
+    return Inputs(all, vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
 }
 
-struct TwoGroups { // of Q4_K or Q5_K, 64 columns: the second's codes in the upper halves of the bytes
-    codes: array<vec4<u32>, 2>,
-    scales: vec4<f32>,
+fn product(weights: Weights, inputs: Inputs) -> f32 {
+    let dots = vec4<i32>(dot16(weights.codes[0], inputs.codes[0]), dot16(weights.codes[1], inputs.codes[1]),
+                         dot16(weights.codes[2], inputs.codes[2]), dot16(weights.codes[3], inputs.codes[3]));
+    return dot(weights.scales * inputs.scales, vec4<f32>(dots)) + dot(weights.offsets, inputs.sums);
 }
 
-struct TwoGroupsColumns {
-    low: TwoRuns,
-    high: TwoRuns,
-    sums: vec2<f32>,
-}
-
-fn sum_of(runs: TwoRuns) -> f32 { return runs.scale * f32(sum16(runs.codes[0]) + sum16(runs.codes[1])); }
-
-fn two_groups_columns(t: u32, c: u32) -> TwoGroupsColumns {
-    let low = two_runs_at(t, c * 16u);
-    let high = two_runs_at(t, c * 16u + 8u);
-    return TwoGroupsColumns(low, high, vec2<f32>(sum_of(low), sum_of(high)));
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let first_token = select(group.z * TOKENS, 0u, TOKENS == 1u);
+    let n_tokens = min(TOKENS, p.n_tokens - first_token);
+    let first_four = (group.y * n_groups.x + group.x) * (GROUP / p.n_lanes);
+    if (first_four * OUTPUTS >= p.n_outputs) { return; } // the dispatch is folded into two dimensions
+    let four = first_four + lane / p.n_lanes;
+    let own = lane % p.n_lanes;
+    let rows = vec4<u32>(p.w_offset) + rows_of(four) * vec4<u32>(p.row_units);
+    var sums: array<vec4<f32>, TOKENS>;
+    if (own == 0u) { // one lane begins with what is added: its loads are under way with the others
+        for (var t = 0u; t < TOKENS; t += 1u) {
+            if (TOKENS == 1u || t < n_tokens) { sums[t] = begin(first_token + t, four); }
+        }
+    }
+    let last = p.n_chunks - 1u;
+    var square = 0.0;
+    for (var segment = 0u; segment < p.n_chunks; segment += CHUNKS) {
+        var at = min(segment + own, last);
+        var a = chunk_at(rows.x, at);
+        var b = chunk_at(rows.y, at);
+        var d = chunk_at(rows.z, at);
+        var e = chunk_at(rows.w, at);
+        if (segment > 0u) { workgroupBarrier(); } // the one before is used
+        square += round_x(first_token, n_tokens, segment * 4u, lane);
+        workgroupBarrier();
+        let end = min(CHUNKS, p.n_chunks - segment);
+        for (var c = own; c < end; c += p.n_lanes) {
+            let of_a = weights_of(a, at);
+            let of_b = weights_of(b, at);
+            let of_d = weights_of(d, at);
+            let of_e = weights_of(e, at);
+            at = min(segment + c + p.n_lanes, last);
+            a = chunk_at(rows.x, at);
+            b = chunk_at(rows.y, at);
+            d = chunk_at(rows.z, at);
+            e = chunk_at(rows.w, at);
+            for (var t = 0u; t < TOKENS; t += 1u) {
+                if (TOKENS == 1u || t < n_tokens) {
+                    let inputs = inputs_of(t, runs_of(c));
+                    sums[t] += vec4<f32>(product(of_a, inputs), product(of_b, inputs), product(of_d, inputs),
+                                         product(of_e, inputs));
+                }
+            }
+        }
+    }
+    squares[lane] = square;
+    for (var t = 0u; t < TOKENS; t += 1u) {
+        if (TOKENS > 1u && t >= n_tokens) { return; }
+        workgroupBarrier();
+        codes[lane] = bitcast<vec4<u32>>(sums[t]);
+        workgroupBarrier();
+        let n = p.n_lanes / 8u;
+        if (own < n) { // one of n sums eight
+            var sum = bitcast<vec4<f32>>(codes[lane]);
+            for (var i = 1u; i < 8u; i += 1u) { sum += bitcast<vec4<f32>>(codes[lane + i * n]); }
+            codes[lane] = bitcast<vec4<u32>>(sum);
+        }
+        if (NORM && t == 0u && lane % SQUARES == 0u) {
+            var some = squares[lane];
+            for (var i = 1u; i < SQUARES; i += 1u) { some += squares[lane + i]; }
+            squares[lane] = some;
+        }
+        workgroupBarrier();
+        if (own == 0u) {
+            var sum = bitcast<vec4<f32>>(codes[lane]);
+            for (var i = 1u; i < n; i += 1u) { sum += bitcast<vec4<f32>>(codes[lane + i]); }
+            var all = 0.0;
+            if (NORM) { for (var i = 0u; i < SHARE; i += SQUARES) { all += squares[t * SHARE + i]; } }
+            finish(first_token + t, four, sum * scale_of(all));
+        }
+    }
 }

@@ -1,33 +1,25 @@
-// matvec_dot_q4_0.wgsl - chunks of 32 columns of Q4_0, a block (q4_0.c). It has 18 bytes: its codes begin at a word or in the middle
-// of one.
-@group(0) @binding(2) var<storage, read> w: array<u32>;
+// matvec_dot_q4_0.wgsl - Q4_0 for matvec_dot.wgsl: two blocks of 18 bytes a chunk (q4_0.c).
+// include matvec_dot_words
 
-struct Weights {
-    codes: vec4<u32>,
-    scale: f32,
+struct Read {
+    first: Bytes,
+    second: Bytes,
+    d: vec2<f32>,
+    block: u32,
 }
 
-struct Inputs {
-    runs: TwoRuns,
-    sum: i32,
+fn runs_of(c: u32) -> vec4<u32> { return vec4<u32>(c * 4u) + vec4<u32>(0u, 1u, 2u, 3u); }
+
+fn chunk_at(row: u32, c: u32) -> Read { // row: the number of its first element
+    let block = (row / 32u + c * 2u) * 18u;
+    return Read(read16(block + 2u), read16(block + 20u), vec2<f32>(half_at(block), half_at(block + 18u)), block);
 }
 
-fn weights_at(row: u32, c: u32) -> Weights { // row: the number of its first element
-    let block = (row / 32u + c) * 18u;
-    let first = w[p.w_offset + block / 4u];
-    let i = p.w_offset + (block + 2u) / 4u;
-    let whole = (block & 2u) != 0u;
-    let codes = bytes_from(vec4<u32>(w[i], w[i + 1u], w[i + 2u], w[i + 3u]), w[select(i + 4u, i + 3u, whole)], whole);
-    return Weights(codes, unpack2x16float(first >> ((block & 2u) * 8u)).x);
-}
-
-fn inputs_at(t: u32, c: u32) -> Inputs {
-    let runs = two_runs_at(t, c * 8u);
-    return Inputs(runs, 8 * (sum16(runs.codes[0]) + sum16(runs.codes[1])));
-}
-
-fn product(weights: Weights, inputs: Inputs) -> f32 {
-    let codes = dot16(weights.codes & LOW_HALVES, inputs.runs.codes[0]) +
-                dot16((weights.codes >> vec4<u32>(4u)) & LOW_HALVES, inputs.runs.codes[1]);
-    return weights.scale * inputs.runs.scale * f32(codes - inputs.sum);
+fn weights_of(r: Read, c: u32) -> Weights {
+    let low = vec4<u32>(0x0f0f0f0fu);
+    let shift = vec4<u32>(4u);
+    let whole = (r.block & 2u) != 0u; // of the first block's codes; of the second's where that is not
+    let a = bytes_of(r.first, whole);
+    let b = bytes_of(r.second, !whole);
+    return Weights(array<vec4<u32>, 4>(a & low, (a >> shift) & low, b & low, (b >> shift) & low), r.d.xxyy, r.d.xxyy * -8.0);
 }

@@ -1,36 +1,31 @@
-// matvec_dot_q5_k.wgsl - chunks of 64 columns of Q5_K, two groups that lie in the same bytes; the block, 11 times 16 bytes: q5_k.c.
+// matvec_dot_q5_k.wgsl - Q5_K for matvec_dot.wgsl; the block, 11 times 16 bytes: q5_k.c.
+// include matvec_dot_k
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 
-struct Weights {
-    groups: TwoGroups,
-    fifth: array<vec4<u32>, 2>, // of the first group in bit 0 of each byte, of the second in bit 1
+struct Read {
+    head: vec4<u32>,
+    fifth: array<vec4<u32>, 2>, // of group j in bit j of each byte
+    first: vec4<u32>,
+    second: vec4<u32>,
 }
 
-fn weights_at(row: u32, c: u32) -> Weights {
+fn chunk_at(row: u32, c: u32) -> Read {
     let block = row + c / 4u * 11u;
-    let j = c % 4u;
-    let at = block + 3u + j * 2u;
-    let groups = TwoGroups(array<vec4<u32>, 2>(w[at], w[at + 1u]), two_groups_scales(w[block], j));
-    return Weights(groups, array<vec4<u32>, 2>(w[block + 1u] >> vec4<u32>(2u * j), w[block + 2u] >> vec4<u32>(2u * j)));
+    let at = block + 3u + c % 4u * 2u;
+    return Read(w[block], array<vec4<u32>, 2>(w[block + 1u], w[block + 2u]), w[at], w[at + 1u]);
 }
 
-fn inputs_at(t: u32, c: u32) -> TwoGroupsColumns { return two_groups_columns(t, c); }
-
-fn low_codes(codes: vec4<u32>, fifth: vec4<u32>) -> vec4<u32> {
-    return (codes & LOW_HALVES) | ((fifth & vec4<u32>(0x01010101u)) << vec4<u32>(4u));
-}
-
-fn high_codes(codes: vec4<u32>, fifth: vec4<u32>) -> vec4<u32> {
-    return ((codes >> vec4<u32>(4u)) & LOW_HALVES) | ((fifth & vec4<u32>(0x02020202u)) << vec4<u32>(3u));
-}
-
-fn product(weights: Weights, inputs: TwoGroupsColumns) -> f32 {
-    let first = weights.groups.codes[0];
-    let second = weights.groups.codes[1];
-    let low = dot16(low_codes(first, weights.fifth[0]), inputs.low.codes[0]) +
-              dot16(low_codes(second, weights.fifth[1]), inputs.low.codes[1]);
-    let high = dot16(high_codes(first, weights.fifth[0]), inputs.high.codes[0]) +
-               dot16(high_codes(second, weights.fifth[1]), inputs.high.codes[1]);
-    return dot(weights.groups.scales,
-               vec4<f32>(f32(low) * inputs.low.scale, f32(high) * inputs.high.scale, inputs.sums));
+fn weights_of(r: Read, c: u32) -> Weights {
+    let low = vec4<u32>(0x0f0f0f0fu);
+    let one = vec4<u32>(0x01010101u);
+    let shift = vec4<u32>(4u);
+    let j = vec4<u32>(c % 4u * 2u);
+    let s = group_scales(r.head, c % 4u);
+    let a = r.fifth[0] >> j;
+    let b = r.fifth[1] >> j;
+    let next = vec4<u32>(1u);
+    return Weights(array<vec4<u32>, 4>((r.first & low) | ((a & one) << shift), (r.second & low) | ((b & one) << shift),
+                                       ((r.first >> shift) & low) | (((a >> next) & one) << shift),
+                                       ((r.second >> shift) & low) | (((b >> next) & one) << shift)),
+                   s.xxyy, s.zzww);
 }

@@ -1,23 +1,23 @@
-// matvec_dot_q8_0.wgsl - chunks of 16 columns of Q8_0, half a block (q8_0.c). A block has 34 bytes: its codes begin at a word or in
-// the middle of one.
-@group(0) @binding(2) var<storage, read> w: array<u32>;
+// matvec_dot_q8_0.wgsl - Q8_0 for matvec_dot.wgsl: two blocks of 34 bytes a chunk (q8_0.c).
+// include matvec_dot_words
 
-struct Weights {
-    codes: vec4<u32>,
-    scale: f32,
+struct Read {
+    codes: array<Bytes, 4>,
+    d: vec2<f32>,
+    block: u32,
 }
 
-fn weights_at(row: u32, c: u32) -> Weights { // row: the number of its first element
-    let block = (row / 32u + c / 2u) * 34u;
-    let byte = block + 2u + c % 2u * 16u;
-    let i = p.w_offset + byte / 4u;
-    let whole = (byte & 2u) == 0u;
-    let codes = bytes_from(vec4<u32>(w[i], w[i + 1u], w[i + 2u], w[i + 3u]), w[select(i + 4u, i + 3u, whole)], whole);
-    return Weights(codes, unpack2x16float(w[p.w_offset + block / 4u] >> ((block & 2u) * 8u)).x);
+fn runs_of(c: u32) -> vec4<u32> { return vec4<u32>(c * 4u) + vec4<u32>(0u, 1u, 2u, 3u); }
+
+fn chunk_at(row: u32, c: u32) -> Read { // row: the number of its first element
+    let block = (row / 32u + c * 2u) * 34u;
+    return Read(array<Bytes, 4>(read16(block + 2u), read16(block + 18u), read16(block + 36u), read16(block + 52u)),
+                vec2<f32>(half_at(block), half_at(block + 34u)), block);
 }
 
-fn inputs_at(t: u32, c: u32) -> Run { return run_at(t, c * 4u); }
-
-fn product(weights: Weights, inputs: Run) -> f32 {
-    return weights.scale * inputs.scale * f32(dot16(weights.codes, inputs.codes));
+fn weights_of(r: Read, c: u32) -> Weights {
+    let whole = (r.block & 2u) != 0u; // of the first block's codes; of the second's where that is not
+    return Weights(array<vec4<u32>, 4>(bytes_of(r.codes[0], whole), bytes_of(r.codes[1], whole), bytes_of(r.codes[2], !whole),
+                                       bytes_of(r.codes[3], !whole)),
+                   r.d.xxyy, vec4<f32>(0.0));
 }

@@ -11,6 +11,7 @@
 #include "wgsl.h"
 
 enum { GROUP = 256, ROWS = 4, LANES_MIN = 32, LANES_ENOUGH = 1 << 18, TOKENS_MAX = 8 };
+enum { DOT_LANES_MAX = 128, DOT_LANES_8 = 16 }; // chunks of a segment in matvec_dot.wgsl, for one token and for eight
 
 // How a type's rows are cut up. Rows are read in units of 16 bytes where they are whole ones, else by element.
 typedef struct row_chunks {
@@ -28,8 +29,8 @@ static const row_chunks chunks_of[TDL_DTYPE_COUNT] = {
 };
 
 static const row_chunks dot_chunks_of[TDL_DTYPE_COUNT] = {
-    [TDL_DTYPE_Q8_0] = {tdl_wgsl_matvec_dot_q8_0, 16, false}, [TDL_DTYPE_Q4_0] = {tdl_wgsl_matvec_dot_q4_0, 32, false},
-    [TDL_DTYPE_Q4_1] = {tdl_wgsl_matvec_dot_q4_1, 32, false}, [TDL_DTYPE_Q4_K] = {tdl_wgsl_matvec_dot_q4_k, 64, true},
+    [TDL_DTYPE_Q8_0] = {tdl_wgsl_matvec_dot_q8_0, 64, false}, [TDL_DTYPE_Q4_0] = {tdl_wgsl_matvec_dot_q4_0, 64, false},
+    [TDL_DTYPE_Q4_1] = {tdl_wgsl_matvec_dot_q4_1, 64, false}, [TDL_DTYPE_Q4_K] = {tdl_wgsl_matvec_dot_q4_k, 64, true},
     [TDL_DTYPE_Q5_K] = {tdl_wgsl_matvec_dot_q5_k, 64, true},  [TDL_DTYPE_Q6_K] = {tdl_wgsl_matvec_dot_q6_k, 64, false},
 };
 
@@ -64,12 +65,18 @@ static void put_fours(tdl_dispatch *out, uint32_t n_words) {
     tdl_put_word(out, n_words / 4);
 }
 
-static void put(const tdl_call *call, const row_chunks *chunks, const tdl_offsets *offsets, tdl_dispatch *out) {
+// How many invocations share four rows: enough to keep a GPU busy.
+static int64_t lanes_for(const tdl_tensor *w, const row_chunks *chunks, int64_t max) {
+    int64_t n_chunks = w->shape[1] / chunks->n_columns, n_fours = tdl_div_up(w->shape[0], ROWS), n_lanes = LANES_MIN;
+    while (n_lanes < max && n_lanes < n_chunks && n_lanes * n_fours < LANES_ENOUGH) n_lanes *= 2;
+    return n_lanes;
+}
+
+static void put(const tdl_call *call, const row_chunks *chunks, int64_t n_lanes, const tdl_offsets *offsets,
+                tdl_dispatch *out) {
     const tdl_tensor *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
     int32_t norm = part_input(call, TDL_LINEAR_NORM), shift = part_input(call, TDL_LINEAR_SHIFT),
             bias = part_input(call, TDL_LINEAR_BIAS), residual = part_input(call, TDL_LINEAR_RESIDUAL);
-    int64_t n_chunks = w->shape[1] / chunks->n_columns, n_fours = tdl_div_up(w->shape[0], ROWS), n_lanes = LANES_MIN;
-    while (n_lanes < GROUP && n_lanes < n_chunks && n_lanes * n_fours < LANES_ENOUGH) n_lanes *= 2;
     put_fours(out, offsets->in[0]);
     tdl_put_word(out, tdl_stride_words(x, 0) / 4);
     if (chunks->wide) put_fours(out, offsets->in[1]);
@@ -80,7 +87,7 @@ static void put(const tdl_call *call, const row_chunks *chunks, const tdl_offset
     tdl_put_word(out, y->shape[0]);
     tdl_put_word(out, w->shape[1]);
     tdl_put_word(out, y->shape[1]);
-    tdl_put_word(out, n_chunks);
+    tdl_put_word(out, w->shape[1] / chunks->n_columns);
     tdl_put_word(out, n_lanes);
     put_fours(out, norm < 0 ? 0 : offsets->in[norm]);
     put_fours(out, shift < 0 ? 0 : offsets->in[shift]);
@@ -89,16 +96,24 @@ static void put(const tdl_call *call, const row_chunks *chunks, const tdl_offset
     tdl_put_word(out, residual < 0 ? 0 : tdl_stride_words(&call->in[residual], 0));
     tdl_put_word(out, call->attrs.act);
     tdl_put_float(out, call->attrs.eps);
-    tdl_dispatch_groups(out, tdl_div_up(n_fours, GROUP / n_lanes));
+    tdl_dispatch_groups(out, tdl_div_up(tdl_div_up(w->shape[0], ROWS), GROUP / n_lanes));
     out->groups[2] = (uint32_t)tdl_div_up(y->shape[0], TOKENS_MAX);
 }
 
 static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    put(call, &chunks_of[call->in[1].dtype], offsets, out);
+    const tdl_tensor *w = &call->in[1];
+    const row_chunks *chunks = &chunks_of[w->dtype];
+    put(call, chunks, lanes_for(w, chunks, GROUP), offsets, out);
 }
 
 static void dispatch_dot(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    put(call, &dot_chunks_of[call->in[1].dtype], offsets, out);
+    const tdl_tensor *w = &call->in[1];
+    const row_chunks *chunks = &dot_chunks_of[w->dtype];
+    put(call, chunks, lanes_for(w, chunks, DOT_LANES_MAX), offsets, out);
+}
+
+static void dispatch_dot_8(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    put(call, &dot_chunks_of[call->in[1].dtype], DOT_LANES_8, offsets, out);
 }
 
 // ---- modules --------------------------------------------------------------------------------------------------------
@@ -122,44 +137,43 @@ static void dispatch_dot(const tdl_call *call, const tdl_offsets *offsets, tdl_d
                                                  .rows_max = n,                 \
                                                  .one_order = (n) > 1,          \
                                                  __VA_ARGS__}
-#define FLOATS(id, op_id, n, parts, ...)                                                            \
+#define FLOATS(id, op_id, n, parts, args, x, ...)                                                   \
     KERNEL(id, op_id, n, .accepts = accepts_##parts, .wgsl_decoder = decoder, .dispatch = dispatch, \
-           .wgsl = {ARGS(n) __VA_ARGS__})
-#define DOTS(id, op_id, n, parts, ...)                                                                            \
-    KERNEL(id, op_id, n, .accepts = accepts_##parts##_dot, .wgsl_decoder = dot_decoder, .dispatch = dispatch_dot, \
-           .needs = TDL_FEATURE_GPU_DOT4, .rounds = true, .wgsl = {ARGS(n) __VA_ARGS__})
-// With x in floats.
-#define MATVEC_FLOATS(id, op_id, parts, acts, args, ...)                                                               \
+           .wgsl = {ARGS(n) args, tdl_wgsl_matvec, tdl_wgsl_matvec_blocks, tdl_wgsl_matvec_##x, __VA_ARGS__})
+#define DOTS(id, op_id, n, parts, dispatches, args, x, ...)                                                     \
+    KERNEL(id, op_id, n, .accepts = accepts_##parts##_dot, .wgsl_decoder = dot_decoder, .dispatch = dispatches, \
+           .needs = TDL_FEATURE_GPU_DOT4, .rounds = true,                                                       \
+           .wgsl = {ARGS(n) args, tdl_wgsl_matvec_dot, tdl_wgsl_matvec_dot_##x, __VA_ARGS__})
+// With x in floats. x: its module; then what y is.
+#define MATVEC_FLOATS(id, op_id, parts, acts, ...)                                                                     \
     static bool accepts_##id(const tdl_call *call) { return takes(call, &chunks_of[call->in[1].dtype], parts, acts); } \
-    FLOATS(id, op_id, 1, id, args, tdl_wgsl_matvec, tdl_wgsl_matvec_blocks, __VA_ARGS__);                              \
-    FLOATS(id##_8, op_id, 8, id, args, tdl_wgsl_matvec, tdl_wgsl_matvec_blocks, __VA_ARGS__)
+    FLOATS(id, op_id, 1, id, __VA_ARGS__);                                                                             \
+    FLOATS(id##_8, op_id, 8, id, __VA_ARGS__)
 // And rounded.
-#define MATVEC(id, op_id, parts, acts, args, ...)                                          \
-    MATVEC_FLOATS(id, op_id, parts, acts, args, __VA_ARGS__);                              \
-    static bool accepts_##id##_dot(const tdl_call *call) {                                 \
-        return takes(call, &dot_chunks_of[call->in[1].dtype], parts, acts);                \
-    }                                                                                      \
-    DOTS(id##_dot, op_id, 1, id, args, tdl_wgsl_matvec, tdl_wgsl_matvec_dot, __VA_ARGS__); \
-    DOTS(id##_dot_8, op_id, 8, id, args, tdl_wgsl_matvec, tdl_wgsl_matvec_dot, __VA_ARGS__)
+#define MATVEC(id, op_id, parts, acts, ...)                                 \
+    MATVEC_FLOATS(id, op_id, parts, acts, __VA_ARGS__);                     \
+    static bool accepts_##id##_dot(const tdl_call *call) {                  \
+        return takes(call, &dot_chunks_of[call->in[1].dtype], parts, acts); \
+    }                                                                       \
+    DOTS(id##_dot, op_id, 1, id, dispatch_dot, __VA_ARGS__);                \
+    DOTS(id##_dot_8, op_id, 8, id, dispatch_dot_8, __VA_ARGS__)
 
-MATVEC(matvec, TDL_OP_MATMUL, 0, false, OUTPUT(3) ADDS("0.0"), tdl_wgsl_matvec_x, tdl_wgsl_matvec_y);
-MATVEC(matvec_bias, TDL_OP_MATMUL, TDL_LINEAR_BIAS, false, INPUT(3, bias, f32) OUTPUT(4) ADDS(A_BIAS),
-       tdl_wgsl_matvec_x, tdl_wgsl_matvec_y);
-MATVEC(linear_norm, TDL_OP_LINEAR, TDL_LINEAR_NORM, false, NORM OUTPUT(4) ADDS("0.0"), tdl_wgsl_matvec_x_norm,
+MATVEC(matvec, TDL_OP_MATMUL, 0, false, OUTPUT(3) ADDS("0.0"), x, tdl_wgsl_matvec_y);
+MATVEC(matvec_bias, TDL_OP_MATMUL, TDL_LINEAR_BIAS, false, INPUT(3, bias, f32) OUTPUT(4) ADDS(A_BIAS), x,
        tdl_wgsl_matvec_y);
+MATVEC(linear_norm, TDL_OP_LINEAR, TDL_LINEAR_NORM, false, NORM OUTPUT(4) ADDS("0.0"), x_norm, tdl_wgsl_matvec_y);
 MATVEC(linear_norm_bias, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_BIAS, false,
-       NORM INPUT(4, bias, f32) OUTPUT(5) ADDS(A_BIAS), tdl_wgsl_matvec_x_norm, tdl_wgsl_matvec_y);
-MATVEC(linear_norm_glu, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_GATE, true, NORM OUTPUT(4), tdl_wgsl_matvec_x_norm,
+       NORM INPUT(4, bias, f32) OUTPUT(5) ADDS(A_BIAS), x_norm, tdl_wgsl_matvec_y);
+MATVEC(linear_norm_glu, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_GATE, true, NORM OUTPUT(4), x_norm,
        tdl_wgsl_matvec_y_glu, tdl_wgsl_activate);
 MATVEC_FLOATS(linear_layer_norm, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT, false,
-              LAYER_NORM OUTPUT(5) ADDS("0.0"), tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y);
+              LAYER_NORM OUTPUT(5) ADDS("0.0"), x_layer_norm, tdl_wgsl_matvec_y);
 MATVEC_FLOATS(linear_layer_norm_bias, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT | TDL_LINEAR_BIAS, false,
-              LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS(A_BIAS), tdl_wgsl_matvec_x_layer_norm, tdl_wgsl_matvec_y);
+              LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS(A_BIAS), x_layer_norm, tdl_wgsl_matvec_y);
 MATVEC_FLOATS(linear_layer_norm_bias_act, TDL_OP_LINEAR, TDL_LINEAR_NORM | TDL_LINEAR_SHIFT | TDL_LINEAR_BIAS, true,
-              LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS_ACT(A_BIAS), tdl_wgsl_matvec_x_layer_norm,
-              tdl_wgsl_matvec_y, tdl_wgsl_activate);
+              LAYER_NORM INPUT(5, bias, f32) OUTPUT(6) ADDS_ACT(A_BIAS), x_layer_norm, tdl_wgsl_matvec_y,
+              tdl_wgsl_activate);
 MATVEC(linear_residual, TDL_OP_LINEAR, TDL_LINEAR_RESIDUAL, false, INPUT(3, residual, f32) OUTPUT(4) ADDS(A_RESIDUAL),
-       tdl_wgsl_matvec_x, tdl_wgsl_matvec_y);
+       x, tdl_wgsl_matvec_y);
 MATVEC(linear_bias_residual, TDL_OP_LINEAR, TDL_LINEAR_BIAS | TDL_LINEAR_RESIDUAL, false,
-       INPUT(3, bias, f32) INPUT(4, residual, f32) OUTPUT(5) ADDS(A_BIAS " + " A_RESIDUAL), tdl_wgsl_matvec_x,
-       tdl_wgsl_matvec_y);
+       INPUT(3, bias, f32) INPUT(4, residual, f32) OUTPUT(5) ADDS(A_BIAS " + " A_RESIDUAL), x, tdl_wgsl_matvec_y);
