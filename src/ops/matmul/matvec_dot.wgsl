@@ -85,6 +85,10 @@ fn product(weights: Weights, inputs: Inputs) -> f32 {
     return dot(weights.scales * inputs.scales, vec4<f32>(dots)) + dot(weights.offsets, inputs.sums);
 }
 
+fn chunks_at(rows: vec4<u32>, c: u32) -> array<Chunk, 4> {
+    return array<Chunk, 4>(chunk_at(rows.x, c), chunk_at(rows.y, c), chunk_at(rows.z, c), chunk_at(rows.w, c));
+}
+
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
@@ -104,25 +108,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let last = p.n_chunks - 1u;
     var square = 0.0;
     for (var segment = 0u; segment < p.n_chunks; segment += CHUNKS) {
-        var at = min(segment + own, last);
-        var a = chunk_at(rows.x, at);
-        var b = chunk_at(rows.y, at);
-        var d = chunk_at(rows.z, at);
-        var e = chunk_at(rows.w, at);
+        var ahead: array<Chunk, 4>;
+        if (AHEAD) { ahead = chunks_at(rows, min(segment + own, last)); }
         if (segment > 0u) { workgroupBarrier(); } // the one before is used
         square += round_x(first_token, n_tokens, segment * 4u, lane);
         workgroupBarrier();
         let end = min(CHUNKS, p.n_chunks - segment);
         for (var c = own; c < end; c += p.n_lanes) {
-            let of_a = weights_of(a, at);
-            let of_b = weights_of(b, at);
-            let of_d = weights_of(d, at);
-            let of_e = weights_of(e, at);
-            at = min(segment + c + p.n_lanes, last);
-            a = chunk_at(rows.x, at);
-            b = chunk_at(rows.y, at);
-            d = chunk_at(rows.z, at);
-            e = chunk_at(rows.w, at);
+            let at = segment + c;
+            if (!AHEAD) { ahead = chunks_at(rows, at); }
+            let of_a = weights_of(ahead[0], at);
+            let of_b = weights_of(ahead[1], at);
+            let of_d = weights_of(ahead[2], at);
+            let of_e = weights_of(ahead[3], at);
+            if (AHEAD) { ahead = chunks_at(rows, min(at + p.n_lanes, last)); }
             for (var t = 0u; t < TOKENS; t += 1u) {
                 if (TOKENS == 1u || t < n_tokens) {
                     let inputs = inputs_of(t, runs_of(c));

@@ -1,21 +1,23 @@
-// matvec_dot_words.wgsl - for matvec_dot.wgsl: blocks that begin at an even byte. They are read as words, and put together when they
-// are used.
-@group(0) @binding(2) var<storage, read> w: array<u32>;
+// matvec_dot_words.wgsl - for matvec_dot.wgsl: blocks that begin at an even byte. They are read 16 bytes at a time, since what a load
+// costs is the lines it touches, and moved into place when they are used.
+const AHEAD: bool = false;
 
-struct Bytes { // 16 that begin at a word, or in the middle of it
-    words: vec4<u32>,
-    next: u32,
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
+
+// Byte 0 of the 16 that hold this byte of the matrix.
+fn sixteen_of(byte: u32) -> u32 { return p.w_offset / 4u + byte / 16u; }
+
+// The 16 bytes from byte `skip`, an even number below 16, of a and b on.
+fn moved(a: vec4<u32>, b: vec4<u32>, skip: u32) -> vec4<u32> {
+    let two = (skip & 8u) != 0u;
+    let words = select(a, vec4<u32>(a.zw, b.xy), two);
+    let next = select(b.xy, b.zw, two);
+    let one = (skip & 4u) != 0u;
+    let whole = select(words, vec4<u32>(words.yzw, next.x), one);
+    return select(whole, halves(whole, select(next.x, next.y, one)), (skip & 2u) != 0u);
 }
 
-fn read16(byte: u32) -> Bytes {
-    let i = p.w_offset + byte / 4u;
-    let whole = (byte & 2u) == 0u;
-    return Bytes(vec4<u32>(w[i], w[i + 1u], w[i + 2u], w[i + 3u]), w[select(i + 4u, i + 3u, whole)]);
+// The 16 bytes that begin in the middle of the first word.
+fn halves(words: vec4<u32>, next: u32) -> vec4<u32> {
+    return (words >> vec4<u32>(16u)) | (vec4<u32>(words.yzw, next) << vec4<u32>(16u));
 }
-
-fn bytes_of(b: Bytes, whole: bool) -> vec4<u32> {
-    let after = vec4<u32>(b.words.yzw, b.next);
-    return select((b.words >> vec4<u32>(16u)) | (after << vec4<u32>(16u)), b.words, whole);
-}
-
-fn half_at(byte: u32) -> f32 { return unpack2x16float(w[p.w_offset + byte / 4u] >> ((byte & 2u) * 8u)).x; }
