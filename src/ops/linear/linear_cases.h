@@ -70,6 +70,10 @@ static const op_case linear_list[] = {
     {.dims = {1, 576, 3072},
      .dtype = TDL_DTYPE_F16,
      .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_SILU}},
+    // Beyond what kernels keep of x at a time.
+    {.dims = {1, 8192 + 256, 21}, .dtype = TDL_DTYPE_Q6_K, .attrs = {.linear = TDL_LINEAR_RESIDUAL}},
+    {.dims = {1, 16384 + 192, 10}, .dtype = TDL_DTYPE_Q8_0, .attrs = {.linear = TDL_LINEAR_NORM}},
+    {.dims = {7, 2048 + 256, 33}, .dtype = TDL_DTYPE_Q4_K, .attrs = {.linear = TDL_LINEAR_NORM}},
     LINEAR_CASES(TDL_DTYPE_F16, 104),
     LINEAR_CASES(TDL_DTYPE_Q8_0, 96),
     LINEAR_CASES(TDL_DTYPE_Q6_K, 768),

@@ -4,9 +4,8 @@
 // A workgroup rounds x once, into workgroup memory, a segment of the columns at a time; a run of 16 columns has one scale, its
 // largest over 127. n_lanes invocations share four rows of w and go through them by chunks of 64 columns: four runs, whose numbers
 // are the format's (runs_of in matvec_dot_<type>.wgsl). Read from memory as they are needed, the columns of x would take longer
-// than the weights: side by side, invocations are 256 bytes apart in it.
-//
-// The weights of a chunk are asked for before x is rounded, those of the next before this one's are used.
+// than the weights: side by side, invocations are 256 bytes apart in it. Weights asked for ahead took registers, and the time that
+// more workgroups at once would have saved.
 // include matvec_params
 
 const GROUP: u32 = 256u;
@@ -85,10 +84,6 @@ fn product(weights: Weights, inputs: Inputs) -> f32 {
     return dot(weights.scales * inputs.scales, vec4<f32>(dots)) + dot(weights.offsets, inputs.sums);
 }
 
-fn chunks_at(rows: vec4<u32>, c: u32) -> array<Chunk, 4> {
-    return array<Chunk, 4>(chunk_at(rows.x, c), chunk_at(rows.y, c), chunk_at(rows.z, c), chunk_at(rows.w, c));
-}
-
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
@@ -105,28 +100,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
             if (TOKENS == 1u || t < n_tokens) { sums[t] = begin(first_token + t, four); }
         }
     }
-    let last = p.n_chunks - 1u;
     var square = 0.0;
     for (var segment = 0u; segment < p.n_chunks; segment += CHUNKS) {
-        var ahead: array<Chunk, 4>;
-        if (AHEAD) { ahead = chunks_at(rows, min(segment + own, last)); }
         if (segment > 0u) { workgroupBarrier(); } // the one before is used
         square += round_x(first_token, n_tokens, segment * 4u, lane);
         workgroupBarrier();
         let end = min(CHUNKS, p.n_chunks - segment);
         for (var c = own; c < end; c += p.n_lanes) {
             let at = segment + c;
-            if (!AHEAD) { ahead = chunks_at(rows, at); }
-            let of_a = weights_of(ahead[0], at);
-            let of_b = weights_of(ahead[1], at);
-            let of_d = weights_of(ahead[2], at);
-            let of_e = weights_of(ahead[3], at);
-            if (AHEAD) { ahead = chunks_at(rows, min(at + p.n_lanes, last)); }
+            let a = weights_at(rows.x, at);
+            let b = weights_at(rows.y, at);
+            let d = weights_at(rows.z, at);
+            let e = weights_at(rows.w, at);
             for (var t = 0u; t < TOKENS; t += 1u) {
                 if (TOKENS == 1u || t < n_tokens) {
                     let inputs = inputs_of(t, runs_of(c));
-                    sums[t] += vec4<f32>(product(of_a, inputs), product(of_b, inputs), product(of_d, inputs),
-                                         product(of_e, inputs));
+                    sums[t] += vec4<f32>(product(a, inputs), product(b, inputs), product(d, inputs), product(e, inputs));
                 }
             }
         }

@@ -1,7 +1,5 @@
 // matvec_dot_k.wgsl - for matvec_dot_q4_k.wgsl and matvec_dot_q5_k.wgsl: two groups of 32 columns side by side lie in the same 32
 // bytes, the second in their upper halves.
-const AHEAD: bool = true;
-
 fn runs_of(c: u32) -> vec4<u32> { return vec4<u32>(c * 4u) + vec4<u32>(0u, 1u, 2u, 3u); }
 
 // Scales and offsets of groups 2j and 2j + 1, as a block's first four words pack them: quant_fit.h.

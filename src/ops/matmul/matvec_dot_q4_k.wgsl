@@ -2,22 +2,13 @@
 // include matvec_dot_k
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 
-struct Chunk {
-    head: vec4<u32>,
-    first: vec4<u32>,
-    second: vec4<u32>,
-}
-
-fn chunk_at(row: u32, c: u32) -> Chunk {
-    let block = row + c / 4u * 9u;
-    let at = block + 1u + c % 4u * 2u;
-    return Chunk(w[block], w[at], w[at + 1u]);
-}
-
-fn weights_of(chunk: Chunk, c: u32) -> Weights {
+fn weights_at(row: u32, c: u32) -> Weights {
     let low = vec4<u32>(0x0f0f0f0fu);
     let shift = vec4<u32>(4u);
-    let s = group_scales(chunk.head, c % 4u);
-    return Weights(array<vec4<u32>, 4>(chunk.first & low, chunk.second & low, (chunk.first >> shift) & low, (chunk.second >> shift) & low),
-                   s.xxyy, s.zzww);
+    let block = row + c / 4u * 9u;
+    let at = block + 1u + c % 4u * 2u;
+    let a = w[at];
+    let b = w[at + 1u];
+    let s = group_scales(w[block], c % 4u);
+    return Weights(array<vec4<u32>, 4>(a & low, b & low, (a >> shift) & low, (b >> shift) & low), s.xxyy, s.zzww);
 }

@@ -11,7 +11,8 @@
 #include "wgsl.h"
 
 enum { GROUP = 256, ROWS = 4, LANES_MIN = 32, LANES_ENOUGH = 1 << 18, TOKENS_MAX = 8 };
-enum { DOT_LANES_MAX = 128, DOT_LANES_8 = 16 }; // chunks of a segment in matvec_dot.wgsl, for one token and for eight
+// matvec_dot.wgsl: the first and the last are a segment's chunks, for one token and for eight.
+enum { DOT_LANES_MAX = 128, DOT_LANES_ENOUGH = 1 << 16, DOT_LANES_8 = 16 };
 
 // How a type's rows are cut up. Rows are read in units of 16 bytes where they are whole ones, else by element.
 typedef struct row_chunks {
@@ -65,10 +66,10 @@ static void put_fours(tdl_dispatch *out, uint32_t n_words) {
     tdl_put_word(out, n_words / 4);
 }
 
-// How many invocations share four rows: enough to keep a GPU busy.
-static int64_t lanes_for(const tdl_tensor *w, const row_chunks *chunks, int64_t max) {
+// How many invocations share four rows: enough of them in all to keep a GPU busy.
+static int64_t lanes_for(const tdl_tensor *w, const row_chunks *chunks, int64_t max, int64_t enough) {
     int64_t n_chunks = w->shape[1] / chunks->n_columns, n_fours = tdl_div_up(w->shape[0], ROWS), n_lanes = LANES_MIN;
-    while (n_lanes < max && n_lanes < n_chunks && n_lanes * n_fours < LANES_ENOUGH) n_lanes *= 2;
+    while (n_lanes < max && n_lanes < n_chunks && n_lanes * n_fours < enough) n_lanes *= 2;
     return n_lanes;
 }
 
@@ -103,13 +104,13 @@ static void put(const tdl_call *call, const row_chunks *chunks, int64_t n_lanes,
 static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     const tdl_tensor *w = &call->in[1];
     const row_chunks *chunks = &chunks_of[w->dtype];
-    put(call, chunks, lanes_for(w, chunks, GROUP), offsets, out);
+    put(call, chunks, lanes_for(w, chunks, GROUP, LANES_ENOUGH), offsets, out);
 }
 
 static void dispatch_dot(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     const tdl_tensor *w = &call->in[1];
     const row_chunks *chunks = &dot_chunks_of[w->dtype];
-    put(call, chunks, lanes_for(w, chunks, DOT_LANES_MAX), offsets, out);
+    put(call, chunks, lanes_for(w, chunks, DOT_LANES_MAX, DOT_LANES_ENOUGH), offsets, out);
 }
 
 static void dispatch_dot_8(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
