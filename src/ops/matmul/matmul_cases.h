@@ -57,9 +57,11 @@ static const op_case matmul_list[] = {
     {.dims = {64, 512, 64}, .dtype = TDL_DTYPE_Q6_K, .note = "full tiles"},
     {.dims = {66, 512, 68, 1}, .dtype = TDL_DTYPE_Q5_K},
     {.dims = {130, 64, 68}, .dtype = TDL_DTYPE_Q8_0, .note = "small tiles of matrices"},
-    {.dims = {133, 32, 72, 1}, .dtype = TDL_DTYPE_Q4_1, .note = "small tiles of matrices"},
+    {.dims = {33, 32, 72, 1}, .dtype = TDL_DTYPE_Q4_1, .note = "small tiles of matrices, few rows"},
     {.dims = {19, 1600, 132}, .note = "sums in shares, the last one shorter"},
-    {.dims = {100, 1056, 68, 1}, .dtype = TDL_DTYPE_Q4_0, .note = "sums in shares"},
+    {.dims = {20, 1056, 68, 1}, .dtype = TDL_DTYPE_Q4_1, .note = "sums in shares"},
+    {.dims = {131, 1060, 132}, .dtype = TDL_DTYPE_F16, .note = "sums in shares, many rows"},
+    {.dims = {100, 1024, 68, 1}, .dtype = TDL_DTYPE_Q4_0, .note = "sums in shares, many rows"},
     // 128 large tiles of matrices, which is enough, in one row.
     {.dims = {9, 256, 16260}, .dtype = TDL_DTYPE_Q4_K, .note = "large tiles of matrices"},
     {.dims = {2, 256, 16256}, .dtype = TDL_DTYPE_Q6_K, .note = "large tiles of matrices"},

@@ -14,7 +14,8 @@ enum {
     TDL_LARGE_MATRICES_MIN = 128,
     TDL_MATRIX_DEPTH_LARGE = 32, // DEPTH of matrix_large.wgsl, and of matrix_small.wgsl
     TDL_MATRIX_DEPTH_SMALL = 64,
-    TDL_SHARED_GROUPS = 264, // workgroups wanted where sums are shared out: two a processor
+    TDL_SHARED_GROUPS = 264,     // workgroups wanted where sums are shared out: two a processor
+    TDL_SHARED_STEPS_MIN = 1024, // of sums that are worth a dispatch more, which merges
     TDL_SHARE_STEPS_MIN = 256
 };
 
@@ -43,37 +44,25 @@ static inline bool tdl_whole_quads(const tdl_tensor *t) {
     return t->shape[1] % 4 == 0 && (tdl_dtype_get(t->dtype)->block_n > 1 || tdl_quad_rows(t));
 }
 
-// Into how many shares the sums of a result, of so many steps, are divided, and the steps of one: whole DEPTHs.
+// Into how many shares the sums of y, of so many steps, are divided where its tiles of matrices are few, and the steps of one: whole
+// DEPTHs. No more than run at once, since any others would come after all of these. One share: not worth it.
 typedef struct tdl_shares {
     int64_t n, depth;
 } tdl_shares;
 
-static inline tdl_shares tdl_shares_of(int64_t wanted, int64_t steps, int64_t depth) {
+static inline tdl_shares tdl_matrix_shares(const tdl_tensor *y, int64_t steps, int64_t tile) {
+    int64_t wanted = TDL_SHARED_GROUPS / tdl_max_i64(1, tdl_n_tiles(y, tile));
     int64_t n = tdl_max_i64(1, tdl_min_i64(wanted, steps / TDL_SHARE_STEPS_MIN));
-    int64_t share = tdl_max_i64(1, tdl_div_up(tdl_div_up(steps, n), depth)) * depth;
-    return (tdl_shares){.n = tdl_max_i64(1, tdl_div_up(steps, share)), .depth = share};
+    if (n == 1 || steps < TDL_SHARED_STEPS_MIN) return (tdl_shares){.n = 1, .depth = steps};
+    int64_t depth = tile == TDL_TILE_LARGE ? TDL_MATRIX_DEPTH_LARGE : TDL_MATRIX_DEPTH_SMALL;
+    int64_t share = tdl_div_up(tdl_div_up(steps, n), depth) * depth;
+    return (tdl_shares){.n = tdl_div_up(steps, share), .depth = share};
 }
 
-// For large tiles of matrices, where they are few. One share: not worth it.
-static inline tdl_shares tdl_matrix_shares(const tdl_tensor *y, int64_t steps) {
-    int64_t wanted = tdl_div_up(TDL_SHARED_GROUPS, tdl_max_i64(1, tdl_n_tiles(y, TDL_TILE_LARGE)));
-    return tdl_shares_of(wanted, steps, TDL_MATRIX_DEPTH_LARGE);
-}
-
-// For small ones, where a step has few rows: no more than run at once, since any others would come after all of these.
-static inline tdl_shares tdl_few_shares(const tdl_tensor *y, int64_t steps) {
-    int64_t wanted = TDL_SHARED_GROUPS / tdl_max_i64(1, tdl_n_tiles(y, TDL_TILE_SMALL));
-    return tdl_shares_of(wanted, steps, TDL_MATRIX_DEPTH_SMALL);
-}
-
-// Bytes for the shares of all tiles of a y of so many rows and columns, and for fewer rows or shorter sums.
-static inline size_t tdl_shares_size(int64_t rows, int64_t columns, int64_t tile) {
-    int64_t n_tiles = tdl_div_up(rows, tile) * tdl_div_up(columns, tile);
+// Bytes for the shares of all tiles of so many rows, or fewer; sums may be shorter.
+static inline size_t tdl_matrix_shares_size(const tdl_tensor *y, int64_t rows, int64_t tile) {
+    int64_t n_tiles = tdl_div_up(rows, tile) * tdl_div_up(y->shape[1], tile);
     return (size_t)((TDL_SHARED_GROUPS + n_tiles) * tile * tile) * sizeof(float);
-}
-
-static inline size_t tdl_matrix_shares_size(const tdl_call *call) {
-    return tdl_shares_size(call->out[0].shape[0], call->out[0].shape[1], TDL_TILE_LARGE);
 }
 
 // The uniforms of tile.wgsl, and the dispatch: in[0] is a, in[1] is b, in[2] a bias, out[0] is y.
