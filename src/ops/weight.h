@@ -9,7 +9,7 @@
 // Whether the shaders read this matrix: a type with a decoder, rows one after another, elements that 32 bits count.
 bool tdl_weight_decodes(const tdl_tensor *w);
 const char *tdl_weight_decoder(const tdl_tensor *w);
-// The decoder that the tiled kernels use (defines row4, and w, the matrix): for matrices whose rows are whole quads.
+// The decoder that the tiled kernels use (tensor/quant/quant_row.wgsl): for matrices whose rows are whole quads.
 const char *tdl_weight_row_decoder(const tdl_tensor *w);
 
 #endif

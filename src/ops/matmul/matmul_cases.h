@@ -27,6 +27,13 @@ static double matmul_flops(const tdl_call *call) {
         .dims = {9, 256, 31}, .dtype = type                                                                    \
     }
 
+// Of an 8B model: a prompt's tokens, and those of many sequences, through its widest matrix and its attention's.
+#define MATMUL_GPU_CASES(type)                                           \
+    {.dims = {512, 4096, 14336}, .dtype = type, .bench_gpu = true},      \
+        {.dims = {64, 4096, 14336}, .dtype = type, .bench_gpu = true}, { \
+        .dims = {64, 4096, 4096}, .dtype = type, .bench_gpu = true       \
+    }
+
 static const op_case matmul_list[] = {
     {.dims = {0, 32, 8}},
     {.dims = {1, 1, 1}},
@@ -49,6 +56,16 @@ static const op_case matmul_list[] = {
     {.dims = {131, 96, 67}, .dtype = TDL_DTYPE_Q4_0, .note = "rows of y that are no quads"},
     {.dims = {64, 512, 64}, .dtype = TDL_DTYPE_Q6_K, .note = "full tiles"},
     {.dims = {66, 512, 68, 1}, .dtype = TDL_DTYPE_Q5_K},
+    {.dims = {130, 64, 68}, .dtype = TDL_DTYPE_Q8_0, .note = "small tiles of matrices"},
+    {.dims = {33, 32, 72, 1}, .dtype = TDL_DTYPE_Q4_1, .note = "small tiles of matrices, few rows"},
+    {.dims = {19, 1600, 132}, .note = "sums in shares, the last one shorter"},
+    {.dims = {20, 1056, 68, 1}, .dtype = TDL_DTYPE_Q4_1, .note = "sums in shares"},
+    {.dims = {131, 1060, 132}, .dtype = TDL_DTYPE_F16, .note = "sums in shares, many rows"},
+    {.dims = {100, 1024, 68, 1}, .dtype = TDL_DTYPE_Q4_0, .note = "sums in shares, many rows"},
+    // 128 large tiles of matrices, which is enough, in one row.
+    {.dims = {9, 256, 16260}, .dtype = TDL_DTYPE_Q4_K, .note = "large tiles of matrices"},
+    {.dims = {2, 256, 16256}, .dtype = TDL_DTYPE_Q6_K, .note = "large tiles of matrices"},
+    {.dims = {2, 32, 16260, 1}, .dtype = TDL_DTYPE_Q8_0, .note = "large tiles of matrices"},
     // Enough for large tiles on a GPU: 16 by 16 of 128 by 128, the last ones not full.
     {.dims = {1930, 8, 1924}, .note = "large tiles"},
     {.dims = {1921, 4, 2044, 1}, .dtype = TDL_DTYPE_F16, .note = "large tiles"},
@@ -73,6 +90,10 @@ static const op_case matmul_list[] = {
     {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_F16, .bench = true, .slow = true},
     {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "training"},
     {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "training"},
+    MATMUL_GPU_CASES(TDL_DTYPE_F16),
+    MATMUL_GPU_CASES(TDL_DTYPE_Q8_0),
+    MATMUL_GPU_CASES(TDL_DTYPE_Q4_K),
+    MATMUL_GPU_CASES(TDL_DTYPE_Q6_K),
 };
 
 static const op_case_set matmul_cases = {.make = matmul_make,

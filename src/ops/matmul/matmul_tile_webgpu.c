@@ -1,9 +1,14 @@
 // matmul_tile_webgpu.c - when and how matmul_tile.wgsl and, on devices that multiply matrices by hardware, matmul_matrix.wgsl run:
 // with large tiles where they are enough to keep a GPU busy, with small ones otherwise; with a bias and without; with rows of
 // results that are no whole quads.
+//
+// Tiles of matrices that are few, with long sums, are each shared by several workgroups (matrix_merge.wgsl). A plan for long prompts
+// also runs steps of some dozens of sequences with a token each: those get small tiles, of which they fill one row.
 #include "ops/matmul/matmul_webgpu.h"
 #include "ops/matmul/tiles_webgpu.h"
 #include "wgsl.h"
+
+enum { FEW_ROWS = TDL_TILE_SMALL };
 
 static bool takes(const tdl_call *call, int32_t n_in) {
     return call->n_in == n_in && tdl_matmul_takes(call) && tdl_whole_quads(&call->in[0]);
@@ -26,6 +31,27 @@ static bool accepts_matrix(const tdl_call *call) { return accepts_small(call) &&
 static bool accepts_matrix_bias(const tdl_call *call) { return accepts_small_bias(call) && matrix_large(call); }
 static bool accepts_matrix_any(const tdl_call *call) { return accepts_small_any(call) && matrix_large(call); }
 
+static tdl_shares shares(const tdl_call *call, int64_t tile) {
+    return tdl_matrix_shares(&call->out[0], call->in[0].shape[1], tile);
+}
+
+static bool shared(const tdl_call *call) { return shares(call, TDL_TILE_LARGE).n > 1; }
+static bool shared_few(const tdl_call *call) { return shares(call, TDL_TILE_SMALL).n > 1; }
+
+static bool accepts_shared(const tdl_call *call) { return accepts_small(call) && shared(call); }
+static bool accepts_shared_bias(const tdl_call *call) { return accepts_small_bias(call) && shared(call); }
+static bool accepts_shared_few(const tdl_call *call) { return accepts_small(call) && shared_few(call); }
+static bool accepts_shared_few_bias(const tdl_call *call) { return accepts_small_bias(call) && shared_few(call); }
+
+static size_t shares_size(const tdl_call *call) {
+    return tdl_matrix_shares_size(&call->out[0], call->out[0].shape[0], TDL_TILE_LARGE);
+}
+
+static size_t shares_size_few(const tdl_call *call) {
+    int64_t rows = tdl_min_i64(call->out[0].shape[0], FEW_ROWS);
+    return tdl_matrix_shares_size(&call->out[0], rows, TDL_TILE_SMALL);
+}
+
 static const char *decoder(const tdl_call *call) { return tdl_weight_row_decoder(&call->in[1]); }
 
 static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
@@ -35,6 +61,35 @@ static void dispatch_small(const tdl_call *call, const tdl_offsets *offsets, tdl
 static void dispatch_large(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     tdl_dispatch_tiles(call, offsets, call->in[0].shape[1], TDL_TILE_LARGE, out);
 }
+
+static void dispatch_shares(const tdl_call *call, const tdl_offsets *offsets, int64_t tile, tdl_dispatch *out) {
+    tdl_dispatch_tiles_shared(call, offsets, call->in[0].shape[1], tile, shares(call, tile), out);
+}
+
+static void dispatch_shared(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    dispatch_shares(call, offsets, TDL_TILE_LARGE, out);
+}
+
+static void dispatch_shared_few(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    dispatch_shares(call, offsets, TDL_TILE_SMALL, out);
+}
+
+static void dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    tdl_dispatch_merge(call, offsets, shares(call, TDL_TILE_LARGE), false, out);
+}
+
+static void dispatch_merge_few(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
+    tdl_dispatch_merge(call, offsets, shares(call, TDL_TILE_SMALL), false, out);
+}
+
+#define MERGE(dispatch_it)            \
+    {.name = "matmul_merge_webgpu",   \
+     .op = TDL_OP_MATMUL,             \
+     .backend = TDL_BACKEND_WEBGPU,   \
+     .dispatch = dispatch_it,         \
+     .wgsl = {tdl_wgsl_matrix_merge}, \
+     .is_merge = true}
+static const tdl_kernel merge = MERGE(dispatch_merge), merge_few = MERGE(dispatch_merge_few);
 
 #define KERNEL(kind, size, takes, ...)                                                       \
     const tdl_kernel tdl_kernel_matmul_##kind##_webgpu = {.name = "matmul_" #kind "_webgpu", \
@@ -47,9 +102,16 @@ static void dispatch_large(const tdl_call *call, const tdl_offsets *offsets, tdl
 #define TILES(size, suffix, y)               \
     KERNEL(size##suffix, size, size##suffix, \
            .wgsl = {tdl_wgsl_tile_##size, tdl_wgsl_tile, tdl_wgsl_matmul_tile, tdl_wgsl_##y})
-#define MATRICES(size, suffix, takes, y)                                                        \
-    KERNEL(matrix_##size##suffix, size, takes, .needs = TDL_FEATURE_GPU_MATRIX, .rounds = true, \
-           .wgsl = {tdl_wgsl_matrix_##size, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_matrix, tdl_wgsl_##y})
+#define OF_MATRICES(size, y)                         \
+    .needs = TDL_FEATURE_GPU_MATRIX, .rounds = true, \
+    .wgsl = {tdl_wgsl_matrix_##size, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_matrix, tdl_wgsl_##y}
+#define MATRICES(size, suffix, takes, y) KERNEL(matrix_##size##suffix, size, takes, OF_MATRICES(size, y))
+#define FEW(suffix, y) KERNEL(matrix_few##suffix, small, small##suffix, .rows_max = FEW_ROWS, OF_MATRICES(small, y))
+#define SHARED(suffix, y)                                                                               \
+    KERNEL(matrix_shared##suffix, shared, shared##suffix, .scratch_size = shares_size, .merge = &merge, \
+           OF_MATRICES(large, y))                                                                       \
+    KERNEL(matrix_shared_few##suffix, shared_few, shared_few##suffix, .scratch_size = shares_size_few,  \
+           .merge = &merge_few, .rows_max = FEW_ROWS, OF_MATRICES(small, y))
 
 TILES(large, , matmul_y)
 TILES(large, _bias, matmul_y_bias)
@@ -57,6 +119,10 @@ TILES(large, _any, matmul_y_any)
 TILES(small, , matmul_y)
 TILES(small, _bias, matmul_y_bias)
 TILES(small, _any, matmul_y_any)
+SHARED(, matrix_y_share)
+SHARED(_bias, matrix_y_share_bias)
+FEW(, matmul_y)
+FEW(_bias, matmul_y_bias)
 MATRICES(large, , matrix, matmul_y)
 MATRICES(large, _bias, matrix_bias, matmul_y_bias)
 MATRICES(large, _any, matrix_any, matmul_y_any)

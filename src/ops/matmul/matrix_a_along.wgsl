@@ -4,7 +4,7 @@ const A_QUADS: u32 = DEPTH / 4u;
 const A_PITCH: u32 = A_QUADS + 2u;
 const A_ROWS: u32 = WORKGROUP / A_QUADS; // brought at once
 
-var<workgroup> a_tile: array<vec4<f16>, TILE * A_PITCH>; // [TILE, A_PITCH] of four steps
+var<workgroup> a_tile: array<Quad, TILE * A_PITCH>; // [TILE, A_PITCH] of four steps
 
 fn left(row: u32, step: u32) -> Left {
     return subgroupMatrixLoad<Left, row_major>(&a_tile, row * A_PITCH + step / 4u, A_PITCH);
@@ -17,6 +17,6 @@ fn bring_a(first: u32, r: u32, lane: u32, ends: bool) {
         let row = i + lane / A_QUADS;
         var values = a_quad(min(first + row, p.n_rows - 1u), select(step, min(step, (p.depth - 1u) & ~3u), ends));
         if (ends) { values = first_of(values, select(0u, p.depth - step, step < p.depth)); }
-        a_tile[row * A_PITCH + q] = vec4<f16>(a_value(values));
+        a_tile[row * A_PITCH + q] = Quad(a_value(values));
     }
 }

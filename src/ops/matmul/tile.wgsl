@@ -19,8 +19,10 @@ const LANES: u32 = 256u / PARTS; // invocations that share no sums
 const ACROSS: u32 = TILE / 32u;
 const BRINGERS: u32 = 128u; // of a, and of b
 
-var<workgroup> a_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four rows
-var<workgroup> b_tile: array<vec4<f32>, 512>; // [DEPTH, PITCH] of four columns
+alias Quad = vec4<f32>;
+
+var<workgroup> a_tile: array<Quad, 512>; // [DEPTH, PITCH] of four rows
+var<workgroup> b_tile: array<Quad, 512>; // [DEPTH, PITCH] of four columns
 
 // Elements i to i + 3 of four rows of a, of n elements each; the rows may begin anywhere. What is beyond a row is not said.
 fn a_block(r0: u32, r1: u32, r2: u32, r3: u32, n: u32, i: u32) -> mat4x4<f32> {

@@ -25,6 +25,7 @@ const BREADTH: u32 = DEPTH / PARTS; // of a part of the steps
 const ROW_QUADS: u32 = MATRIX / 4u;
 const MATRIX_QUADS: u32 = MATRIX * ROW_QUADS;
 
+alias Quad = vec4<f16>;
 alias Left = subgroup_matrix_left<f16, MATRIX, MATRIX>;
 alias Right = subgroup_matrix_right<f16, MATRIX, MATRIX>;
 alias Sum = subgroup_matrix_result<f32, MATRIX, MATRIX>;

@@ -12,8 +12,11 @@ enum {
     TDL_LARGE_TILES_MIN = 256,
     TDL_SMALL_TILES_MIN = 200,
     TDL_LARGE_MATRICES_MIN = 128,
-    TDL_SHARED_GROUPS = 264, // workgroups wanted where sums are shared out: two a processor
-    TDL_SHARE_DEPTH_MIN = 256
+    TDL_MATRIX_DEPTH_LARGE = 32, // DEPTH of matrix_large.wgsl, and of matrix_small.wgsl
+    TDL_MATRIX_DEPTH_SMALL = 64,
+    TDL_SHARED_GROUPS = 264,     // workgroups wanted where sums are shared out: two a processor
+    TDL_SHARED_STEPS_MIN = 1024, // of sums that are worth a dispatch more, which merges
+    TDL_SHARE_STEPS_MIN = 256
 };
 
 static inline int64_t tdl_n_tiles(const tdl_tensor *y, int64_t tile) {
@@ -41,24 +44,25 @@ static inline bool tdl_whole_quads(const tdl_tensor *t) {
     return t->shape[1] % 4 == 0 && (tdl_dtype_get(t->dtype)->block_n > 1 || tdl_quad_rows(t));
 }
 
-// Into how many shares the sums of y, of so many steps, are divided where that keeps a GPU busy, and the steps of one: for few,
-// large tiles of matrices. One share: it does not.
+// Into how many shares the sums of y, of so many steps, are divided where its tiles of matrices are few, and the steps of one: whole
+// DEPTHs. No more than run at once, since any others would come after all of these. One share: not worth it.
 typedef struct tdl_shares {
     int64_t n, depth;
 } tdl_shares;
 
-static inline tdl_shares tdl_matrix_shares(const tdl_tensor *y, int64_t depth) {
-    int64_t wanted = tdl_div_up(TDL_SHARED_GROUPS, tdl_max_i64(1, tdl_n_tiles(y, TDL_TILE_LARGE)));
-    int64_t n = tdl_max_i64(1, tdl_min_i64(wanted, depth / TDL_SHARE_DEPTH_MIN));
-    if (n == 1) return (tdl_shares){.n = 1, .depth = depth};
-    int64_t share = tdl_div_up(tdl_div_up(depth, n), 32) * 32; // whole DEPTHs
-    return (tdl_shares){.n = tdl_div_up(depth, share), .depth = share};
+static inline tdl_shares tdl_matrix_shares(const tdl_tensor *y, int64_t steps, int64_t tile) {
+    int64_t wanted = TDL_SHARED_GROUPS / tdl_max_i64(1, tdl_n_tiles(y, tile));
+    int64_t n = tdl_max_i64(1, tdl_min_i64(wanted, steps / TDL_SHARE_STEPS_MIN));
+    if (n == 1 || steps < TDL_SHARED_STEPS_MIN) return (tdl_shares){.n = 1, .depth = steps};
+    int64_t depth = tile == TDL_TILE_LARGE ? TDL_MATRIX_DEPTH_LARGE : TDL_MATRIX_DEPTH_SMALL;
+    int64_t share = tdl_div_up(tdl_div_up(steps, n), depth) * depth;
+    return (tdl_shares){.n = tdl_div_up(steps, share), .depth = share};
 }
 
-// Bytes for the shares of all tiles, for a call and for those with fewer rows or shorter sums.
-static inline size_t tdl_matrix_shares_size(const tdl_call *call) {
-    int64_t n_tiles = tdl_n_tiles(&call->out[0], TDL_TILE_LARGE);
-    return (size_t)(TDL_SHARED_GROUPS + n_tiles) * TDL_TILE_LARGE * TDL_TILE_LARGE * sizeof(float);
+// Bytes for the shares of all tiles of so many rows, or fewer; sums may be shorter.
+static inline size_t tdl_matrix_shares_size(const tdl_tensor *y, int64_t rows, int64_t tile) {
+    int64_t n_tiles = tdl_div_up(rows, tile) * tdl_div_up(y->shape[1], tile);
+    return (size_t)((TDL_SHARED_GROUPS + n_tiles) * tile * tile) * sizeof(float);
 }
 
 // The uniforms of tile.wgsl, and the dispatch: in[0] is a, in[1] is b, in[2] a bias, out[0] is y.
@@ -87,21 +91,15 @@ static inline void tdl_dispatch_tiles(const tdl_call *call, const tdl_offsets *o
     tdl_dispatch_tiles_shared(call, offsets, depth, tile, (tdl_shares){.n = 1, .depth = depth}, out);
 }
 
-// Several workgroups have a large tile in common, each for a share of the steps.
-static inline void tdl_dispatch_shares(const tdl_call *call, const tdl_offsets *offsets, int64_t depth,
-                                       tdl_dispatch *out) {
-    tdl_dispatch_tiles_shared(call, offsets, depth, TDL_TILE_LARGE, tdl_matrix_shares(&call->out[0], depth), out);
-}
-
 // The uniforms of matrix_merge.wgsl, and the dispatch.
-static inline void tdl_dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, int64_t depth, bool adds,
+static inline void tdl_dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, tdl_shares shares, bool adds,
                                       tdl_dispatch *out) {
     const tdl_tensor *y = &call->out[0];
     tdl_put_word(out, offsets->out[0]);
     tdl_put_word(out, tdl_stride_words(y, 0));
     tdl_put_word(out, y->shape[1]);
     tdl_put_word(out, tdl_tensor_n_elements(y));
-    tdl_put_word(out, tdl_matrix_shares(y, depth).n);
+    tdl_put_word(out, shares.n);
     tdl_put_word(out, adds);
     tdl_dispatch_groups(out, tdl_div_up(tdl_tensor_n_elements(y), 4 * TDL_GROUP_ITEMS));
 }

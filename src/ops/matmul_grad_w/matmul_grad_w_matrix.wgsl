@@ -6,7 +6,7 @@ const A_QUADS: u32 = TILE / 4u;
 const A_PITCH: u32 = A_QUADS + 2u;
 const A_STEPS: u32 = WORKGROUP / A_QUADS; // brought at once
 
-var<workgroup> a_tile: array<vec4<f16>, DEPTH * A_PITCH>; // [DEPTH, A_PITCH] of four rows
+var<workgroup> a_tile: array<Quad, DEPTH * A_PITCH>; // [DEPTH, A_PITCH] of four rows
 
 fn left(row: u32, step: u32) -> Left {
     return subgroupMatrixLoad<Left, col_major>(&a_tile, step * A_PITCH + row / 4u, A_PITCH);
@@ -19,8 +19,14 @@ fn bring_a(first: u32, r: u32, lane: u32, ends: bool) {
         let step = i + lane / A_QUADS;
         var values = a_quad(select(r + step, min(r + step, p.depth - 1u), ends), row);
         if (ends) { values = first_of(values, select(0u, 4u, r + step < p.depth)); }
-        a_tile[step * A_PITCH + q] = vec4<f16>(values);
+        a_tile[step * A_PITCH + q] = Quad(values);
     }
 }
 
-fn b_quad(row: u32, column: u32) -> vec4<f32> { return clamped(b[(p.b_offset + row * p.b_stride + column) >> 2u]); }
+const RUN: u32 = 4u; // elements of a row of b that are brought at once
+
+fn b_row(row: u32) -> u32 { return row * p.b_stride; }
+
+fn put_run(at: u32, e: u32, within: bool) {
+    b_tile[at] = Quad(select(vec4<f32>(0.0), clamped(b[(p.b_offset + e) >> 2u]), within));
+}

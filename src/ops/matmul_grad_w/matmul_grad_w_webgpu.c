@@ -22,17 +22,23 @@ static bool accepts_matrix_large(const tdl_call *call) {
     return accepts_matrix_small(call) && tdl_matrices_large(&call->out[0]);
 }
 
+static tdl_shares shares(const tdl_call *call) {
+    return tdl_matrix_shares(&call->out[0], call->in[0].shape[0], TDL_TILE_LARGE);
+}
+
 // Few tiles, long sums.
-static bool accepts_matrix_shared(const tdl_call *call) {
-    return accepts_matrix_small(call) && tdl_matrix_shares(&call->out[0], call->in[0].shape[0]).n > 1;
+static bool accepts_matrix_shared(const tdl_call *call) { return accepts_matrix_small(call) && shares(call).n > 1; }
+
+static size_t shares_size(const tdl_call *call) {
+    return tdl_matrix_shares_size(&call->out[0], call->out[0].shape[0], TDL_TILE_LARGE);
 }
 
 static void dispatch_shared(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    tdl_dispatch_shares(call, offsets, call->in[0].shape[0], out);
+    tdl_dispatch_tiles_shared(call, offsets, call->in[0].shape[0], TDL_TILE_LARGE, shares(call), out);
 }
 
 static void dispatch_merge(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
-    tdl_dispatch_merge(call, offsets, call->in[0].shape[0], true, out);
+    tdl_dispatch_merge(call, offsets, shares(call), true, out);
 }
 
 static void dispatch_tiny(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
@@ -61,7 +67,7 @@ const tdl_kernel tdl_kernel_matmul_grad_w_matrix_shared_webgpu = {
     .needs = TDL_FEATURE_GPU_MATRIX,
     .rounds = true,
     .accepts = accepts_matrix_shared,
-    .scratch_size = tdl_matrix_shares_size,
+    .scratch_size = shares_size,
     .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_w_matrix, tdl_wgsl_matrix_b_across,
              tdl_wgsl_matrix_y_share},
     .dispatch = dispatch_shared,

@@ -18,19 +18,13 @@ fn bring_a(first: u32, r: u32, lane: u32) {
     a_tile[at + 3u * PITCH] = steps[3];
 }
 
-// Sixteen columns of a row of w.
+const B_RUNS: u32 = TILE / RUN; // of a row of w, that the decoder of its type brings at once
+
 fn bring_b(first: u32, r: u32, lane: u32) {
-    let i = lane % (TILE / 16u);
-    let step = lane / (TILE / 16u);
-    let row = min(r + step, p.depth - 1u) * p.n_columns;
-    let k = first + i * 16u;
-    let last = (p.n_columns - 1u) & ~3u;
-    let values = array<vec4<f32>, 4>(row4(row + min(k, last)), row4(row + min(k + 4u, last)),
-                                     row4(row + min(k + 8u, last)), row4(row + min(k + 12u, last)));
-    let within = r + step < p.depth;
-    let at = step * PITCH + i * 4u;
-    b_tile[at] = select(vec4<f32>(0.0), values[0], within);
-    b_tile[at + 1u] = select(vec4<f32>(0.0), values[1], within);
-    b_tile[at + 2u] = select(vec4<f32>(0.0), values[2], within);
-    b_tile[at + 3u] = select(vec4<f32>(0.0), values[3], within);
+    let q = lane % B_RUNS * RUN;
+    let k = min(first + q, (p.n_columns - 1u) / RUN * RUN);
+    for (var i = 0u; i < DEPTH; i += BRINGERS / B_RUNS) {
+        let step = i + lane / B_RUNS;
+        put_run(step * PITCH + q / 4u, min(r + step, p.depth - 1u) * p.n_columns + k, r + step < p.depth);
+    }
 }

@@ -4,4 +4,4 @@
 
 fn a_value(dy: vec4<f32>) -> vec4<f32> { return dy; }
 
-fn b_quad(row: u32, column: u32) -> vec4<f32> { return row4(row * p.n_columns + column); }
+fn b_row(row: u32) -> u32 { return row * p.n_columns; }

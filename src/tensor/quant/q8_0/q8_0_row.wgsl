@@ -1,8 +1,11 @@
-// q8_0_row.wgsl - x = d * q; the block: q8_0.c.
+// q8_0_row.wgsl - x = d * q = d * (code - 128), where the code is q with its highest bit turned over; the block: q8_0.c.
 // include quant_row
+@group(0) @binding(2) var<storage, read> w: array<u32>;
 
-fn row4(e: u32) -> vec4<f32> {
-    let block = e / 32u * 34u;
-    let q = word_from(block + 2u + e % 32u);
-    return half_from(block) * vec4<f32>(bitcast<vec4<i32>>(vec4<u32>(q << 24u, q << 16u, q << 8u, q)) >> vec4<u32>(24u));
-}
+fn word(i: u32) -> u32 { return w[p.b_offset + i]; }
+
+fn scales_of(e: u32) -> vec2<f32> { return half_from(e / 32u * 34u) * vec2<f32>(1.0, -128.0); }
+
+fn codes4(e: u32) -> u32 { return word_from(e / 32u * 34u + 2u + e % 32u) ^ 0x80808080u; }
+
+fn codes16(e: u32) -> vec4<u32> { return words_from(e / 32u * 34u + 2u + e % 32u) ^ vec4<u32>(0x80808080u); }
