@@ -66,6 +66,7 @@ static const op_case matmul_list[] = {
     {.dims = {9, 256, 16260}, .dtype = TDL_DTYPE_Q4_K, .note = "large tiles of matrices"},
     {.dims = {2, 256, 16256}, .dtype = TDL_DTYPE_Q6_K, .note = "large tiles of matrices"},
     {.dims = {2, 32, 16260, 1}, .dtype = TDL_DTYPE_Q8_0, .note = "large tiles of matrices"},
+    {.dims = {13, 192, 45, 1}, .dtype = TDL_DTYPE_Q8_0, .note = "more than eight tokens, rounded"},
     // Enough for large tiles on a GPU: 16 by 16 of 128 by 128, the last ones not full.
     {.dims = {1930, 8, 1924}, .note = "large tiles"},
     {.dims = {1921, 4, 2044, 1}, .dtype = TDL_DTYPE_F16, .note = "large tiles"},
