@@ -414,7 +414,8 @@ typedef struct tdl_trainer_desc {
     float beta1, beta2, eps; /* AdamW (Loshchilov, Hutter 2019); default 0.9, 0.95, 1e-8 */
     float weight_decay;      /* of matrices; default 0.1; below 0: none */
     float clip_norm;         /* the gradient's norm at most; default 1; below 0: any */
-    float dropout;           /* of the embedding and of what each block adds */
+    float dropout;           /* of the embedding and of what each block adds, whatever config.json says */
+    float attention_dropout; /* of attention's weights, the same */
     uint64_t seed;           /* of weights, order of the data, dropout */
 
     const char *const *freeze; /* [n_freeze] patterns of tensor names, such as "token_embd.*", that stay as they are */
