@@ -198,7 +198,7 @@ static void test_repeats(void **state) {
         tdl_device_desc cpu = {.size = sizeof cpu, .n_threads = i == 1 ? 1 : 2};
         assert_int_equal(tdl_device_open(&cpu, &device, NULL), TDL_OK);
         desc.device = device;
-        desc.dropout = 0.1f;
+        desc.dropout = desc.attention_dropout = 0.1f;
         if (i == 2) desc.seed = 4;
         snprintf(name, sizeof name, "r%d.gguf", i);
         outcome o = run_whole(&desc, test_path(models[i], f->dir, name));
@@ -217,14 +217,15 @@ static void test_resumes(void **state) {
     char run[TEST_PATH_SIZE] = "whole", whole[TEST_PATH_SIZE], resumed[TEST_PATH_SIZE];
     tdl_trainer_desc desc = desc_of(f, run);
     const char *val[] = {f->val};
-    desc.dropout = 0.1f, desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4;
+    desc.dropout = desc.attention_dropout = 0.1f, desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4;
     outcome o = run_whole(&desc, test_path(whole, f->dir, "whole.gguf"));
     static const int stops[] = {7, 6, 0};
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         char part[TEST_PATH_SIZE];
         snprintf(part, sizeof part, "part%zu", i);
         tdl_trainer_desc first = desc_of(f, part);
-        first.dropout = 0.1f, first.val_data = val, first.n_val_data = 1, first.n_val_every = 4;
+        first.dropout = first.attention_dropout = 0.1f, first.val_data = val, first.n_val_data = 1,
+        first.n_val_every = 4;
         tdl_trainer *trainer = create(&first);
         outcome before = advance(trainer, stops[i]);
         if (stops[i] == 7) assert_int_equal(checkpoint(trainer, NULL), TDL_OK);
@@ -262,7 +263,7 @@ static void test_recomputes(void **state) {
     fixture *f = *state;
     char a[TEST_PATH_SIZE] = "kept", b[TEST_PATH_SIZE] = "again";
     tdl_trainer_desc kept = desc_of(f, a), again = desc_of(f, b);
-    kept.dropout = again.dropout = 0.2f;
+    kept.dropout = again.dropout = kept.attention_dropout = again.attention_dropout = 0.2f;
     again.recompute = true;
     outcome x = run_whole(&kept, NULL), y = run_whole(&again, NULL);
     assert_same_losses(&x, &y);
@@ -311,6 +312,24 @@ static void test_stops_early(void **state) {
     tdl_trainer_destroy(trainer);
 }
 
+// Dropout of attention's weights alone: steps see it, evaluation does not.
+static void test_drops_weights(void **state) {
+    fixture *f = *state;
+    const char *val[] = {f->val};
+    outcome o[2];
+    for (int i = 0; i < 2; i++) {
+        char run[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "drops%d", i);
+        tdl_trainer_desc desc = desc_of(f, run);
+        desc.n_steps = 2, desc.lr = 1e-12f, desc.lr_min = -1; // the weights stay as they are
+        desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 1;
+        if (i == 1) desc.attention_dropout = 0.5f;
+        o[i] = run_whole(&desc, NULL);
+    }
+    assert_true(o[0].losses[0] != o[1].losses[0] && o[0].losses[1] != o[1].losses[1]);
+    assert_memory_equal(o[0].val_losses, o[1].val_losses, 2 * sizeof *o[0].val_losses);
+}
+
 // A run that diverges says where.
 static void test_diverges(void **state) {
     fixture *f = *state;
@@ -335,7 +354,7 @@ static void test_webgpu(void **state) {
         char run[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "gpu%d", i);
         tdl_trainer_desc desc = desc_of(f, run);
-        desc.n_steps = 20, desc.dropout = 0.1f;
+        desc.n_steps = 20, desc.dropout = desc.attention_dropout = 0.1f;
         tdl_device_desc where = {.size = sizeof where, .name = i ? "webgpu" : "cpu", .library = LIBRARY};
         if (tdl_device_open(&where, &desc.device, &err) != TDL_OK) {
             print_message("skipped, no WebGPU device: %s\n", err.message);
@@ -624,6 +643,7 @@ static void test_bad_settings(void **state) {
     BAD(TDL_ERROR_ARGUMENT, "n_seq is 100, the model's context is 64", desc.n_seq = 100);
     BAD(TDL_ERROR_ARGUMENT, "lr is nan", desc.lr = NAN);
     BAD(TDL_ERROR_ARGUMENT, "beta1", desc.beta1 = 1);
+    BAD(TDL_ERROR_ARGUMENT, "attention_dropout is 1, expected 0 to 0.99", desc.attention_dropout = 1);
     BAD(TDL_ERROR_ARGUMENT, "pattern 'blk.7.*' fits no tensor", desc.freeze = pattern, desc.n_freeze = 1);
     BAD(TDL_ERROR_IO, "nowhere.txt", desc.data = absent);
     BAD(TDL_ERROR_IO, "config.json", desc.config_path = "/nowhere/config.json");
@@ -649,6 +669,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_recomputes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adapters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drops_weights, setup, teardown),
         cmocka_unit_test_setup_teardown(test_diverges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_webgpu, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
