@@ -461,7 +461,8 @@ TDL_API tdl_status tdl_trainer_step(tdl_trainer *trainer, tdl_train_step *out, t
 /* Writes a checkpoint now. Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE. */
 TDL_API tdl_status tdl_trainer_checkpoint(tdl_trainer *trainer, tdl_error *err);
 /* Writes the model as it is now: a path that ends in .gguf, or a directory for Hugging Face's files. Adapters are merged.
- * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. path: of the call that begins it.
+ * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. A GGUF file's general.name is that of the
+ * model's own file, else "novel" for novel.gguf and for novel/model.gguf. path: of the call that begins it.
  * Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE, UNSUPPORTED. */
 TDL_API tdl_status tdl_trainer_save(tdl_trainer *trainer, const char *path, tdl_error *err);
 /* Writes the adapters alone, as a directory that PEFT reads. Errors: ARGUMENT (there are none), IO, MEMORY, DEVICE. */

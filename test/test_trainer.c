@@ -191,7 +191,7 @@ static void test_repeats(void **state) {
     outcome first = {0};
     char models[3][TEST_PATH_SIZE];
     for (int i = 0; i < 3; i++) {
-        char run[TEST_PATH_SIZE], name[16];
+        char run[TEST_PATH_SIZE], name[24];
         snprintf(run, sizeof run, "repeats%d", i);
         tdl_trainer_desc desc = desc_of(f, run);
         tdl_device *device = NULL;
@@ -200,7 +200,7 @@ static void test_repeats(void **state) {
         desc.device = device;
         desc.dropout = desc.attention_dropout = 0.1f;
         if (i == 2) desc.seed = 4;
-        snprintf(name, sizeof name, "r%d.gguf", i);
+        snprintf(name, sizeof name, "repeats%d/r.gguf", i); // the name within is the file's
         outcome o = run_whole(&desc, test_path(models[i], f->dir, name));
         tdl_device_close(device);
         if (i == 0) first = o;
@@ -218,7 +218,7 @@ static void test_resumes(void **state) {
     tdl_trainer_desc desc = desc_of(f, run);
     const char *val[] = {f->val};
     desc.dropout = desc.attention_dropout = 0.1f, desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4;
-    outcome o = run_whole(&desc, test_path(whole, f->dir, "whole.gguf"));
+    outcome o = run_whole(&desc, test_path(whole, f->dir, "result.gguf"));
     static const int stops[] = {7, 6, 0};
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         char part[TEST_PATH_SIZE];
@@ -231,7 +231,7 @@ static void test_resumes(void **state) {
         if (stops[i] == 7) assert_int_equal(checkpoint(trainer, NULL), TDL_OK);
         tdl_trainer_destroy(trainer);
         first.resume = true;
-        outcome after = run_whole(&first, test_path(resumed, f->dir, "resumed.gguf"));
+        outcome after = run_whole(&first, test_path(resumed, part, "result.gguf"));
         int kept = 12 - after.n_steps;
         assert_int_equal(kept, stops[i] == 7 ? 7 : stops[i] == 6 ? 5 : 0);
         assert_memory_equal(before.losses, o.losses, (size_t)before.n_steps * sizeof *o.losses);
@@ -411,7 +411,7 @@ static void test_pending(void **state) {
     desc.resume = true; // two steps are done: written again, by the CPU
     null->n_pending = 0;
     trainer = create(&desc);
-    assert_int_equal(save(trainer, test_path(files[1], f->dir, "again.gguf"), &err), TDL_OK);
+    assert_int_equal(save(trainer, test_path(files[1], run, "slow.gguf"), &err), TDL_OK);
     assert_same_files(files[0], files[1]);
     tdl_trainer_destroy(trainer);
 

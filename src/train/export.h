@@ -27,7 +27,9 @@ typedef struct tdl_export_desc {
     // model's own. NULL: all of them. For tdl_export_open the data may be NULL.
     const tdl_tensor *tensors;
     tdl_dtype matrices; // F32, F16 or BF16: what matrices of these types become; NONE: as they are
-    const char *name;   // general.name of a GGUF file; NULL: as the model's file says
+    // general.name of a GGUF file; NULL: as the model's file says, or, where it says nothing, as the new one is called: of
+    // "novel.gguf" it is novel, and of "novel/model.gguf" too.
+    const char *name;
 } tdl_export_desc;
 
 typedef struct tdl_export tdl_export;

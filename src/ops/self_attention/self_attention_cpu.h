@@ -63,7 +63,7 @@ static inline void attention_load_columns(const tdl_tensor *t, int64_t token0, i
 
 static inline bool attention_accepts(const tdl_call *call, const tdl_tensor *positions) {
     bool rows = positions->strides[0] == (int64_t)sizeof(int32_t);
-    for (const tdl_tensor *in = call->in; in < positions; in++) rows = rows && tdl_f32_rows(in);
+    for (const tdl_tensor *t = call->in; t < positions; t++) rows = rows && tdl_f32_rows(t);
     for (int i = 0; i < call->n_out; i++) rows = rows && tdl_f32_rows(&call->out[i]);
     return rows;
 }
@@ -74,8 +74,8 @@ typedef struct attention_tile {
     int64_t token0, kv_head;
     int64_t group; // query heads a kv head
     int64_t n_rows;
-    tdl_range *seen; // [n_rows]
-    float *slope;    // [n_rows]
+    tdl_range *seen;       // [n_rows]
+    float *slope;          // [n_rows]
     tdl_dropout_key *keys; // [n_rows], where weights are dropped
 } attention_tile;
 
