@@ -3,6 +3,7 @@
 // The model is tiny and random; its text is made here from a few words, so that a few steps learn something.
 #include "backend/backend.h"
 #include "backend/null/null_device.h"
+#include "model/model_impl.h"
 #include "support/fail_alloc.h"
 #include "support/test_files.h"
 
@@ -370,6 +371,47 @@ static void test_webgpu(void **state) {
     assert_same_losses(&o[1], &o[2]);
 }
 
+static int64_t n_reads(const tdl_null_device *null) { return null->report.n_calls[TDL_NULL_READ]; }
+
+// A directory has a tensor for each expert: all of them come from one read of the parameter, as for a GGUF file.
+static void test_saves_experts(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    static const char more[] = ", \"num_local_experts\": 4, \"num_experts_per_tok\": 2}";
+    char text[sizeof config + sizeof more + 16], path[TEST_PATH_SIZE], run[TEST_PATH_SIZE] = "experts";
+    char files[2][TEST_PATH_SIZE];
+    snprintf(text, sizeof text, config, "mixtral");
+    strcpy(strrchr(text, '}'), more);
+    test_file_write(test_path(path, f->dir, "mixtral.json"), text, strlen(text));
+    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_device_desc where = {.size = sizeof where, .name = "null"};
+    assert_int_equal(tdl_device_open(&where, &desc.device, &err), TDL_OK);
+    const tdl_null_device *null = (const tdl_null_device *)desc.device;
+    desc.config_path = path, desc.n_steps = 1;
+    tdl_trainer *trainer = create(&desc);
+    if (advance(trainer, 1).n_steps != 1) fail_msg("no step");
+    int64_t before = n_reads(null);
+    assert_int_equal(save(trainer, test_path(files[0], run, "a.gguf"), &err), TDL_OK);
+    int64_t between = n_reads(null);
+    assert_int_equal(save(trainer, test_path(files[1], run, "a"), &err), TDL_OK);
+    assert_true(between > before);
+    assert_int_equal(n_reads(null) - between, between - before);
+    tdl_trainer_destroy(trainer);
+    tdl_model *models[2];
+    for (int i = 0; i < 2; i++)
+        if (tdl_model_open(&(tdl_model_desc){.size = sizeof(tdl_model_desc), .path = files[i]}, &models[i], &err))
+            fail_msg("%s", err.message);
+    static const tdl_role roles[] = {TDL_ROLE_FFN_GATE_EXPS, TDL_ROLE_FFN_UP_EXPS, TDL_ROLE_FFN_DOWN_EXPS};
+    for (size_t i = 0; i < 6; i++) {
+        const tdl_tensor *a = &tdl_param_get(&models[0]->params, roles[i / 2], (int32_t)i % 2)->tensor,
+                         *b = &tdl_param_get(&models[1]->params, roles[i / 2], (int32_t)i % 2)->tensor;
+        assert_int_equal(tdl_tensor_size(a), tdl_tensor_size(b));
+        assert_memory_equal(a->data, b->data, tdl_tensor_size(a));
+    }
+    tdl_model_close(models[0]), tdl_model_close(models[1]);
+    tdl_device_close(desc.device);
+}
+
 // On a device that takes its time nothing waits: a checkpoint and a save are PENDING, keep everything else out, and write what
 // they write on a device that is done at once. So does the search for what diverged.
 static void test_pending(void **state) {
@@ -672,6 +714,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_drops_weights, setup, teardown),
         cmocka_unit_test_setup_teardown(test_diverges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_webgpu, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_saves_experts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_of_plan, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_runs, setup, teardown),
