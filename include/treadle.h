@@ -414,7 +414,8 @@ typedef struct tdl_trainer_desc {
     float beta1, beta2, eps; /* AdamW (Loshchilov, Hutter 2019); default 0.9, 0.95, 1e-8 */
     float weight_decay;      /* of matrices; default 0.1; below 0: none */
     float clip_norm;         /* the gradient's norm at most; default 1; below 0: any */
-    float dropout;           /* of the embedding and of what each block adds */
+    float dropout;           /* of the embedding and of what each block adds, whatever config.json says */
+    float attention_dropout; /* of attention's weights, the same */
     uint64_t seed;           /* of weights, order of the data, dropout */
 
     const char *const *freeze; /* [n_freeze] patterns of tensor names, such as "token_embd.*", that stay as they are */
@@ -460,7 +461,8 @@ TDL_API tdl_status tdl_trainer_step(tdl_trainer *trainer, tdl_train_step *out, t
 /* Writes a checkpoint now. Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE. */
 TDL_API tdl_status tdl_trainer_checkpoint(tdl_trainer *trainer, tdl_error *err);
 /* Writes the model as it is now: a path that ends in .gguf, or a directory for Hugging Face's files. Adapters are merged.
- * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. path: of the call that begins it.
+ * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. A GGUF file's general.name is that of the
+ * model's own file, else "novel" for novel.gguf and for novel/model.gguf. path: of the call that begins it.
  * Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE, UNSUPPORTED. */
 TDL_API tdl_status tdl_trainer_save(tdl_trainer *trainer, const char *path, tdl_error *err);
 /* Writes the adapters alone, as a directory that PEFT reads. Errors: ARGUMENT (there are none), IO, MEMORY, DEVICE. */

@@ -231,6 +231,38 @@ static void test_blocks(void **state) {
     test_dir_remove(dir);
 }
 
+// The name that the file at `path` has after an export of `source`.
+static void check_name(const char *source, const char *asked, const char *dir, const char *file, const char *expected) {
+    char path[TEST_PATH_SIZE];
+    tdl_model_info info = {.size = sizeof info};
+    tdl_model *model = open_model(source);
+    export_gguf(&(tdl_export_desc){.model = model, .name = asked}, test_path(path, dir, file));
+    tdl_model_close(model);
+    model = open_model(path);
+    tdl_model_get_info(model, &info);
+    assert_string_equal(info.name, expected);
+    tdl_model_close(model);
+}
+
+// A GGUF file is named by who asks, by what the model's own file says, by its path.
+static void test_name(void **state) {
+    (void)state;
+    static const char llama[] = TDL_TEST_DATA "/hf-tiny/llama";
+    char dir[TEST_PATH_SIZE], named[TEST_PATH_SIZE], run[TEST_PATH_SIZE];
+    test_dir_make(dir);
+    assert_int_equal(tdl_dir_make(tdl_allocator_or_default(NULL), test_path(run, dir, "novel"), NULL), TDL_OK);
+    check_name(llama, NULL, dir, "poem.gguf", "poem");
+    check_name(llama, NULL, dir, "novel/model.gguf", "novel");
+    check_name(llama, NULL, dir, "novel//model.gguf", "novel");
+    check_name(llama, NULL, dir, "novel/./model.gguf", "model");
+    check_name(llama, NULL, dir, "novel/\xff.gguf", "");                                    // no UTF-8
+    check_name(TDL_REPO "/models/novelist-7m-q8_0.gguf", NULL, dir, "again.gguf", "again"); // has none
+    check_name(llama, "asked", dir, "novel/named.gguf", "asked");
+    check_name(test_path(named, dir, "novel/named.gguf"), NULL, dir, "again.gguf", "asked");
+    check_name(named, "other", dir, "again.gguf", "other");
+    test_dir_remove(dir);
+}
+
 typedef struct scene {
     tdl_model *model;
     char gguf[TEST_PATH_SIZE], hf[TEST_PATH_SIZE];
@@ -263,7 +295,8 @@ static void test_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_families), cmocka_unit_test(test_tensors), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_windows),  cmocka_unit_test(test_blocks),  cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_windows),  cmocka_unit_test(test_blocks),  cmocka_unit_test(test_name),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -341,6 +341,8 @@ static const attention_case attention_cases[] = {
     {2, 2, 2, {5}, {.scale = 0.75f, .window = 1}},
     {4, 4, 2, {6, 2}, {.scale = 0.75f, .alibi = 8}},
     {6, 2, 3, {5, 4}, {.scale = 0.75f, .alibi = 4, .window = 3}},
+    {3, 3, 5, {7}, {.scale = 0.5f, .rate = 0.375f, .stream = 5}},
+    {4, 2, 3, {4, 1, 6}, {.scale = 0.75f, .rate = 0.5f, .window = 4, .alibi = 8}},
 };
 
 static void test_self_attention(void **state) {
@@ -356,13 +358,16 @@ static void test_self_attention(void **state) {
         tdl_tensor v = normal(&m, k.n_dims, k.shape), dy = normal(&m, q.n_dims, q.shape);
         tdl_tensor y = like(&m, &q), lse = zeros(&m, TDL_DTYPE_F64, SHAPE(n, c->heads));
         tdl_tensor stats = zeros(&m, TDL_DTYPE_F64, SHAPE(n, c->heads, 2)), pos = integers(&m, n, positions);
-        tdl_call call = {.attrs = c->attrs, .n_in = 4, .n_out = 2, .in = {q, k, v, pos}, .out = {y, lse}};
+        tdl_tensor seed = integers(&m, 2, (int32_t[]){-3, 19});
+        bool drops = c->attrs.rate > 0;
+        tdl_call call = {
+            .attrs = c->attrs, .n_in = drops ? 5 : 4, .n_out = 2, .in = {q, k, v, pos, seed}, .out = {y, lse}};
         tdl_op_get(TDL_OP_SELF_ATTENTION)->reference(&call);
         run(TDL_OP_SELF_ATTENTION_STATS, NULL, 3, (tdl_tensor[]){y, dy, lse}, 1, &stats);
-        const tdl_tensor in[] = {q, k, v, dy, stats, pos};
+        const tdl_tensor in[] = {q, k, v, dy, stats, pos, seed};
         tdl_tensor dq = like(&m, &q), dkv[] = {like(&m, &k), like(&m, &k)};
-        run(TDL_OP_SELF_ATTENTION_GRAD_Q, &c->attrs, 6, in, 1, &dq);
-        run(TDL_OP_SELF_ATTENTION_GRAD_KV, &c->attrs, 6, in, 2, dkv);
+        run(TDL_OP_SELF_ATTENTION_GRAD_Q, &c->attrs, drops ? 7 : 6, in, 1, &dq);
+        run(TDL_OP_SELF_ATTENTION_GRAD_KV, &c->attrs, drops ? 7 : 6, in, 2, dkv);
         check(TDL_OP_SELF_ATTENTION, &call, 0, &dy, &dq);
         check(TDL_OP_SELF_ATTENTION, &call, 1, &dy, &dkv[0]);
         check(TDL_OP_SELF_ATTENTION, &call, 2, &dy, &dkv[1]);

@@ -3,6 +3,7 @@
 // The model is tiny and random; its text is made here from a few words, so that a few steps learn something.
 #include "backend/backend.h"
 #include "backend/null/null_device.h"
+#include "model/model_impl.h"
 #include "support/fail_alloc.h"
 #include "support/test_files.h"
 
@@ -191,16 +192,16 @@ static void test_repeats(void **state) {
     outcome first = {0};
     char models[3][TEST_PATH_SIZE];
     for (int i = 0; i < 3; i++) {
-        char run[TEST_PATH_SIZE], name[16];
+        char run[TEST_PATH_SIZE], name[24];
         snprintf(run, sizeof run, "repeats%d", i);
         tdl_trainer_desc desc = desc_of(f, run);
         tdl_device *device = NULL;
         tdl_device_desc cpu = {.size = sizeof cpu, .n_threads = i == 1 ? 1 : 2};
         assert_int_equal(tdl_device_open(&cpu, &device, NULL), TDL_OK);
         desc.device = device;
-        desc.dropout = 0.1f;
+        desc.dropout = desc.attention_dropout = 0.1f;
         if (i == 2) desc.seed = 4;
-        snprintf(name, sizeof name, "r%d.gguf", i);
+        snprintf(name, sizeof name, "repeats%d/r.gguf", i); // the name within is the file's
         outcome o = run_whole(&desc, test_path(models[i], f->dir, name));
         tdl_device_close(device);
         if (i == 0) first = o;
@@ -217,20 +218,21 @@ static void test_resumes(void **state) {
     char run[TEST_PATH_SIZE] = "whole", whole[TEST_PATH_SIZE], resumed[TEST_PATH_SIZE];
     tdl_trainer_desc desc = desc_of(f, run);
     const char *val[] = {f->val};
-    desc.dropout = 0.1f, desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4;
-    outcome o = run_whole(&desc, test_path(whole, f->dir, "whole.gguf"));
+    desc.dropout = desc.attention_dropout = 0.1f, desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4;
+    outcome o = run_whole(&desc, test_path(whole, f->dir, "result.gguf"));
     static const int stops[] = {7, 6, 0};
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         char part[TEST_PATH_SIZE];
         snprintf(part, sizeof part, "part%zu", i);
         tdl_trainer_desc first = desc_of(f, part);
-        first.dropout = 0.1f, first.val_data = val, first.n_val_data = 1, first.n_val_every = 4;
+        first.dropout = first.attention_dropout = 0.1f, first.val_data = val, first.n_val_data = 1,
+        first.n_val_every = 4;
         tdl_trainer *trainer = create(&first);
         outcome before = advance(trainer, stops[i]);
         if (stops[i] == 7) assert_int_equal(checkpoint(trainer, NULL), TDL_OK);
         tdl_trainer_destroy(trainer);
         first.resume = true;
-        outcome after = run_whole(&first, test_path(resumed, f->dir, "resumed.gguf"));
+        outcome after = run_whole(&first, test_path(resumed, part, "result.gguf"));
         int kept = 12 - after.n_steps;
         assert_int_equal(kept, stops[i] == 7 ? 7 : stops[i] == 6 ? 5 : 0);
         assert_memory_equal(before.losses, o.losses, (size_t)before.n_steps * sizeof *o.losses);
@@ -262,7 +264,7 @@ static void test_recomputes(void **state) {
     fixture *f = *state;
     char a[TEST_PATH_SIZE] = "kept", b[TEST_PATH_SIZE] = "again";
     tdl_trainer_desc kept = desc_of(f, a), again = desc_of(f, b);
-    kept.dropout = again.dropout = 0.2f;
+    kept.dropout = again.dropout = kept.attention_dropout = again.attention_dropout = 0.2f;
     again.recompute = true;
     outcome x = run_whole(&kept, NULL), y = run_whole(&again, NULL);
     assert_same_losses(&x, &y);
@@ -311,6 +313,24 @@ static void test_stops_early(void **state) {
     tdl_trainer_destroy(trainer);
 }
 
+// Dropout of attention's weights alone: steps see it, evaluation does not.
+static void test_drops_weights(void **state) {
+    fixture *f = *state;
+    const char *val[] = {f->val};
+    outcome o[2];
+    for (int i = 0; i < 2; i++) {
+        char run[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "drops%d", i);
+        tdl_trainer_desc desc = desc_of(f, run);
+        desc.n_steps = 2, desc.lr = 1e-12f, desc.lr_min = -1; // the weights stay as they are
+        desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 1;
+        if (i == 1) desc.attention_dropout = 0.5f;
+        o[i] = run_whole(&desc, NULL);
+    }
+    assert_true(o[0].losses[0] != o[1].losses[0] && o[0].losses[1] != o[1].losses[1]);
+    assert_memory_equal(o[0].val_losses, o[1].val_losses, 2 * sizeof *o[0].val_losses);
+}
+
 // A run that diverges says where.
 static void test_diverges(void **state) {
     fixture *f = *state;
@@ -335,7 +355,7 @@ static void test_webgpu(void **state) {
         char run[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "gpu%d", i);
         tdl_trainer_desc desc = desc_of(f, run);
-        desc.n_steps = 20, desc.dropout = 0.1f;
+        desc.n_steps = 20, desc.dropout = desc.attention_dropout = 0.1f;
         tdl_device_desc where = {.size = sizeof where, .name = i ? "webgpu" : "cpu", .library = LIBRARY};
         if (tdl_device_open(&where, &desc.device, &err) != TDL_OK) {
             print_message("skipped, no WebGPU device: %s\n", err.message);
@@ -349,6 +369,47 @@ static void test_webgpu(void **state) {
     print_message("WebGPU's losses of 20 steps differ from the CPU's by %.1e at most\n", (double)worst);
     assert_true(worst < 1e-4f);
     assert_same_losses(&o[1], &o[2]);
+}
+
+static int64_t n_reads(const tdl_null_device *null) { return null->report.n_calls[TDL_NULL_READ]; }
+
+// A directory has a tensor for each expert: all of them come from one read of the parameter, as for a GGUF file.
+static void test_saves_experts(void **state) {
+    fixture *f = *state;
+    tdl_error err = {0};
+    static const char more[] = ", \"num_local_experts\": 4, \"num_experts_per_tok\": 2}";
+    char text[sizeof config + sizeof more + 16], path[TEST_PATH_SIZE], run[TEST_PATH_SIZE] = "experts";
+    char files[2][TEST_PATH_SIZE];
+    snprintf(text, sizeof text, config, "mixtral");
+    strcpy(strrchr(text, '}'), more);
+    test_file_write(test_path(path, f->dir, "mixtral.json"), text, strlen(text));
+    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_device_desc where = {.size = sizeof where, .name = "null"};
+    assert_int_equal(tdl_device_open(&where, &desc.device, &err), TDL_OK);
+    const tdl_null_device *null = (const tdl_null_device *)desc.device;
+    desc.config_path = path, desc.n_steps = 1;
+    tdl_trainer *trainer = create(&desc);
+    if (advance(trainer, 1).n_steps != 1) fail_msg("no step");
+    int64_t before = n_reads(null);
+    assert_int_equal(save(trainer, test_path(files[0], run, "a.gguf"), &err), TDL_OK);
+    int64_t between = n_reads(null);
+    assert_int_equal(save(trainer, test_path(files[1], run, "a"), &err), TDL_OK);
+    assert_true(between > before);
+    assert_int_equal(n_reads(null) - between, between - before);
+    tdl_trainer_destroy(trainer);
+    tdl_model *models[2];
+    for (int i = 0; i < 2; i++)
+        if (tdl_model_open(&(tdl_model_desc){.size = sizeof(tdl_model_desc), .path = files[i]}, &models[i], &err))
+            fail_msg("%s", err.message);
+    static const tdl_role roles[] = {TDL_ROLE_FFN_GATE_EXPS, TDL_ROLE_FFN_UP_EXPS, TDL_ROLE_FFN_DOWN_EXPS};
+    for (size_t i = 0; i < 6; i++) {
+        const tdl_tensor *a = &tdl_param_get(&models[0]->params, roles[i / 2], (int32_t)i % 2)->tensor,
+                         *b = &tdl_param_get(&models[1]->params, roles[i / 2], (int32_t)i % 2)->tensor;
+        assert_int_equal(tdl_tensor_size(a), tdl_tensor_size(b));
+        assert_memory_equal(a->data, b->data, tdl_tensor_size(a));
+    }
+    tdl_model_close(models[0]), tdl_model_close(models[1]);
+    tdl_device_close(desc.device);
 }
 
 // On a device that takes its time nothing waits: a checkpoint and a save are PENDING, keep everything else out, and write what
@@ -392,7 +453,7 @@ static void test_pending(void **state) {
     desc.resume = true; // two steps are done: written again, by the CPU
     null->n_pending = 0;
     trainer = create(&desc);
-    assert_int_equal(save(trainer, test_path(files[1], f->dir, "again.gguf"), &err), TDL_OK);
+    assert_int_equal(save(trainer, test_path(files[1], run, "slow.gguf"), &err), TDL_OK);
     assert_same_files(files[0], files[1]);
     tdl_trainer_destroy(trainer);
 
@@ -624,6 +685,7 @@ static void test_bad_settings(void **state) {
     BAD(TDL_ERROR_ARGUMENT, "n_seq is 100, the model's context is 64", desc.n_seq = 100);
     BAD(TDL_ERROR_ARGUMENT, "lr is nan", desc.lr = NAN);
     BAD(TDL_ERROR_ARGUMENT, "beta1", desc.beta1 = 1);
+    BAD(TDL_ERROR_ARGUMENT, "attention_dropout is 1, expected 0 to 0.99", desc.attention_dropout = 1);
     BAD(TDL_ERROR_ARGUMENT, "pattern 'blk.7.*' fits no tensor", desc.freeze = pattern, desc.n_freeze = 1);
     BAD(TDL_ERROR_IO, "nowhere.txt", desc.data = absent);
     BAD(TDL_ERROR_IO, "config.json", desc.config_path = "/nowhere/config.json");
@@ -649,8 +711,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_recomputes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adapters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drops_weights, setup, teardown),
         cmocka_unit_test_setup_teardown(test_diverges, setup, teardown),
         cmocka_unit_test_setup_teardown(test_webgpu, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_saves_experts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory_of_plan, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_runs, setup, teardown),

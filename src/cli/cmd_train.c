@@ -33,7 +33,7 @@ typedef struct train_args {
     cli_model_args device; // where to compute; its path is not used
     int32_t n_steps, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
         n_checkpoint_every, n_patience, rank;
-    float lr, lr_min, weight_decay, clip, dropout, alpha;
+    float lr, lr_min, weight_decay, clip, dropout, attention_dropout, alpha;
     uint64_t seed;
     bool resume, recompute, plan;
     cli_trace trace;
@@ -92,6 +92,8 @@ static int command(const char *name, const char *synopsis, const char *about, tr
               {NULL, "weight-decay", CLI_F32, "X", &a->weight_decay, -1, 100, "of matrices (default 0.1; -1: none)"},
               {NULL, "clip", CLI_F32, "X", &a->clip, -1, INFINITY, "the gradient's norm at most (default 1; -1: any)"},
               {NULL, "dropout", CLI_F32, "X", &a->dropout, 0, 0.99, "of the embedding and each block (default 0)"},
+              {NULL, "attention-dropout", CLI_F32, "X", &a->attention_dropout, 0, 0.99,
+               "of attention's weights (default 0)"},
               {NULL, "seed", CLI_U64, "N", &a->seed, 0, 0, "of weights, order of data and dropout (default 0)"},
               {NULL, "freeze", CLI_TEXT_LIST, "PATTERN", &a->freeze, 0, 0,
                "tensors that stay as they are, by GGUF's names: 'token_embd.*'"}}},
@@ -164,6 +166,7 @@ static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *p
                               .weight_decay = a->weight_decay,
                               .clip_norm = a->clip,
                               .dropout = a->dropout,
+                              .attention_dropout = a->attention_dropout,
                               .seed = a->seed,
                               .freeze = a->freeze.items,
                               .n_freeze = a->freeze.n,

@@ -25,7 +25,7 @@ static int32_t picked_tokens(builder *b);
 static int32_t step_inputs(builder *b);
 static int32_t blocks(builder *b, int32_t ids, int32_t *layers);
 static int32_t output_matrix(const builder *b);
-static int32_t attention_block(const builder *b, int32_t x);
+static int32_t attention_block(builder *b, int32_t x);
 static int32_t ffn_block(const builder *b, int32_t x);
 static int32_t experts_block(const builder *b, int32_t x);
 static int32_t norm(const builder *b, const char *name, int32_t x, tdl_role w, tdl_role bias);
@@ -61,7 +61,8 @@ int32_t tdl_model_build_train(const tdl_model *model, const tdl_model_train *tra
                               int32_t *layers) {
     builder b = {.g = g, .model = model, .train = train, .layer = TDL_NO_LAYER, .picked = -1};
     b.positions = tdl_graph_step(g, TDL_STEP_POSITIONS, TDL_ROWS_FIXED, train->n_tokens, 0, 0);
-    if (train->dropout > 0) b.seed = tdl_graph_step(g, TDL_STEP_SEED, TDL_ROWS_FIXED, 2, 0, 0);
+    if (train->dropout > 0 || train->attention_dropout > 0)
+        b.seed = tdl_graph_step(g, TDL_STEP_SEED, TDL_ROWS_FIXED, 2, 0, 0);
     int32_t ids = tdl_graph_step(g, TDL_STEP_IDS, TDL_ROWS_FIXED, train->n_tokens, 0, 0);
     int32_t x = norm(&b, "output_norm", blocks(&b, ids, layers), TDL_ROLE_OUTPUT_NORM, TDL_ROLE_OUTPUT_NORM_B);
     *output = output_matrix(&b);
@@ -140,7 +141,7 @@ static void append_kv(const builder *b, int32_t k, int32_t v, int32_t *k_cache, 
                       (int32_t[]){*k_cache, *v_cache});
 }
 
-static int32_t attention_block(const builder *b, int32_t x) {
+static int32_t attention_block(builder *b, int32_t x) {
     const tdl_config *c = &b->model->config;
     int64_t q_size = (int64_t)c->n_heads * c->head_dim, k_size = (int64_t)c->n_kv_heads * c->head_dim;
     bool fused = b->model->arch->qkv_fused; // one projection, three ranges of its columns
@@ -156,7 +157,10 @@ static int32_t attention_block(const builder *b, int32_t x) {
     tdl_attrs attrs = {.scale = (float)(1 / sqrt(c->head_dim)), .window = c->windows[b->layer]};
     int32_t y;
     if (b->train) {
-        y = op(b, "attn", TDL_OP_SELF_ATTENTION, &attrs, 4, (int32_t[]){q, k, v, b->positions});
+        attrs.rate = b->train->attention_dropout;
+        if (attrs.rate > 0) attrs.stream = ++b->n_dropouts;
+        y = op(b, "attn", TDL_OP_SELF_ATTENTION, &attrs, attrs.rate > 0 ? 5 : 4,
+               (int32_t[]){q, k, v, b->positions, b->seed});
     } else {
         int32_t k_cache = -1, v_cache = -1;
         append_kv(b, k, v, &k_cache, &v_cache);

@@ -62,7 +62,8 @@ typedef struct tdl_model_train {
     const int32_t *adapter;
     int32_t rank;
     float scale;
-    float dropout; // of the embedding and of what each block adds; 0: none
+    float dropout;           // of the embedding and of what each block adds; 0: none
+    float attention_dropout; // of attention's weights
 } tdl_model_train;
 
 // The forward pass up to the last norm, for packed documents (see ops/self_attention). Sets the values of the matrix that makes

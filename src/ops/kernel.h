@@ -49,7 +49,7 @@ typedef enum tdl_feature {
     TDL_FEATURE_GPU_MATRIX = 1 << 11,
 } tdl_feature;
 
-enum { TDL_UNIFORMS_MAX = 28, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 6 };
+enum { TDL_UNIFORMS_MAX = 32, TDL_GROUPS_MAX = 65535, TDL_WGSL_PARTS = 8 };
 
 // Where in its binding a tensor's first element lies, in words of 4 bytes: a binding begins at an aligned place.
 typedef struct tdl_offsets {

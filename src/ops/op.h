@@ -16,7 +16,7 @@ typedef enum tdl_op {
     TDL_OP_COUNT
 } tdl_op;
 
-enum { TDL_OP_IN_MAX = 6, TDL_OP_OUT_MAX = 3 };
+enum { TDL_OP_IN_MAX = 7, TDL_OP_OUT_MAX = 3 };
 
 typedef enum tdl_act {
     TDL_ACT_NONE = 0,

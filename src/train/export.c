@@ -5,6 +5,7 @@
 #include "train/export.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "format/safetensors_write.h"
 #include "train/export_impl.h"
 
@@ -31,6 +32,7 @@ struct tdl_export {
 };
 
 static tdl_status open_gguf(tdl_export *e, const char *path, tdl_error *err);
+static tdl_status choose_name(tdl_export *e, const char *path, tdl_error *err);
 static tdl_status open_dir(tdl_export *e, const char *path, tdl_error *err);
 static tdl_status list_tensors(tdl_export *e, tdl_error *err);
 static tdl_status list_param(tdl_export *e, int32_t i, tdl_error *err);
@@ -105,12 +107,33 @@ tdl_status tdl_export_check(const tdl_export_desc *desc, tdl_error *err) {
 
 static tdl_status open_gguf(tdl_export *e, const char *path, tdl_error *err) {
     tdl_status status = tdl_gguf_writer_create(e->mem, &e->gguf, err);
+    bool named = e->desc.name || tdl_weights_meta(e->desc.model->weights, "general.name").type;
+    if (status == TDL_OK && !named) status = choose_name(e, path, err);
     if (status == TDL_OK) status = export_meta(&e->desc, e->gguf, err);
     for (size_t i = 0; i < e->tensors.n && status == TDL_OK; i++) {
         const tdl_weights_tensor *t = tdl_vec_at(&e->tensors, const tdl_weights_tensor, i);
         status = tdl_gguf_writer_tensor(e->gguf, t->name, &t->tensor, err);
     }
     return status == TDL_OK ? tdl_gguf_writer_open(e->gguf, path, err) : status;
+}
+
+// The last part of a path.
+static tdl_text base_of(const char *path, size_t size) {
+    while (size && path[size - 1] == '/') size--;
+    size_t first = size;
+    while (first && path[first - 1] != '/') first--;
+    return tdl_text_of(path + first, size - first);
+}
+
+// The file's name, but for "model", which says less than its directory's.
+static tdl_status choose_name(tdl_export *e, const char *path, tdl_error *err) {
+    size_t size = strlen(path) - strlen(".gguf");
+    tdl_text name = base_of(path, size), dir = base_of(path, size - name.size);
+    bool says = dir.size && !tdl_text_is(dir, ".") && !tdl_text_is(dir, "..");
+    if (tdl_text_is(name, "model") && says) name = dir;
+    if (!tdl_utf8_valid(name.ptr, name.size)) return TDL_OK; // a GGUF file's strings are UTF-8: none then
+    e->desc.name = tdl_arena_strndup(&e->names, name.ptr, name.size);
+    return e->desc.name ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for a name");
 }
 
 static tdl_status open_dir(tdl_export *e, const char *path, tdl_error *err) {

@@ -27,7 +27,9 @@ typedef struct tdl_export_desc {
     // model's own. NULL: all of them. For tdl_export_open the data may be NULL.
     const tdl_tensor *tensors;
     tdl_dtype matrices; // F32, F16 or BF16: what matrices of these types become; NONE: as they are
-    const char *name;   // general.name of a GGUF file; NULL: as the model's file says
+    // general.name of a GGUF file; NULL: as the model's file says, or, where it says nothing, as the new one is called: of
+    // "novel.gguf" it is novel, and of "novel/model.gguf" too.
+    const char *name;
 } tdl_export_desc;
 
 typedef struct tdl_export tdl_export;
@@ -36,7 +38,8 @@ typedef struct tdl_export tdl_export;
 // model.safetensors. Under temporary names until commit. desc->tensors is borrowed until close.
 // Errors: ARGUMENT (a tensor's shape), UNSUPPORTED, IO, LIMIT, MEMORY.
 tdl_status tdl_export_open(const tdl_export_desc *desc, const char *path, tdl_export **out, tdl_error *err);
-// Which of the model's tensors comes next; -1: all are written.
+// Which of the model's tensors comes next; -1: all are written. In a directory the same several times in a row where it is all
+// experts' matrices: each has a tensor there.
 int32_t tdl_export_next(const tdl_export *e);
 // Its data, as desc->tensors has the shape; NULL: the model's own. Read here. Errors: IO, MEMORY.
 tdl_status tdl_export_tensor(tdl_export *e, const tdl_tensor *tensor, tdl_error *err);

@@ -192,7 +192,10 @@ static tdl_status choose_params(tdl_train_engine *e, const tdl_train_engine_desc
     if (!e->params || !e->param_of)
         return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %zu parameters", n_params);
     for (size_t i = 0; i < n_weights; i++) e->param_of[i] = -1;
-    e->train = (tdl_model_train){.n_tokens = desc->n_tokens, .trained = e->trained, .dropout = desc->dropout};
+    e->train = (tdl_model_train){.n_tokens = desc->n_tokens,
+                                 .trained = e->trained,
+                                 .dropout = desc->dropout,
+                                 .attention_dropout = desc->attention_dropout};
     if (lora) {
         e->train.adapter = e->adapter;
         e->train.rank = desc->lora_rank;

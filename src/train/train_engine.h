@@ -23,7 +23,7 @@ typedef struct tdl_train_engine_desc {
     float lora_alpha;                // adapters are scaled by lora_alpha / lora_rank
     const char *const *lora_targets; // [n_lora_targets] patterns of matrices that get adapters
     size_t n_lora_targets;
-    float dropout;
+    float dropout, attention_dropout;
     bool recompute;
     tdl_precision precision;
     float beta1, beta2, eps, weight_decay;

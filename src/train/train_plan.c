@@ -65,7 +65,7 @@ tdl_status tdl_train_plan_loss(const tdl_train_plan_desc *desc, tdl_plan **out, 
     tdl_graph g;
     tdl_graph_init(&g, desc->model->mem);
     tdl_model_train still = *desc->train;
-    still.dropout = 0;
+    still.dropout = still.attention_dropout = 0;
     int32_t output, hidden = tdl_model_build_train(desc->model, &still, &g, &output, NULL);
     loss_head(desc, &g, hidden, output, -1, false);
     tdl_status status = finish(desc, &g, out, err);

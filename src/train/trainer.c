@@ -153,6 +153,7 @@ static tdl_status create_engine(tdl_trainer *t, tdl_error *err) {
                                 .lora_targets = d->lora_targets,
                                 .n_lora_targets = d->n_lora_targets,
                                 .dropout = d->dropout,
+                                .attention_dropout = d->attention_dropout,
                                 .recompute = d->recompute,
                                 .precision = d->precision,
                                 .beta1 = d->beta1,

@@ -58,6 +58,7 @@ static tdl_status check_numbers(const tdl_trainer_desc *d, tdl_error *err) {
         {"weight_decay", d->weight_decay, 0, 100},
         {"clip_norm", d->clip_norm, 0, INFINITY},
         {"dropout", d->dropout, 0, 0.99f},
+        {"attention_dropout", d->attention_dropout, 0, 0.99f},
         {"lora_alpha", d->lora_alpha, 0, 1e6f},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -1,7 +1,8 @@
 // trainer_save.c - the trained model as a file, tensor by tensor: read from the device, then written. Adapters are merged: w + scale b a.
 //
 // Each is called until it no longer returns PENDING: the first call begins, each later one takes what has arrived and asks
-// for more. One tensor is in memory at a time; of adapters, which are small, all.
+// for more. One parameter is in memory at a time, read once, also where it becomes a tensor for each expert; of adapters, which
+// are small, all.
 #include "train/lora_file.h"
 #include "train/trainer.h"
 
@@ -10,7 +11,7 @@
 static tdl_status begin_save(tdl_trainer *t, const char *path, tdl_error *err);
 static tdl_status describe_tensors(tdl_trainer *t, tdl_error *err);
 static tdl_status go_on(tdl_trainer *t, tdl_error *err);
-static tdl_status write_next(tdl_trainer *t, tdl_error *err);
+static tdl_status write_tensor(tdl_trainer *t, int32_t i, int32_t first, int32_t n, tdl_error *err);
 static tdl_status read_param(tdl_trainer *t, int32_t param, tdl_error *err);
 static tdl_status write_adapters(tdl_trainer *t, const char *dir, tdl_error *err);
 
@@ -18,7 +19,7 @@ tdl_status tdl_trainer_save(tdl_trainer *t, const char *path, tdl_error *err) {
     bool begins;
     tdl_status status = tdl_trainer_enter(t, TDL_PHASE_SAVE, &begins, err);
     if (begins && status != TDL_OK) return status;
-    if (status == TDL_OK) status = begins ? begin_save(t, path, err) : write_next(t, err);
+    if (status == TDL_OK && begins) status = begin_save(t, path, err);
     if (status == TDL_OK) status = go_on(t, err);
     if (status != TDL_PENDING) tdl_trainer_end_save(t);
     return tdl_trainer_leave(t, status);
@@ -81,7 +82,7 @@ static void sources_of(const tdl_trainer *t, int32_t i, int32_t *first, int32_t 
     *n = adapted ? 2 : *first >= 0 ? 1 : 0;
 }
 
-// Asks for what the next tensor still lacks: PENDING. Those that have not changed are written at once.
+// Writes tensor by tensor, until one lacks something: asks for that, PENDING.
 static tdl_status go_on(tdl_trainer *t, tdl_error *err) {
     tdl_status status = TDL_OK;
     for (int32_t i; status == TDL_OK && (i = tdl_export_next(t->export)) >= 0;) {
@@ -89,7 +90,7 @@ static tdl_status go_on(tdl_trainer *t, tdl_error *err) {
         sources_of(t, i, &first, &n);
         for (int32_t k = first; k < first + n; k++)
             if (!t->values[k]) return read_param(t, k, err);
-        status = tdl_export_tensor(t->export, NULL, err);
+        status = write_tensor(t, i, first, n, err);
     }
     return status == TDL_OK ? tdl_export_commit(t->export, err) : status;
 }
@@ -115,12 +116,10 @@ static tdl_lora_pair pair_at(const tdl_trainer *t, int32_t matrix, int32_t first
     return pair;
 }
 
-// Something has arrived: where it is all that the next tensor is made of, writes that.
-static tdl_status write_next(tdl_trainer *t, tdl_error *err) {
-    int32_t i = tdl_export_next(t->export), first, n;
-    sources_of(t, i, &first, &n);
-    for (int32_t k = first; k < first + n; k++)
-        if (!t->values[k]) return TDL_OK;
+// The model's tensor i, or one expert's part of it, from the n parameters that it is made of; what no further tensor is made of is
+// let go.
+static tdl_status write_tensor(tdl_trainer *t, int32_t i, int32_t first, int32_t n, tdl_error *err) {
+    if (!n) return tdl_export_tensor(t->export, NULL, err);
     tdl_tensor whole = t->tensors[i];
     float *merged = NULL;
     if (n == 2) {
@@ -133,6 +132,7 @@ static tdl_status write_next(tdl_trainer *t, tdl_error *err) {
     whole.data = (uint8_t *)(merged ? merged : t->values[first]);
     tdl_status status = tdl_export_tensor(t->export, &whole, err);
     tdl_free(t->mem, merged);
+    if (tdl_export_next(t->export) == i) return status;
     for (int32_t k = first; k < first + n; k++) {
         tdl_free(t->mem, t->values[k]);
         t->values[k] = NULL;

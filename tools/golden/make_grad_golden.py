@@ -5,9 +5,11 @@
     venv/bin/python tools/golden/make_grad_golden.py test/data/ops
 
 Forward passes are written with PyTorch's own functions and differentiated by it; ALiBi's slopes are those of the BLOOM code
-in transformers. Dropout's mask is computed with Python's integers from the formula in src/ops/dropout/dropout.h.
+in transformers. Dropout's masks are computed with Python's integers from the formula in src/ops/dropout/dropout.h, and
+given to PyTorch as factors.
 """
 
+import itertools
 import json
 import math
 import sys
@@ -86,13 +88,20 @@ def pcg(v):
     return (word >> 22) ^ word
 
 
+def key_of(seed, stream):
+    return pcg((stream + pcg((seed[1] + pcg(seed[0] % 2**32)) % 2**32)) % 2**32)
+
+
+def hash_of(first, i):
+    return pcg((pcg(i ^ first) + pcg(first)) % 2**32)
+
+
 def dropout():
     cases = []
     for seed, stream, rate in (((1, 2), 0, 0.25), ((-5, 16777213), 7, 0.5), ((0, 0), -1, 0.125)):
         x = floats(5, 9)
-        first = pcg((stream + pcg((seed[1] + pcg(seed[0] % 2**32)) % 2**32)) % 2**32)
-        hashes = [pcg((pcg(i ^ first) + pcg(first)) % 2**32) for i in range(x.numel())]
-        kept = torch.tensor([h >= rate * 2**32 for h in hashes]).reshape(x.shape)
+        first = key_of(seed, stream)
+        kept = torch.tensor([hash_of(first, i) >= rate * 2**32 for i in range(x.numel())]).reshape(x.shape)
         attrs = {"rate": rate, "stream": stream} if stream else {"rate": rate}
         cases.append(case([x, ids(*seed)], [torch.where(kept, x / (1 - rate), 0.0)], **attrs))
     return cases
@@ -260,8 +269,8 @@ def combine_grad():
     return [case([y, weights, dout], torch.autograd.grad((y * weights[..., None]).sum(1), (y, weights), dout))]
 
 
-def attend(q, k, v, positions, scale, window, alibi):
-    """y, lse of self-attention over packed documents, as one masked attention."""
+def attend(q, k, v, positions, scale, window, alibi, kept=None):
+    """y, lse of self-attention over packed documents, as one masked attention; kept: what its weights are multiplied by."""
     n, heads, _ = q.shape
     rows = torch.arange(n)
     document = rows - torch.tensor(positions)
@@ -275,8 +284,12 @@ def attend(q, k, v, positions, scale, window, alibi):
         bias = bias - slopes[:, None, None] * back
     bias = torch.where(visible, bias, -math.inf)
     k, v = (t.repeat_interleave(heads // t.shape[1], dim=1).transpose(0, 1) for t in (k, v))
-    y = F.scaled_dot_product_attention(q.transpose(0, 1), k, v, attn_mask=bias, scale=scale)
-    lse = torch.logsumexp(q.transpose(0, 1) @ k.transpose(1, 2) * scale + bias, dim=-1)
+    scores = q.transpose(0, 1) @ k.transpose(1, 2) * scale + bias
+    lse = torch.logsumexp(scores, dim=-1)
+    if kept is None:
+        y = F.scaled_dot_product_attention(q.transpose(0, 1), k, v, attn_mask=bias, scale=scale)
+    else:
+        y = (torch.softmax(scores, dim=-1) * kept) @ v
     return y.transpose(0, 1), lse.T
 
 
@@ -286,11 +299,30 @@ def attentions():
         q, k, v = floats(8, heads, 3), floats(8, kv_heads, 3), floats(8, kv_heads, 3)
         y, lse = attend(q, k, v, positions, 0.5, window, alibi)
         attrs = {"scale": 0.5} | ({"window": window} if window else {}) | ({"alibi": alibi} if alibi else {})
-        yield q, k, v, ids(*positions), y, lse, floats(*y.shape), attrs
+        yield q, k, v, [ids(*positions)], y, lse, floats(*y.shape), attrs
+    yield from dropped_attentions()
+
+
+def dropped_attentions():
+    global rng
+    others, rng = rng, np.random.default_rng(20261127)  # what other ops' cases draw stays as it was
+    positions, scale = [0, 1, 2, 3, 4, 0, 1], 0.5
+    for heads, kv_heads, window, alibi, rate, stream in ((4, 2, 0, 0, 0.25, 3), (3, 1, 3, 8, 0.5, -2)):
+        n, seed = len(positions), [-7, 1234567]
+        q, k, v = floats(n, heads, 3), floats(n, kv_heads, 3), floats(n, kv_heads, 3)
+        kept = torch.zeros(heads, n, n, dtype=torch.float64)
+        for h, i, j in itertools.product(range(heads), range(n), range(n)):
+            row = hash_of(key_of(seed, stream), i * heads + h)
+            kept[h, i, j] = 1 / (1 - rate) if hash_of(row, j) >= rate * 2**32 else 0
+        y, lse = attend(q, k, v, positions, scale, window, alibi, kept)
+        attrs = {"scale": scale} | ({"window": window} if window else {}) | ({"alibi": alibi} if alibi else {})
+        attrs |= {"rate": rate, "stream": stream}
+        yield q, k, v, [ids(*positions), ids(*seed)], y, lse, floats(*y.shape), attrs
+    rng = others
 
 
 def self_attention():
-    return [case([q, k, v, positions], [y, lse], **attrs) for q, k, v, positions, y, lse, _, attrs in attentions()]
+    return [case([q, k, v, *places], [y, lse], **attrs) for q, k, v, places, y, lse, _, attrs in attentions()]
 
 
 def self_attention_stats():
@@ -303,10 +335,10 @@ def self_attention_stats():
 
 def attention_grads(wanted):
     cases = []
-    for q, k, v, positions, y, lse, dy, attrs in attentions():
+    for q, k, v, places, y, lse, dy, attrs in attentions():
         stats = torch.stack([lse, (y * dy).sum(-1)], dim=-1)
         grads = torch.autograd.grad(y, wanted(q, k, v), dy)
-        cases.append(case([q, k, v, dy, stats, positions], grads, **attrs))
+        cases.append(case([q, k, v, dy, stats, *places], grads, **attrs))
     return cases
 
 

@@ -32,6 +32,13 @@ static inline uint32_t tdl_dropout_hash(tdl_dropout_key key, uint32_t i) {
     return tdl_pcg_hash(tdl_pcg_hash(i ^ key.first) + key.second);
 }
 
+// The key of one row where there are more elements than a u32 counts (attention's weights): element i of the row is
+// tdl_dropout_hash(its key, i).
+static inline tdl_dropout_key tdl_dropout_row_key(tdl_dropout_key key, uint32_t row) {
+    uint32_t first = tdl_dropout_hash(key, row);
+    return (tdl_dropout_key){.first = first, .second = tdl_pcg_hash(first)};
+}
+
 // Hashes below it are dropped: rate * 2^32, 0 <= rate < 1.
 static inline uint32_t tdl_dropout_threshold(float rate) { return (uint32_t)((double)rate * 4294967296.0); }
 

@@ -1,4 +1,4 @@
-// dropout.wgsl - y = x scale where the hash of the element's place says so, else 0. See dropout.h.
+// dropout.wgsl - y = x scale where the hash of the element's place says so, else 0. See dropout_hash.wgsl.
 struct Params {
     x: Rows,
     y: Rows,
@@ -15,12 +15,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> seed: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-fn pcg_hash(v: vec4<u32>) -> vec4<u32> {
-    let state = v * 747796405u + 2891336453u;
-    let word = ((state >> ((state >> vec4<u32>(28u)) + 4u)) ^ state) * 277803737u;
-    return (word >> vec4<u32>(22u)) ^ word;
-}
-
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
@@ -28,9 +22,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let from_x = places(p.x, i);
     let to = places(p.y, i);
     let values = vec4<f32>(x[from_x.x], x[from_x.y], x[from_x.z], x[from_x.w]) * p.scale;
-    let seeds = pcg_hash(seed[p.seed_offset + 1u] + pcg_hash(vec4<u32>(seed[p.seed_offset])));
-    let first = pcg_hash(p.stream + seeds);
-    let kept = pcg_hash(pcg_hash(i ^ first) + pcg_hash(first)) >= vec4<u32>(p.threshold);
+    let first = dropout_key(seed[p.seed_offset], seed[p.seed_offset + 1u], p.stream);
+    let kept = dropout_hash(i, first, pcg_hash(first)) >= vec4<u32>(p.threshold);
     for (var c = 0u; c < 4u; c += 1u) {
         if (i[c] < p.n) { y[to[c]] = select(0.0, values[c], kept[c]); }
     }

@@ -18,9 +18,10 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     tdl_put_float(out, tdl_dropout_scale(call->attrs.rate));
 }
 
-const tdl_kernel tdl_kernel_dropout_webgpu = {.name = "dropout_webgpu",
-                                              .op = TDL_OP_DROPOUT,
-                                              .backend = TDL_BACKEND_WEBGPU,
-                                              .accepts = accepts,
-                                              .wgsl = {tdl_wgsl_dropout, tdl_wgsl_elements_by_four, tdl_wgsl_rows},
-                                              .dispatch = dispatch};
+const tdl_kernel tdl_kernel_dropout_webgpu = {
+    .name = "dropout_webgpu",
+    .op = TDL_OP_DROPOUT,
+    .backend = TDL_BACKEND_WEBGPU,
+    .accepts = accepts,
+    .wgsl = {tdl_wgsl_dropout, tdl_wgsl_dropout_hash, tdl_wgsl_elements_by_four, tdl_wgsl_rows},
+    .dispatch = dispatch};

@@ -1,5 +1,5 @@
 // self_attention.wgsl - y = sum_j softmax(scale q . k_j - slope (i - j))_j v_j and lse, with an online softmax over tiles
-// of keys (Dao 2023, FlashAttention-2). Exponents are to base 2 inside. See attention_tiles.wgsl.
+// of keys (Dao 2023, FlashAttention-2). Exponents are to base 2 inside; dropout is behind the weights' sum. See attention_tiles.wgsl.
 struct Params {
     q_offset: u32,
     q_stride: u32,
@@ -24,6 +24,10 @@ struct Params {
     scale: f32,
     alibi: f32,
     aligned: u32,
+    seed_offset: u32,
+    stream: u32,
+    threshold: u32,
+    kept_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -102,6 +106,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let column = column_of(lane);
     let query = first_query + row;
     let begins = vec4<u32>(begin_of(query), begin_of(query + 16u), begin_of(query + 32u), begin_of(query + 48u));
+    let rows = row_keys(vec4<u32>(query) + vec4<u32>(0u, 16u, 32u, 48u), head);
     var largest = vec4<f32>(LOWEST); // of the scores so far, by row
     var total = vec4<f32>(0.0); // of the weights of this invocation's columns
     var y0 = Sums();
@@ -132,7 +137,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
                 vec4<f32>(sum_of(scores.r0), sum_of(scores.r1), sum_of(scores.r2), sum_of(scores.r3));
         largest = next;
         workgroupBarrier();
-        put_wide(made_place(lane), scores);
+        put_wide(made_place(lane), dropped_rows(scores, rows, keys));
         workgroupBarrier();
         y0 = add_weighted(scaled(y0, fade), lane);
         if (SPANS > 1u) { y1 = add_values(scaled(y1, fade), first_key, kv_head, first_column + SPAN, lane); }

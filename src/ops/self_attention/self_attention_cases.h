@@ -15,6 +15,12 @@ static void document_positions(op_fixture *f, int32_t i, const op_case *c) {
         for (int32_t pos = 0; pos < c->seqs[s][1]; pos++) *positions++ = pos;
 }
 
+static void dropout_seed(op_fixture *f, int32_t i, const op_case *c) {
+    if (c->attrs.rate <= 0) return;
+    int32_t *seed = op_input_i32(f, i, 1, (int64_t[]){2});
+    for (int k = 0; k < 2; k++) seed[k] = (int32_t)tdl_rng_u32(&f->rng);
+}
+
 static void self_attention_make(op_fixture *f, const op_case *c) {
     const int64_t n = document_tokens(c), q_shape[] = {n, c->dims[0], c->dims[2]},
                   k_shape[] = {n, c->dims[1], c->dims[2]};
@@ -23,13 +29,15 @@ static void self_attention_make(op_fixture *f, const op_case *c) {
     op_input(f, 1, TDL_DTYPE_F32, 3, k_shape, c->strided ? 5 : 0);
     op_input(f, 2, TDL_DTYPE_F32, 3, k_shape, c->strided ? 3 : 0);
     document_positions(f, 3, c);
+    dropout_seed(f, 4, c);
 }
 
 // What the forward references make of q, k and v.
 static void self_attention_stats_fill(op_fixture *f) {
     tdl_call forward = f->call, stats = {.n_in = 3, .n_out = 1};
     forward.in[3] = f->call.in[5];
-    forward.n_in = 4;
+    forward.in[4] = f->call.in[6];
+    forward.n_in = f->call.n_in - 2;
     forward.n_out = 2;
     tdl_self_attention_infer(&forward, NULL);
     for (int i = 0; i < 2; i++) forward.out[i].data = op_memory(f, tdl_tensor_size(&forward.out[i]));
@@ -41,13 +49,14 @@ static void self_attention_stats_fill(op_fixture *f) {
     tdl_self_attention_stats_reference(&stats);
 }
 
-// The inputs of the gradients: q, k, v, dy, stats, positions. Where nothing is checked, stats is any numbers.
+// The inputs of the gradients: q, k, v, dy, stats, positions, seed. Where nothing is checked, stats is any numbers.
 static void self_attention_grad_make(op_fixture *f, const op_case *c) {
     self_attention_make(f, c);
     const int64_t *shape = f->call.in[0].shape;
     op_input(f, 3, TDL_DTYPE_F32, 3, shape, c->strided ? 7 : 0);
     op_input(f, 4, TDL_DTYPE_F32, 3, (int64_t[]){shape[0], shape[1], 2}, 0);
     document_positions(f, 5, c);
+    dropout_seed(f, 6, c);
     if (f->checked) self_attention_stats_fill(f);
 }
 
@@ -79,6 +88,27 @@ static double self_attention_flops(const tdl_call *call) { return 4 * self_atten
         {.dims = {135, 1, 9}, .seqs = {{0, 6}}, .n_seqs = 1, .note = "more heads than a tile has rows"},               \
         {.dims = {1, 1, 1024}, .seqs = {{0, 3}}, .n_seqs = 1}, {.dims = {1, 1, 4}, .seqs = {{0, 1100}}, .n_seqs = 1},  \
         {.dims = {2, 1, 64}, .seqs = {{0, 130}, {0, 126}}, .n_seqs = 2},                                               \
+        {.dims = {1, 1, 4}, .attrs = {.rate = 0.5f}, .seqs = {{0, 1}}, .n_seqs = 1},                                   \
+        {.dims = {4, 2, 8}, .attrs = {.rate = 0.1f, .stream = 3}, .seqs = {{0, 70}, {0, 75}}, .n_seqs = 2},            \
+        {.dims = {3, 3, 33},                                                                                           \
+         .attrs = {.rate = 0.25f, .stream = -5},                                                                       \
+         .seqs = {{0, 5}, {0, 66}},                                                                                    \
+         .n_seqs = 2,                                                                                                  \
+         .strided = true},                                                                                             \
+        {.dims = {2, 1, 160}, .attrs = {.rate = 0.5f, .alibi = 8, .window = 33}, .seqs = {{0, 97}}, .n_seqs = 1},      \
+        {.dims = {135, 1, 9}, .attrs = {.rate = 0.3f}, .seqs = {{0, 6}}, .n_seqs = 1},                                 \
+        {.dims = {1, 1, 16}, .attrs = {.rate = 0.999f}, .seqs = {{0, 90}}, .n_seqs = 1, .note = "rows without any"},   \
+        {.dims = {12, 12, 64},                                                                                         \
+         .attrs = {.rate = 0.1f},                                                                                      \
+         .seqs = {{0, 1024}},                                                                                          \
+         .n_seqs = 1,                                                                                                  \
+         .bench = true,                                                                                                \
+         .slow = true},                                                                                                \
+        {.dims = {12, 12, 64},                                                                                         \
+         .attrs = {.rate = 0.1f},                                                                                      \
+         .seqs = {{0, 1024}, {0, 1024}, {0, 1024}, {0, 1024}, {0, 1024}, {0, 1024}},                                   \
+         .n_seqs = 6,                                                                                                  \
+         .bench_gpu = true},                                                                                           \
         {.dims = {4, 2, 64}, .seqs = {{0, 512}}, .n_seqs = 1, .bench = true, .slow = true, .note = "novelist"},        \
         {.dims = {12, 12, 64}, .seqs = {{0, 1024}}, .n_seqs = 1, .bench = true, .slow = true, .note = "GPT-2"},        \
         {.dims = {12, 12, 64},                                                                                         \

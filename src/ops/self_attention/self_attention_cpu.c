@@ -8,7 +8,7 @@
 //     m' = max(m, max_j s_j),  a = exp(m - m'),  p_j = exp(s_j - m'),  l' = l a + sum_j p_j
 //     o' = o a + p v                                  columns are the elements of the head
 //
-// and at the end y = o / l, lse = m + log l. Scores that a row does not see become zero weights.
+// and at the end y = o / l, lse = m + log l. Dropout is between l and o. Scores that a row does not see become zero weights.
 #include "ops/self_attention/self_attention_cpu.h"
 
 // One thread's scratch, behind the tile's arrays.
@@ -87,16 +87,16 @@ static void load_keys(const tdl_call *call, void *work_, int64_t block0, int64_t
     attention_load(&call->in[2], block0, n, w->tile.kv_head, 1, w->v);
 }
 
-static float softmax_row(const work *w, int64_t row, float *scores, tdl_range all, int64_t block0);
+static float softmax_row(const work *w, int64_t row, float *scores, tdl_range all, int64_t block0, float rate);
 
 static void attend_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0) {
-    (void)call;
     const work *w = work_;
     float scores[TDL_GEMM_ROWS][ATTENTION_BLOCK];
     tdl_range all = attention_range_of(w->tile.seen + row, n_rows, block0);
     attention_square(w->q + row * w->padded, w->padded, n_rows, w->head_dim, w->k, all, scores);
     for (int64_t r = 0; r < n_rows; r++) {
-        float factor = softmax_row(w, row + r, scores[r], all, block0), *acc = w->acc + (row + r) * w->padded;
+        float factor = softmax_row(w, row + r, scores[r], all, block0, call->attrs.rate);
+        float *acc = w->acc + (row + r) * w->padded;
         for (int64_t d = 0; d < w->padded; d += TDL_VF_LANES)
             vf_store(acc + d, vf_mul(vf_load(acc + d), vf_set1(factor)));
     }
@@ -104,7 +104,7 @@ static void attend_group(const tdl_call *call, void *work_, int64_t row, int64_t
 }
 
 // Turns a row's scores into weights, zeros where it does not see; returns the factor for what it has summed so far.
-static float softmax_row(const work *w, int64_t row, float *scores, tdl_range all, int64_t block0) {
+static float softmax_row(const work *w, int64_t row, float *scores, tdl_range all, int64_t block0, float rate) {
     int64_t first = all.first / TDL_VF_LANES * TDL_VF_LANES, end = tdl_div_up(all.end, TDL_VF_LANES) * TDL_VF_LANES;
     attention_fill_outside(scores, first, end, attention_range(w->tile.seen[row], block0), -INFINITY);
     if (w->tile.slope[row] > 0)
@@ -120,6 +120,7 @@ static float softmax_row(const work *w, int64_t row, float *scores, tdl_range al
     }
     w->sum[row] = w->sum[row] * factors[0] + vf_sum(total);
     w->max[row] = new_max;
+    if (rate > 0) attention_drop(scores, first, end, w->tile.keys[row], block0, rate);
     return factors[0];
 }
 

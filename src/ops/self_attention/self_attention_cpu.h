@@ -63,7 +63,7 @@ static inline void attention_load_columns(const tdl_tensor *t, int64_t token0, i
 
 static inline bool attention_accepts(const tdl_call *call, const tdl_tensor *positions) {
     bool rows = positions->strides[0] == (int64_t)sizeof(int32_t);
-    for (int i = 0; i < call->n_in; i++) rows = rows && (&call->in[i] == positions || tdl_f32_rows(&call->in[i]));
+    for (const tdl_tensor *t = call->in; t < positions; t++) rows = rows && tdl_f32_rows(t);
     for (int i = 0; i < call->n_out; i++) rows = rows && tdl_f32_rows(&call->out[i]);
     return rows;
 }
@@ -74,8 +74,9 @@ typedef struct attention_tile {
     int64_t token0, kv_head;
     int64_t group; // query heads a kv head
     int64_t n_rows;
-    tdl_range *seen; // [n_rows]
-    float *slope;    // [n_rows]
+    tdl_range *seen;       // [n_rows]
+    float *slope;          // [n_rows]
+    tdl_dropout_key *keys; // [n_rows], where weights are dropped
 } attention_tile;
 
 static inline int64_t attention_group(const tdl_call *call) { return call->in[0].shape[1] / call->in[1].shape[1]; }
@@ -94,7 +95,7 @@ static inline int64_t attention_tiles(const tdl_call *call) {
 
 // Bytes of scratch for a tile's arrays; what follows them is aligned.
 static inline size_t attention_tile_size(const tdl_call *call) {
-    size_t size = (size_t)attention_tile_rows(call) * (sizeof(tdl_range) + sizeof(float));
+    size_t size = (size_t)attention_tile_rows(call) * (sizeof(tdl_range) + sizeof(float) + sizeof(tdl_dropout_key));
     return (size + 63) / 64 * 64;
 }
 
@@ -117,11 +118,15 @@ static inline attention_tile attention_tile_at(const tdl_call *call, const tdl_t
                            .seen = scratch};
     tile.n_rows = tdl_min_i64(n_tokens, q->shape[0] - tile.token0) * tile.group;
     tile.slope = (float *)(void *)(tile.seen + attention_tile_rows(call));
+    tile.keys = (tdl_dropout_key *)(void *)(tile.slope + attention_tile_rows(call));
+    tdl_dropout_key key = {0};
+    if (call->attrs.rate > 0) key = tdl_self_attention_key(call, positions);
     for (int64_t r = 0; r < tile.n_rows; r++) {
         int64_t token = attention_token(&tile, r), head = attention_query_head(&tile, r);
         tile.seen[r] =
             (tdl_range){.first = tdl_self_attention_first(positions, token, call->attrs.window), .end = token + 1};
         tile.slope[r] = (float)tdl_alibi_slope(call->attrs.alibi, head, q->shape[1]);
+        if (call->attrs.rate > 0) tile.keys[r] = tdl_self_attention_row_key(key, token, head, q->shape[1]);
     }
     return tile;
 }
@@ -196,6 +201,18 @@ static inline void attention_bias(float *scores, int64_t first, int64_t end, flo
     for (int64_t j = first; j < end; j += TDL_VF_LANES) {
         vf away = vf_add(vf_load(ramp), vf_set1((float)(j + distance)));
         vf_store(scores + j, vf_fma(vf_set1(slope), away, vf_load(scores + j)));
+    }
+}
+
+// Dropout of a query's weights, or their gradients, with columns [first, end) of the block. The loop is plain: compilers make
+// vectors of it.
+static inline void attention_drop(float *row, int64_t first, int64_t end, tdl_dropout_key key, int64_t block0,
+                                  float rate) {
+    uint32_t threshold = tdl_dropout_threshold(rate);
+    float scale = tdl_dropout_scale(rate);
+    for (int64_t j = first; j < end; j++) {
+        float kept = row[j] * scale;
+        row[j] = tdl_dropout_hash(key, (uint32_t)(block0 + j)) >= threshold ? kept : 0;
     }
 }
 

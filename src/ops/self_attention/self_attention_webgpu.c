@@ -6,7 +6,7 @@ enum { SPANS_MAX = 4 };
 
 static bool accepts(const tdl_call *call) { return attention_takes(call, 3, 3); }
 
-static const char *spans(const tdl_call *call) { return attention_spans(call, SPANS_MAX); }
+static const char *constants(const tdl_call *call) { return attention_constants(call, SPANS_MAX); }
 
 static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {
     for (int i = 0; i < 3; i++) attention_put_heads(out, &call->in[i], offsets->in[i]);
@@ -18,12 +18,12 @@ static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispa
     attention_dispatch_tiles(out, &call->out[0], SPANS_MAX);
 }
 
-const tdl_kernel tdl_kernel_self_attention_webgpu = {.name = "self_attention_webgpu",
-                                                     .op = TDL_OP_SELF_ATTENTION,
-                                                     .backend = TDL_BACKEND_WEBGPU,
-                                                     .accepts = accepts,
-                                                     .wgsl = {tdl_wgsl_self_attention, tdl_wgsl_attention_tiles,
-                                                              tdl_wgsl_rows, tdl_wgsl_attention_qkv,
-                                                              tdl_wgsl_attention_queries},
-                                                     .wgsl_decoder = spans,
-                                                     .dispatch = dispatch};
+const tdl_kernel tdl_kernel_self_attention_webgpu = {
+    .name = "self_attention_webgpu",
+    .op = TDL_OP_SELF_ATTENTION,
+    .backend = TDL_BACKEND_WEBGPU,
+    .accepts = accepts,
+    .wgsl = {tdl_wgsl_self_attention, tdl_wgsl_attention_tiles, tdl_wgsl_rows, tdl_wgsl_dropout_hash,
+             tdl_wgsl_attention_dropout, tdl_wgsl_attention_qkv, tdl_wgsl_attention_queries},
+    .wgsl_decoder = constants,
+    .dispatch = dispatch};

@@ -3,6 +3,7 @@
 #define TDL_OPS_SELF_ATTENTION_WEBGPU_H
 
 #include "ops/dispatch.h"
+#include "ops/dropout/dropout.h"
 
 enum { ATTENTION_TILE = 64, ATTENTION_SPAN = 64 }; // rows of a workgroup; columns of a sum
 
@@ -12,14 +13,20 @@ static inline bool attention_takes(const tdl_call *call, int32_t n_rows, int32_t
         if (!tdl_webgpu_rows(&call->in[i])) return false;
     for (int32_t i = 0; i < call->n_out; i++)
         if (!tdl_webgpu_rows(&call->out[i])) return false;
-    return tdl_webgpu_indices(&call->in[positions]);
+    for (int32_t i = positions; i < call->n_in; i++) // and the seed
+        if (!tdl_webgpu_indices(&call->in[i])) return false;
+    return true;
 }
 
-// The text that says how many spans of 64 columns of its head a workgroup makes: as many as there are, up to `most`.
-static inline const char *attention_spans(const tdl_call *call, int64_t most) {
-    static const char *const texts[] = {"const SPANS: u32 = 1u;", "const SPANS: u32 = 2u;", "const SPANS: u32 = 3u;",
-                                        "const SPANS: u32 = 4u;"};
-    return texts[tdl_min_i64(tdl_div_up(tdl_last_dim(&call->in[0]), ATTENTION_SPAN), most) - 1];
+// The text that says how many spans of 64 columns of its head a workgroup makes (as many as there are, up to `most`), and
+// whether weights are dropped.
+static inline const char *attention_constants(const tdl_call *call, int64_t most) {
+#define TEXTS(drops)                                                                                       \
+    {"const SPANS: u32 = 1u; const DROPS = " drops ";", "const SPANS: u32 = 2u; const DROPS = " drops ";", \
+     "const SPANS: u32 = 3u; const DROPS = " drops ";", "const SPANS: u32 = 4u; const DROPS = " drops ";"}
+    static const char *const texts[2][4] = {TEXTS("false"), TEXTS("true")};
+#undef TEXTS
+    return texts[call->attrs.rate > 0][tdl_min_i64(tdl_div_up(tdl_last_dim(&call->in[0]), ATTENTION_SPAN), most) - 1];
 }
 
 // Where [T, H, hd] begins, and how far its tokens and its heads lie apart.
@@ -44,7 +51,7 @@ static inline bool attention_aligned(const tdl_call *call, const tdl_offsets *of
     return tdl_last_dim(&call->in[0]) % 4 == 0;
 }
 
-// n: inputs that are read by fours.
+// n: inputs that are read by fours. The last input is the seed, where weights are dropped.
 static inline void attention_put_shape(tdl_dispatch *out, const tdl_call *call, const tdl_offsets *offsets, int32_t n) {
     const tdl_tensor *q = &call->in[0];
     tdl_put_word(out, q->shape[0]);
@@ -55,6 +62,10 @@ static inline void attention_put_shape(tdl_dispatch *out, const tdl_call *call, 
     tdl_put_float(out, call->attrs.scale);
     tdl_put_float(out, call->attrs.alibi);
     tdl_put_word(out, attention_aligned(call, offsets, n));
+    tdl_put_word(out, offsets->in[call->n_in - 1]);
+    tdl_put_word(out, (uint32_t)call->attrs.stream);
+    tdl_put_word(out, tdl_dropout_threshold(call->attrs.rate));
+    tdl_put_float(out, tdl_dropout_scale(call->attrs.rate));
 }
 
 // A workgroup for each tile of each head, as often as a workgroup's spans go into a head.

@@ -1,7 +1,9 @@
 // self_attention_grad_kv.c - the gradients of self_attention by keys and values; sums over the queries i that see row j, and
 // over the query heads that share its head:
 //
-//     p_i = exp(s_ij - lse_i),    ds_i = p_i (dy_i . v - delta_i),    dk = scale sum_i ds_i q_i,    dv = sum_i p_i dy_i
+//     p_i = exp(s_ij - lse_i),    ds_i = p_i (m_i dy_i . v - delta_i),    dk = scale sum_i ds_i q_i,    dv = sum_i m_i p_i dy_i
+//
+// with m_i dropout's 0 or 1 / (1 - rate), 1 where there is none.
 #include "ops/self_attention/self_attention.h"
 
 tdl_status tdl_self_attention_grad_kv_infer(tdl_call *call, tdl_error *err) {
@@ -22,11 +24,12 @@ static void add_query(const tdl_call *call, int64_t i, int64_t j, int64_t h, dou
     const uint8_t *q_row = tdl_row(q, row), *dy_row = tdl_row(dy, row), *stats_row = tdl_row(stats, row);
     const uint8_t *v_row = tdl_row(v, j * v->shape[1] + h / (q->shape[1] / v->shape[1]));
     double weight = exp(tdl_self_attention_score(call, i, j, h) - tdl_at(stats, stats_row, 0)), dot = 0;
+    double kept = tdl_self_attention_kept(call, &call->in[5], i, j, h);
     for (int64_t d = 0; d < head_dim; d++) dot += tdl_at(dy, dy_row, d) * tdl_at(v, v_row, d);
-    double ds = weight * (dot - tdl_at(stats, stats_row, 1));
+    double ds = weight * (kept * dot - tdl_at(stats, stats_row, 1));
     for (int64_t d = 0; d < head_dim; d++) {
         dk[d] += ds * call->attrs.scale * tdl_at(q, q_row, d);
-        dv[d] += weight * tdl_at(dy, dy_row, d);
+        dv[d] += kept * weight * tdl_at(dy, dy_row, d);
     }
 }
 

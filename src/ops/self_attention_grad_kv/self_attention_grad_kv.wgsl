@@ -1,5 +1,5 @@
-// self_attention_grad_kv.wgsl - dk = scale sum_i p_i (dy_i . v - delta_i) q_i, dv = sum_i p_i dy_i, p_i = exp(s_i - lse_i),
-// head by head of those that share the keys, over tiles of queries. See attention_tiles.wgsl.
+// self_attention_grad_kv.wgsl - dk = scale sum_i p_i (m_i dy_i . v - delta_i) q_i, dv = sum_i m_i p_i dy_i, p_i = exp(s_i - lse_i),
+// m_i dropout's, head by head of those that share the keys, over tiles of queries. See attention_tiles.wgsl.
 struct Params {
     q_offset: u32,
     q_stride: u32,
@@ -29,6 +29,10 @@ struct Params {
     scale: f32,
     alibi: f32,
     aligned: u32,
+    seed_offset: u32,
+    stream: u32,
+    threshold: u32,
+    kept_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -192,7 +196,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         // Where a query sees no key of the tile, because of its document or its window, nor do those that follow.
         for (var first = first_key; begin_of(first) <= last_key; first += NARROW) {
             let s = products(first_key, kv_head, first, head, lane);
-            let t = dots(first_key, kv_head, first, head, lane);
+            var t = dots(first_key, kv_head, first, head, lane);
             let queries = vec4<u32>(first + column) + vec4<u32>(0u, 8u, 16u, 24u);
             let begins = vec4<u32>(begin_of(queries.x), begin_of(queries.y), begin_of(queries.z), begin_of(queries.w));
             let known = stats_of(queries, head);
@@ -201,9 +205,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
             weights.r1 = weights_of(s.r1, key + 16u, queries, begins, known.lse, slope);
             weights.r2 = weights_of(s.r2, key + 32u, queries, begins, known.lse, slope);
             weights.r3 = weights_of(s.r3, key + 48u, queries, begins, known.lse, slope);
+            var dropped = weights;
+            if (DROPS) {
+                let kept = kept_columns(row_keys(queries, head), key);
+                dropped = multiplied(weights, kept);
+                t = multiplied(t, kept);
+            }
             let dy_read = dy_rows(first + lane / 16u, 8u, head, first_column + lane % 16u * 4u);
             workgroupBarrier();
-            put_wide(made_place(lane), weights);
+            put_wide(made_place(lane), dropped);
             put_narrow(lane, dy_read);
             workgroupBarrier();
             dv0 = add_weighted(dv0, lane);

@@ -6,7 +6,7 @@
 //     s = k (scale q)^T,   p_i = exp(s_i - lse_i),   ds_i = p_i (dp_i - delta_i) with dp = v dy^T
 //     dv += p dy,          dk += ds (scale q)                                        columns are the block's queries
 //
-// with p and ds zero where a query does not see the row.
+// with dp, and p where dv is made, through dropout, where there is one, and p and ds zero where a query does not see the row.
 #include "ops/self_attention/self_attention_cpu.h"
 
 // One thread's scratch.
@@ -19,6 +19,8 @@ typedef struct work {
     float *q_columns, *dy_columns; // [head_dim, ATTENTION_BLOCK], transposed
     float *q, *dy;                 // [ATTENTION_BLOCK, padded]
     float *lse, *delta;            // [ATTENTION_BLOCK]
+    tdl_dropout_key key;           // of the call
+    tdl_dropout_key *keys;         // [ATTENTION_BLOCK]
 } work;
 
 static size_t work_make(const tdl_call *call, void *scratch, work *w);
@@ -71,8 +73,11 @@ static size_t work_make(const tdl_call *call, void *scratch, work *w) {
         w->lse = w->dy + block;
         w->delta = w->lse + ATTENTION_BLOCK;
         w->seers = (tdl_range *)(void *)(w->delta + ATTENTION_BLOCK);
+        w->keys = (tdl_dropout_key *)(void *)(w->seers + ATTENTION_ROWS);
+        if (call->attrs.rate > 0) w->key = tdl_self_attention_key(call, &call->in[5]);
     }
-    return (2 * tile + 4 * block + 2 * ATTENTION_BLOCK) * sizeof(float) + ATTENTION_ROWS * sizeof(tdl_range);
+    return (2 * tile + 4 * block + 2 * ATTENTION_BLOCK) * sizeof(float) + ATTENTION_ROWS * sizeof(tdl_range) +
+           ATTENTION_BLOCK * sizeof(tdl_dropout_key);
 }
 
 static void find_seers(const tdl_call *call, const work *w);
@@ -119,10 +124,11 @@ static void load_queries(const tdl_call *call, void *work_, int64_t block0, int6
         const float *stat = tdl_f32_row(stats, (block0 + i) * stats->shape[1] + w->head);
         w->lse[i] = stat[0];
         w->delta[i] = stat[1];
+        if (call->attrs.rate > 0) w->keys[i] = tdl_self_attention_row_key(w->key, block0 + i, w->head, stats->shape[1]);
     }
 }
 
-static void grad_row(const work *w, int64_t row, float *scores, float *dp, tdl_range all, int64_t block0);
+static void grad_row(const work *w, int64_t row, float *scores, float *dp, tdl_range all, int64_t block0, float rate);
 
 static void grad_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0) {
     const work *w = work_;
@@ -133,21 +139,39 @@ static void grad_group(const tdl_call *call, void *work_, int64_t row, int64_t n
                      w->head_dim, w->q_columns, all, p);
     attention_square(attention_head(v, w->row0 + row, w->kv_head), v->strides[0] / (int64_t)sizeof(float), n_rows,
                      w->head_dim, w->dy_columns, all, ds);
-    for (int64_t r = 0; r < n_rows; r++) grad_row(w, row + r, p[r], ds[r], all, block0);
+    for (int64_t r = 0; r < n_rows; r++) grad_row(w, row + r, p[r], ds[r], all, block0, call->attrs.rate);
     attention_sum(p, n_rows, all, w->dy, w->padded, w->dv + row * w->padded);
     attention_sum(ds, n_rows, all, w->q, w->padded, w->dk + row * w->padded);
 }
 
+// What dropout multiplies the weights of the block's queries with a row by.
+static void draw_kept(const work *w, int64_t row, int64_t first, int64_t end, float rate, float *kept) {
+    uint32_t threshold = tdl_dropout_threshold(rate);
+    float scale = tdl_dropout_scale(rate);
+    for (int64_t i = first; i < end; i++)
+        kept[i] = tdl_dropout_hash(w->keys[i], (uint32_t)(w->row0 + row)) >= threshold ? scale : 0;
+}
+
+static void multiply(float *row, const float *by, int64_t first, int64_t end) {
+    for (int64_t i = first; i < end; i += TDL_VF_LANES) vf_store(row + i, vf_mul(vf_load(row + i), vf_load(by + i)));
+}
+
 // Turns a row's scores into weights, and the weights' gradients into those of the scores.
-static void grad_row(const work *w, int64_t row, float *scores, float *dp, tdl_range all, int64_t block0) {
+static void grad_row(const work *w, int64_t row, float *scores, float *dp, tdl_range all, int64_t block0, float rate) {
     int64_t first = all.first / TDL_VF_LANES * TDL_VF_LANES, end = tdl_div_up(all.end, TDL_VF_LANES) * TDL_VF_LANES;
     tdl_range seers = attention_range(w->seers[row], block0);
+    float kept[ATTENTION_BLOCK];
     if (w->slope > 0) attention_bias(scores, first, end, -w->slope, block0 - (w->row0 + row));
+    if (rate > 0) {
+        draw_kept(w, row, first, end, rate, kept);
+        multiply(dp, kept, first, end);
+    }
     for (int64_t i = first; i < end; i += TDL_VF_LANES) {
         vf p = vf_exp(vf_sub(vf_load(scores + i), vf_load(w->lse + i)));
         vf_store(scores + i, p);
         vf_store(dp + i, vf_mul(p, vf_sub(vf_load(dp + i), vf_load(w->delta + i))));
     }
+    if (rate > 0) multiply(scores, kept, first, end);
     attention_fill_outside(scores, first, end, seers, 0);
     attention_fill_outside(dp, first, end, seers, 0);
 }

@@ -1,8 +1,8 @@
 // self_attention_grad_q.c - the gradient of self_attention by the queries, from the weights p made again:
 //
-//     p_j = exp(s_j - lse),    ds_j = p_j (dy . v_j - delta),    dq = scale sum_j ds_j k_j
+//     p_j = exp(s_j - lse),    ds_j = p_j (m_j dy . v_j - delta),    dq = scale sum_j ds_j k_j
 //
-// (lse, delta) = stats[t, h], see self_attention_stats.
+// with m_j dropout's 0 or 1 / (1 - rate), 1 where there is none; (lse, delta) = stats[t, h], see self_attention_stats.
 #include "ops/self_attention/self_attention.h"
 
 tdl_status tdl_self_attention_grad_q_infer(tdl_call *call, tdl_error *err) {
@@ -25,6 +25,7 @@ static void grad_of(const tdl_call *call, int64_t i, int64_t h) {
         const uint8_t *k_row = tdl_row(k, j * k->shape[1] + kv_head), *v_row = tdl_row(v, j * k->shape[1] + kv_head);
         double weight = exp(tdl_self_attention_score(call, i, j, h) - lse), dot = 0;
         for (int64_t d = 0; d < head_dim; d++) dot += tdl_at(dy, dy_row, d) * tdl_at(v, v_row, d);
+        dot *= tdl_self_attention_kept(call, &call->in[5], i, j, h);
         for (int64_t d = 0; d < head_dim; d++) sums[d] += weight * (dot - delta) * tdl_at(k, k_row, d);
     }
     for (int64_t d = 0; d < head_dim; d++)

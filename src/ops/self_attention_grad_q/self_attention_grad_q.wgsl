@@ -1,5 +1,5 @@
-// self_attention_grad_q.wgsl - dq = scale sum_j p_j (dy . v_j - delta) k_j with p_j = exp(s_j - lse), over tiles of keys.
-// See attention_tiles.wgsl.
+// self_attention_grad_q.wgsl - dq = scale sum_j p_j (m_j dy . v_j - delta) k_j with p_j = exp(s_j - lse) and dropout's m_j,
+// over tiles of keys. See attention_tiles.wgsl.
 struct Params {
     q_offset: u32,
     q_stride: u32,
@@ -26,6 +26,10 @@ struct Params {
     scale: f32,
     alibi: f32,
     aligned: u32,
+    seed_offset: u32,
+    stream: u32,
+    threshold: u32,
+    kept_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -130,14 +134,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     let stats1 = stats_of(query + 16u, head);
     let stats2 = stats_of(query + 32u, head);
     let stats3 = stats_of(query + 48u, head);
+    let rows = row_keys(vec4<u32>(query) + vec4<u32>(0u, 16u, 32u, 48u), head);
     var dq0 = Sums();
     var dq1 = Sums();
     var dq2 = Sums();
     var dq3 = Sums();
     for (var first_key = begin_of(first_query); first_key < end; first_key += NARROW) {
         let s = products(first_query, head, first_key, kv_head, lane);
-        let t = dots(first_query, head, first_key, kv_head, lane);
         let keys = vec4<u32>(first_key + column) + vec4<u32>(0u, 8u, 16u, 24u);
+        let t = dropped_rows(dots(first_query, head, first_key, kv_head, lane), rows, keys);
         var grads = Quads();
         grads.r0 = score_grads(s.r0, t.r0, query, keys, begins.x, stats0, slope);
         grads.r1 = score_grads(s.r1, t.r1, query + 16u, keys, begins.y, stats1, slope);

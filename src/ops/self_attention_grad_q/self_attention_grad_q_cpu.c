@@ -5,7 +5,7 @@
 //
 //     s = (scale q) k^T,   dp = dy v^T,   ds_j = exp(s_j - lse) (dp_j - delta),   dq += ds k
 //
-// with ds zero where a row does not see; at the end dq is multiplied by scale.
+// with dp through dropout, where there is one, and ds zero where a row does not see; at the end dq is multiplied by scale.
 #include "ops/self_attention/self_attention_cpu.h"
 
 // One thread's scratch, behind the tile's arrays.
@@ -86,7 +86,7 @@ static void load_keys(const tdl_call *call, void *work_, int64_t block0, int64_t
     attention_load(&call->in[1], block0, n, w->tile.kv_head, 1, w->k_rows);
 }
 
-static void grad_row(const tdl_call *call, const work *w, int64_t row, float *scores, const float *dp, tdl_range all,
+static void grad_row(const tdl_call *call, const work *w, int64_t row, float *scores, float *dp, tdl_range all,
                      int64_t block0);
 
 static void grad_group(const tdl_call *call, void *work_, int64_t row, int64_t n_rows, int64_t block0) {
@@ -101,7 +101,7 @@ static void grad_group(const tdl_call *call, void *work_, int64_t row, int64_t n
 }
 
 // Turns a row's scores into their gradients.
-static void grad_row(const tdl_call *call, const work *w, int64_t row, float *scores, const float *dp, tdl_range all,
+static void grad_row(const tdl_call *call, const work *w, int64_t row, float *scores, float *dp, tdl_range all,
                      int64_t block0) {
     const tdl_tensor *stats = &call->in[4];
     int64_t first = all.first / TDL_VF_LANES * TDL_VF_LANES, end = tdl_div_up(all.end, TDL_VF_LANES) * TDL_VF_LANES;
@@ -109,6 +109,7 @@ static void grad_row(const tdl_call *call, const work *w, int64_t row, float *sc
     const float *stat = tdl_f32_row(stats, token * stats->shape[1] + head);
     vf lse = vf_set1(stat[0]), delta = vf_set1(stat[1]);
     if (w->tile.slope[row] > 0) attention_bias(scores, first, end, w->tile.slope[row], block0 - token);
+    if (call->attrs.rate > 0) attention_drop(dp, first, end, w->tile.keys[row], block0, call->attrs.rate);
     for (int64_t j = first; j < end; j += TDL_VF_LANES) {
         vf p = vf_exp(vf_sub(vf_load(scores + j), lse));
         vf_store(scores + j, vf_mul(p, vf_sub(vf_load(dp + j), delta)));
