@@ -1,6 +1,6 @@
 // bench_ops.c - how long every kernel takes, over the op suite's own cases (those marked `bench`), or one case more.
 //
-//     bench_ops [--op NAME] [--dims A,B,C...] [--dtype NAME] [--isa plain|avx2|avx512|neon] [--ms N]
+//     bench_ops [--op NAME] [--dims A,B,C...] [--dtype NAME] [--isa plain|avx2|avx512|avx512_bf16|neon] [--ms N]
 //               [--device webgpu[:N[:min]]] [--library PATH]
 //
 // CPU kernels run on one thread; with --device the kernels of that GPU are timed instead, as plans of the same op many times

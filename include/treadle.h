@@ -106,8 +106,9 @@ typedef struct tdl_device_desc {
     /* "cpu" (the default) or "webgpu"; "webgpu:1": the second adapter; "webgpu:1:min": that one, held to the limits that
      * every WebGPU adapter has; "null": for tests of programs, slow, asynchronous, strict about its caller. */
     const char *name;
-    int32_t n_threads;   /* CPU threads, at most 256; default: one per core this process may use */
-    const char *isa_max; /* CPU: use at most "plain", "avx2", "avx512" or "neon"; default: the best there is */
+    int32_t n_threads; /* CPU threads, at most 256; default: one per core this process may use */
+    const char
+        *isa_max; /* CPU: use at most "plain", "avx2", "avx512", "avx512_bf16" or "neon"; default: the best there is */
     const tdl_allocator *allocator; /* borrowed until close; default: the C library's */
     const char *library;            /* WebGPU: the shared library that implements webgpu.h; default: the usual names */
 } tdl_device_desc;
@@ -388,7 +389,7 @@ typedef struct tdl_trainer_desc {
     tdl_device *device;                       /* borrowed until destroy; default: a CPU device of the trainer's own */
     const tdl_allocator *allocator;           /* borrowed until destroy */
     tdl_precision
-        precision; /* default auto: F16 products where the device has them; weights and moments are F32 always */
+        precision; /* default auto: products in F16 or BF16 where the device has them; weights and moments are F32 always */
 
     const char *dir; /* tokenized data, checkpoints, log; made where absent, locked while the trainer lives */
     bool resume;     /* go on from the checkpoint in dir, where there is one; default: a dir that has one is an error */

@@ -1,6 +1,6 @@
 // op_suite.c - every CPU kernel of every op against the op's reference, over the cases in op_cases.c.
 //
-//     op_suite [--isa plain|avx2|avx512|neon] [--seed N] [--op NAME] [--slow] [--verbose]
+//     op_suite [--isa plain|avx2|avx512|avx512_bf16|neon] [--seed N] [--op NAME] [--slow] [--verbose]
 //     op_suite --markdown            prints docs/OPS.md
 //
 // A kernel is run on each case that it accepts: all units at once, one by one, cut at random places in random order, and
@@ -39,6 +39,7 @@ typedef struct isa_level {
 static const isa_level isa_levels[] = {{"plain", 0},
                                        {"avx2", TDL_FEATURE_AVX2},
                                        {"avx512", TDL_FEATURE_AVX2 | TDL_FEATURE_AVX512},
+                                       {"avx512_bf16", TDL_FEATURE_AVX2 | TDL_FEATURE_AVX512 | TDL_FEATURE_AVX512_BF16},
                                        {"neon", TDL_FEATURE_NEON}};
 enum { ISA_LEVEL_COUNT = sizeof isa_levels / sizeof *isa_levels };
 
@@ -172,7 +173,7 @@ static void verdict(suite *s, bool passed, const char *format, ...) {
 
 static void test_reference_in_place(suite *s, op_fixture *f);
 static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call);
-static void mark_found(const tdl_call *call, tdl_op op, bool *found);
+static void mark_found(suite *s, const tdl_call *call, tdl_op op, bool *found);
 
 static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found) {
     const op_case *c = &op_case_set_of(op)->list[index];
@@ -186,7 +187,7 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
         op_fixture_deinit(&f);
         return;
     }
-    mark_found(&f.call, op, found);
+    mark_found(s, &f.call, op, found);
     if (c->in_place) test_reference_in_place(s, &f);
     size_t n_kernels;
     const tdl_kernel *const *kernels = tdl_kernels_of(op, &n_kernels);
@@ -209,14 +210,18 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
 }
 
 // Which kernels dispatch picks for this call, at every level of features.
-static void mark_found(const tdl_call *call, tdl_op op, bool *found) {
+static void mark_found(suite *s, const tdl_call *call, tdl_op op, bool *found) {
     size_t n_kernels;
     const tdl_kernel *const *kernels = tdl_kernels_of(op, &n_kernels);
     for (int level = 0; level < ISA_LEVEL_COUNT; level++)
-        for (int may_round = 0; may_round <= 1; may_round++) {
-            const tdl_kernel_want want = {
-                .backend = TDL_BACKEND_CPU, .features = isa_levels[level].features, .may_round = may_round};
+        for (int plan = 0; plan < 4; plan++) {
+            const tdl_kernel_want want = {.backend = TDL_BACKEND_CPU,
+                                          .features = isa_levels[level].features,
+                                          .may_round = plan & 1,
+                                          .trains = plan & 2};
             const tdl_kernel *kernel = tdl_kernel_find(op, &want, call);
+            verdict(s, !kernel || ((!kernel->rounds || want.may_round) && (!kernel->trains || want.trains)),
+                    "%s picked for a plan that is not for it", kernel ? kernel->name : "");
             for (size_t k = 0; k < n_kernels; k++) found[k] |= kernels[k] == kernel;
         }
 }
@@ -273,7 +278,7 @@ static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel, const
     op_fixture_reset(f);
     if (n_units > 0) kernel->run(call, 0, n_units, scratch);
     result whole = take_result(f);
-    op_bound bound = op_bound_of(f->op, TDL_BACKEND_CPU, false);
+    op_bound bound = op_bound_of(f->op, TDL_BACKEND_CPU, false); // what is rounded, the reference got rounded too
     double error = op_fixture_error(f, whole.data, bound), limit = bound.metric == OP_METRIC_EXACT ? 0 : 1;
     if (s->opt.verbose) printf("    error %.2g, bound %g, %" PRId64 " units\n", error, limit, n_units);
     verdict(s, error <= limit, "error %g, bound %g", error, limit);
@@ -420,8 +425,10 @@ static void write_bound(FILE *file, op_bound bound) {
 static bool on_webgpu(tdl_op op) {
     static const tdl_op ops[] = {
 #define TDL_KERNEL_LIST(op, name)
+#define TDL_KERNEL_BF16(op, name)
 #define TDL_KERNEL_WEBGPU(op, name) TDL_OP_##op,
 #include "ops/kernels.def"
+#undef TDL_KERNEL_BF16
 #undef TDL_KERNEL_WEBGPU
 #undef TDL_KERNEL_LIST
     };
@@ -440,6 +447,10 @@ static void write_kernel(FILE *file, tdl_op op, const char *name) {
             fprintf(file, "| %s | `%s` | cpu: avx512, avx2, neon, plain | %s | %s | %s |\n", tdl_op_get(op)->name, name,
                     kernels[k]->x == TDL_DTYPE_NONE ? "F32" : tdl_dtype_get(kernels[k]->x)->name,
                     layouts[kernels[k]->layout], kernels[k]->rounds ? "yes" : "no");
+}
+
+static void write_bf16_kernel(FILE *file, tdl_op op, const char *name) {
+    fprintf(file, "| %s | `%s` | cpu: avx512_bf16 | F32 | rows | BF16, in training |\n", tdl_op_get(op)->name, name);
 }
 
 // From its name, since this build may have none; op_suite_webgpu sees to it that the name is true.
@@ -472,15 +483,19 @@ static void write_markdown(FILE *file) {
         }
         fprintf(file, " |\n");
     }
-    fprintf(file,
-            "\nKernels, best first. A kernel that rounds takes activations in another type than the plan computes in: "
-            "its bound\nholds from the rounded input on, and a plan of precision `f32` does not use it. Kernels that "
-            "multiply "
-            "matrices by hardware\nround both operands to F16, and their bound, \"in F16\", holds for that as well.\n\n"
-            "| op | kernel | runs on | input | weight layout | rounds |\n|---|---|---|---|---|---|\n");
+    fprintf(
+        file,
+        "\nKernels, best first. A kernel that rounds takes activations in another type than the plan computes in: "
+        "its bound\nholds from the rounded input on, and a plan of precision `f32` does not use it. Kernels that "
+        "multiply "
+        "matrices by hardware\nround both operands to F16, and their bound, \"in F16\", holds for that as well. Those "
+        "in BF16 round both too, and are for\nplans of training.\n\n"
+        "| op | kernel | runs on | input | weight layout | rounds |\n|---|---|---|---|---|---|\n");
 #define TDL_KERNEL_LIST(op, name) write_kernel(file, TDL_OP_##op, #name);
+#define TDL_KERNEL_BF16(op, name) write_bf16_kernel(file, TDL_OP_##op, #name);
 #define TDL_KERNEL_WEBGPU(op, name) write_webgpu_kernel(file, TDL_OP_##op, #name);
 #include "ops/kernels.def"
 #undef TDL_KERNEL_WEBGPU
+#undef TDL_KERNEL_BF16
 #undef TDL_KERNEL_LIST
 }

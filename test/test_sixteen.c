@@ -541,8 +541,10 @@ static void s11_every_kernel_is_reachable(void **state) {
             if (!op_fixture_init(&f, (tdl_op)op, &set->list[c], 1, false, &err)) fail_msg("%s", err.message);
             for (size_t k = 0; k < n_kernels; k++)
                 for (int round = 0; round < 2 && !found[k]; round++) {
-                    const tdl_kernel_want want = {
-                        .backend = kernels[k]->backend, .features = kernels[k]->needs, .may_round = round};
+                    const tdl_kernel_want want = {.backend = kernels[k]->backend,
+                                                  .features = kernels[k]->needs,
+                                                  .may_round = round,
+                                                  .trains = round};
                     found[k] = tdl_kernel_find((tdl_op)op, &want, &f.call) == kernels[k];
                 }
             op_fixture_deinit(&f);

@@ -2,6 +2,7 @@
 //
 // The model is tiny and random; its text is made here from a few words, so that a few steps learn something.
 #include "backend/backend.h"
+#include "backend/cpu/cpu_features.h"
 #include "backend/null/null_device.h"
 #include "model/model_impl.h"
 #include "support/fail_alloc.h"
@@ -209,6 +210,43 @@ static void test_repeats(void **state) {
         if (i == 2) assert_true(o.losses[0] != first.losses[0]);
     }
     assert_same_files(models[0], models[1]);
+}
+
+// Precision auto on a CPU that multiplies BF16: the same bits with one thread and two, and losses near F32's. One that does
+// not, or may not, gives F32's own bits.
+static void test_precision(void **state) {
+    static const struct {
+        const char *isa_max;
+        tdl_precision precision;
+        int32_t n_threads;
+    } runs[] = {{NULL, TDL_PRECISION_F32, 2},
+                {NULL, TDL_PRECISION_AUTO, 2},
+                {NULL, TDL_PRECISION_AUTO, 1},
+                {"plain", TDL_PRECISION_F32, 2},
+                {"plain", TDL_PRECISION_AUTO, 2}};
+    outcome o[5];
+    for (int i = 0; i < 5; i++) {
+        char run[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "precision%d", i);
+        tdl_trainer_desc desc = desc_of(*state, run);
+        tdl_device_desc cpu = {.size = sizeof cpu, .n_threads = runs[i].n_threads, .isa_max = runs[i].isa_max};
+        assert_int_equal(tdl_device_open(&cpu, &desc.device, NULL), TDL_OK);
+        desc.precision = runs[i].precision;
+        o[i] = run_whole(&desc, NULL);
+        tdl_device_close(desc.device);
+    }
+    assert_same_losses(&o[1], &o[2]);
+    assert_same_losses(&o[3], &o[4]);
+    if (!(tdl_cpu_features() & TDL_FEATURE_AVX512_BF16)) {
+        print_message("no BF16 on this CPU\n");
+        assert_same_losses(&o[0], &o[1]);
+        return;
+    }
+    assert_int_equal(o[1].n_steps, o[0].n_steps);
+    assert_true(o[1].losses[0] != o[0].losses[0]);
+    for (int i = 0; i < o[0].n_steps; i++)
+        if (!(fabsf(o[1].losses[i] - o[0].losses[i]) < 5e-3f * o[0].losses[i]))
+            fail_msg("step %d: loss %.9g, in F32 %.9g", i + 1, (double)o[1].losses[i], (double)o[0].losses[i]);
 }
 
 // A run that was stopped anywhere and resumed ends with the bits of one that was not: after a checkpoint asked for (7), after
@@ -706,6 +744,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_learns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repeats, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_precision, setup, teardown),
         cmocka_unit_test_setup_teardown(test_resumes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_accumulates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recomputes, setup, teardown),

@@ -31,7 +31,7 @@ cli_option_group cli_device_group(cli_model_args *args) {
             {NULL, "webgpu-library", CLI_TEXT, "FILE", &args->webgpu_library, 0, 0,
              "the library that implements webgpu.h (default: the usual names)"},
             {NULL, "isa", CLI_TEXT, "NAME", &args->isa, 0, 0,
-             "use at most plain, avx2, avx512 or neon instructions (default: the best there is)"},
+             "use at most plain, avx2, avx512, avx512_bf16 or neon instructions (default: the best there is)"},
             {NULL, "precision", CLI_CHOICE, CLI_PRECISION_NAMES, &args->precision, 0, 0,
              "f32: nothing is rounded below 32 bits; auto, the default: activations may be"},
         }};

@@ -39,6 +39,7 @@ const tdl_kernel *tdl_plan_kernel(const tdl_plan_desc *desc, tdl_op op, const td
     const tdl_kernel_want want = {.backend = desc->device->backend->id,
                                   .features = desc->device->features,
                                   .may_round = desc->precision != TDL_PRECISION_F32,
+                                  .trains = desc->trains,
                                   .invariant = desc->invariant};
     return tdl_kernel_find(op, &want, call);
 }

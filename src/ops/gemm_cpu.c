@@ -5,8 +5,6 @@
 // and 6 broadcasts: 93 to 97% of an AVX-512 core's peak while what it reads lies in the second-level cache.
 #include "ops/gemm_cpu.h"
 
-#include "base/checked.h"
-
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
@@ -26,22 +24,6 @@ typedef struct tile_args {
 } tile_args;
 
 typedef void (*tile_fn)(const tile_args *args);
-
-// Puts the sums of a row into c. A vector that is cut off is one of a partial tile.
-INLINE void put_row(const tile_args *t, int vectors, const vf *sums, float *c) {
-    if (t->columns == vectors * TDL_VF_LANES && t->add) {
-        TDL_UNROLL for (int v = 0; v < vectors; v++)
-            vf_store(c + v * TDL_VF_LANES, vf_add(vf_load(c + v * TDL_VF_LANES), sums[v]));
-    } else if (t->columns == vectors * TDL_VF_LANES) {
-        TDL_UNROLL for (int v = 0; v < vectors; v++) vf_store(c + v * TDL_VF_LANES, sums[v]);
-    } else {
-        TDL_UNROLL for (int v = 0; v < vectors; v++) {
-            float *at = c + v * TDL_VF_LANES;
-            int64_t n = tdl_min_i64(TDL_VF_LANES, t->columns - v * TDL_VF_LANES);
-            vf_store_n(at, t->add ? vf_add(vf_load_n(at, n), sums[v]) : sums[v], n);
-        }
-    }
-}
 
 // rows, vectors and a_by_columns (elements of a column of a lie side by side, not those of a row) are constants where this is
 // inlined.
@@ -67,7 +49,8 @@ INLINE void tile(const tile_args *t, const int rows, const int vectors, const bo
             }
         }
     }
-    TDL_UNROLL for (int r = 0; r < rows; r++) put_row(t, vectors, sums[r], t->c + r * t->c_row);
+    TDL_UNROLL for (int r = 0; r < rows; r++)
+        tdl_gemm_put_row(sums[r], vectors, t->columns, t->add, t->c + r * t->c_row);
 }
 
 #define TILE(rows, vectors)                                                                           \

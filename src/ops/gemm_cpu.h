@@ -17,6 +17,7 @@
 
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"
+#include "base/checked.h"
 
 enum {
     TDL_GEMM_ROWS = 6,
@@ -72,6 +73,23 @@ static inline void tdl_gemm_copy(const float *src, int64_t n, float *dst) {
     int64_t i = 0;
     for (; i + TDL_VF_LANES <= n; i += TDL_VF_LANES) vf_store(dst + i, vf_load(src + i));
     if (i < n) vf_store(dst + i, vf_load_n(src + i, n - i));
+}
+
+// A tile's sums of one row into c, of which it has `columns`: a vector that is cut off is one of a partial tile.
+static inline __attribute__((always_inline)) void tdl_gemm_put_row(const vf *sums, int vectors, int64_t columns,
+                                                                   bool add, float *c) {
+    if (columns == vectors * TDL_VF_LANES && add) {
+        TDL_UNROLL for (int v = 0; v < vectors; v++)
+            vf_store(c + v * TDL_VF_LANES, vf_add(vf_load(c + v * TDL_VF_LANES), sums[v]));
+    } else if (columns == vectors * TDL_VF_LANES) {
+        TDL_UNROLL for (int v = 0; v < vectors; v++) vf_store(c + v * TDL_VF_LANES, sums[v]);
+    } else {
+        TDL_UNROLL for (int v = 0; v < vectors; v++) {
+            float *at = c + v * TDL_VF_LANES;
+            int64_t n = tdl_min_i64(TDL_VF_LANES, columns - v * TDL_VF_LANES);
+            vf_store_n(at, add ? vf_add(vf_load_n(at, n), sums[v]) : sums[v], n);
+        }
+    }
 }
 
 #endif

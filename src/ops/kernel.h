@@ -41,6 +41,7 @@ typedef enum tdl_feature {
     TDL_FEATURE_AVX2 = 1 << 0,   // AVX2, FMA, F16C
     TDL_FEATURE_AVX512 = 1 << 1, // AVX-512 F, BW, VL, DQ, VNNI
     TDL_FEATURE_NEON = 1 << 2,   // ARMv8.2-A with dot product and FP16 arithmetic
+    TDL_FEATURE_AVX512_BF16 = 1 << 3,
     TDL_FEATURE_GPU_F16 = 1 << 8,
     TDL_FEATURE_GPU_SUBGROUPS = 1 << 9, // of any size
     TDL_FEATURE_GPU_DOT4 = 1 << 10,     // dot4I8Packed and its kin
@@ -70,7 +71,8 @@ typedef struct tdl_kernel {
     uint32_t needs;    // tdl_feature bits
     tdl_dtype x;       // the dtype in[0] must have; NONE: F32 (or as the op's inputs are). A8: the plan quantizes in[0]
     tdl_layout layout; // the layout in[1] must have
-    bool rounds;       // rounds activations: not used where the plan's precision is f32
+    bool rounds;       // rounds its operands: not used where the plan's precision is f32
+    bool trains;       // for plans of training only
     int32_t rows_max;  // takes steps whose out[0] has at most so many rows; 0: any
     // A row of the result follows from the row's own inputs in one order of sums, whatever else is in the step, and it can
     // compute any number of rows: then a plan that is invariant uses it for all of them, rows_max or not. CPU: all do.
@@ -101,7 +103,8 @@ const tdl_kernel *const *tdl_kernels_of(tdl_op op, size_t *n);
 typedef struct tdl_kernel_want {
     tdl_backend_id backend;
     uint32_t features; // of the device
-    bool may_round;    // the kernel may round activations
+    bool may_round;    // the kernel may round its operands
+    bool trains;       // the plan is one of training
     bool invariant;    // it must have one order of sums for any number of rows
 } tdl_kernel_want;
 

@@ -15,6 +15,12 @@
 #define FOR_EACH_ISA(row, name) row(name, plain)
 #endif
 
+#if defined(__x86_64__)
+#define TDL_KERNEL_BF16(op, name) ONE(name, avx512_bf16)
+#else
+#define TDL_KERNEL_BF16(op, name)
+#endif
+
 #if defined(TDL_WEBGPU)
 #define TDL_KERNEL_WEBGPU(op, name) ONE(name, webgpu)
 #else
@@ -32,6 +38,7 @@ static const tdl_kernel *const kernels[] = {
 };
 #undef ONE
 #undef TDL_KERNEL_LIST
+#undef TDL_KERNEL_BF16
 #undef TDL_KERNEL_WEBGPU
 
 enum { KERNEL_COUNT = sizeof kernels / sizeof *kernels };
@@ -54,6 +61,7 @@ const tdl_kernel *tdl_kernel_find(tdl_op op, const tdl_kernel_want *want, const 
         const tdl_kernel *kernel = of_op[i];
         if (kernel->backend != want->backend || (kernel->needs & ~want->features) != 0) continue;
         if (kernel->rounds && !want->may_round) continue;
+        if (kernel->trains && !want->trains) continue;
         if (want->invariant && !kernel->one_order) continue;
         if (kernel_takes(kernel, want, call)) return kernel;
     }

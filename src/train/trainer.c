@@ -222,6 +222,7 @@ static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
     t->loss_sum = 0;
     int32_t n_micro = t->desc.n_batch / t->desc.n_micro_batch;
     t->n_counted = tdl_max_i64(1, tdl_data_reader_n_targets(t->reader, n_micro));
+    // F16 has fewer exponents than gradients need; a CPU's BF16 has F32's.
     bool rounds = t->desc.precision == TDL_PRECISION_AUTO && t->device->backend->id != TDL_BACKEND_CPU;
     if (rounds && !t->counts.scale) t->counts.scale = exp2f(floorf(log2f((float)t->n_counted)));
     if (!t->counts.scale) t->counts.scale = 1;

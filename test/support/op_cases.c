@@ -91,6 +91,7 @@ op_bound op_bound_of(tdl_op op, tdl_backend_id backend, bool rounds) {
 }
 
 const char *op_isa_name(uint32_t needs) {
+    if (needs & TDL_FEATURE_AVX512_BF16) return "avx512_bf16";
     if (needs & TDL_FEATURE_AVX512) return "avx512";
     if (needs & TDL_FEATURE_AVX2) return "avx2";
     return needs & TDL_FEATURE_NEON ? "neon" : "plain";
@@ -368,6 +369,19 @@ static void whole_input(op_fixture *f, tdl_call *call) {
         }
 }
 
+// What a kernel that multiplies BF16 makes of an operand, as F32.
+static void round_to_bf16(op_fixture *f, tdl_tensor *t) {
+    tdl_tensor from = *t;
+    tdl_tensor_make(TDL_DTYPE_F32, from.n_dims, from.shape, NULL, t, NULL);
+    t->data = op_memory(f, tdl_tensor_size(t));
+    int64_t n = tdl_last_dim(&from);
+    for (int64_t row = 0; row < tdl_tensor_n_rows(&from); row++) {
+        float *to = tdl_f32_row(t, row);
+        tdl_dtype_get(from.dtype)->decode(tdl_row(&from, row), to, n);
+        for (int64_t i = 0; i < n; i++) to[i] = tdl_bf16_to_f32(tdl_bf16_from_f32(to[i]));
+    }
+}
+
 bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call) {
     *call = f->call;
     bool any_rows =
@@ -381,6 +395,9 @@ bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call)
         rounded = true;
     }
     tdl_call plain = *call;
+    bool bf16 = kernel->needs & TDL_FEATURE_AVX512_BF16;
+    for (int32_t i = 0; i < 2 && bf16; i++) round_to_bf16(f, &plain.in[i]);
+    rounded |= bf16;
     if (kernel->layout != TDL_LAYOUT_ROWS) {
         const tdl_tensor *w = &plain.in[1];
         size_t size = tdl_layout_size(kernel->layout, w);

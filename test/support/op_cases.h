@@ -80,7 +80,7 @@ struct op_fixture {
     op_block blocks[OP_BLOCKS_MAX];
     int32_t n_blocks;
     bool checked;
-    bool rounded; // `expected` is what the reference makes of a rounded in[0]
+    bool rounded; // `expected` is what the reference makes of rounded inputs
 };
 
 // The bound that holds on a kind of device, and there for kernels that round.
@@ -91,7 +91,7 @@ typedef struct op_bound {
 
 const op_case_set *op_case_set_of(tdl_op op); // NULL: no cases
 op_bound op_bound_of(tdl_op op, tdl_backend_id backend, bool rounds);
-const char *op_isa_name(uint32_t needs); // of a kernel's features: "plain", "avx2", "avx512", "neon"
+const char *op_isa_name(uint32_t needs); // of a kernel's features: "plain", "avx2", "avx512", "avx512_bf16", "neon"
 void op_case_describe(tdl_op op, const op_case *c, char *text, size_t size);
 
 // For make: in[i] with random contents (floats normal, integers zero), pad elements between rows of the first
@@ -108,8 +108,8 @@ int64_t op_random(op_fixture *f, int64_t below);
 // checked: computes what the reference expects; a benchmark leaves it out.
 bool op_fixture_init(op_fixture *f, tdl_op op, const op_case *c, uint64_t seed, bool checked, tdl_error *err);
 void op_fixture_deinit(op_fixture *f);
-// The call as this kernel wants it: in[0] in its dtype, in[1] in its layout; where in[0] is rounded, `expected` is
-// computed anew. false: the kernel does not take this case (its accepts, its rows_max).
+// The call as this kernel wants it: in[0] in its dtype, in[1] in its layout; where the kernel rounds its inputs, `expected` is
+// computed anew from such. false: the kernel does not take this case (its accepts, its rows_max).
 bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call);
 // The largest error of any element of the packed outputs got[n_out], as a multiple of its bound; where bits must be the
 // same, 1 where they are not (bound 0).

@@ -16,7 +16,8 @@ static const struct {
 } isas[] = {{"plain", 0},
             {"neon", TDL_FEATURE_NEON},
             {"avx2", TDL_FEATURE_AVX2},
-            {"avx512", TDL_FEATURE_AVX2 | TDL_FEATURE_AVX512}};
+            {"avx512", TDL_FEATURE_AVX2 | TDL_FEATURE_AVX512},
+            {"avx512_bf16", TDL_FEATURE_AVX2 | TDL_FEATURE_AVX512 | TDL_FEATURE_AVX512_BF16}};
 
 enum { ISA_COUNT = sizeof isas / sizeof *isas, PREPARE_ROWS = 256 };
 
@@ -24,8 +25,8 @@ static tdl_status choose_isa(const char *isa_max, uint32_t *features, const char
     uint32_t allowed = UINT32_MAX;
     for (int i = 0; isa_max && i <= ISA_COUNT; i++) {
         if (i == ISA_COUNT)
-            return tdl_fail(err, TDL_ERROR_ARGUMENT, "cpu: isa_max is '%s', expected plain, avx2, avx512 or neon",
-                            isa_max);
+            return tdl_fail(err, TDL_ERROR_ARGUMENT,
+                            "cpu: isa_max is '%s', expected plain, avx2, avx512, avx512_bf16 or neon", isa_max);
         if (strcmp(isa_max, isas[i].name) == 0) {
             allowed = isas[i].features;
             break;

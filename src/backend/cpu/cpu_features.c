@@ -31,6 +31,8 @@ uint32_t tdl_cpu_features(void) {
     uint32_t features = TDL_FEATURE_AVX2;
     if ((ebx & avx512_extended) == avx512_extended && (ecx & bit_AVX512VNNI) && (saved & XCR0_AVX512) == XCR0_AVX512)
         features |= TDL_FEATURE_AVX512;
+    if ((features & TDL_FEATURE_AVX512) && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & bit_AVX512BF16))
+        features |= TDL_FEATURE_AVX512_BF16;
     return features;
 }
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-// tdl_feature bits (ops/kernel.h). A wider set implies the narrower ones: where AVX512 is set, AVX2 is set.
+// tdl_feature bits (ops/kernel.h). A wider set implies the narrower ones: where AVX512_BF16 is set, AVX512 and AVX2 are.
 uint32_t tdl_cpu_features(void);
 
 #endif

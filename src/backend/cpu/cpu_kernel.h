@@ -1,7 +1,8 @@
 // cpu_kernel.h - what a CPU kernel file includes: the kernel struct, and names that carry the instruction set.
 //
 // A file ops/<op>/<op>_cpu.c is compiled once for each instruction set with one of TDL_ISA_PLAIN, TDL_ISA_AVX2, TDL_ISA_AVX512,
-// TDL_ISA_NEON defined to 1 and TDL_ISA set to its lower-case name.
+// TDL_ISA_NEON defined to 1 and TDL_ISA set to its lower-case name. A file *_bf16_cpu.c is compiled for sets that multiply BF16
+// instead: with TDL_ISA_AVX512_BF16 and TDL_ISA_AVX512.
 #ifndef TDL_BACKEND_CPU_KERNEL_H
 #define TDL_BACKEND_CPU_KERNEL_H
 
@@ -12,7 +13,9 @@
 // tdl_kernel_rms_norm_avx512
 #define TDL_KERNEL_NAME(name) TDL_JOIN(tdl_kernel_##name, TDL_ISA)
 
-#if defined(TDL_ISA_AVX512)
+#if defined(TDL_ISA_AVX512_BF16)
+#define TDL_KERNEL_NEEDS (TDL_FEATURE_AVX512 | TDL_FEATURE_AVX512_BF16)
+#elif defined(TDL_ISA_AVX512)
 #define TDL_KERNEL_NEEDS TDL_FEATURE_AVX512
 #elif defined(TDL_ISA_AVX2)
 #define TDL_KERNEL_NEEDS TDL_FEATURE_AVX2
