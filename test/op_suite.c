@@ -456,7 +456,9 @@ static void write_bf16_kernel(FILE *file, tdl_op op, const char *name) {
 // From its name, since this build may have none; op_suite_webgpu sees to it that the name is true.
 static void write_webgpu_kernel(FILE *file, tdl_op op, const char *name) {
     fprintf(file, "| %s | `%s_webgpu` | webgpu | F32 | rows | %s |\n", tdl_op_get(op)->name, name,
-            strstr(name, "_matrix_") ? "F16" : strstr(name, "_dot") ? "int8" : "no");
+            strstr(name, "_matrix_") ? "F16"
+            : strstr(name, "_dot")   ? "int8"
+                                     : "no");
 }
 
 static void write_markdown(FILE *file) {
