@@ -45,18 +45,30 @@ static inline bool tdl_whole_quads(const tdl_tensor *t) {
 }
 
 // Into how many shares the sums of y, of so many steps, are divided where its tiles of matrices are few, and the steps of one: whole
-// DEPTHs. No more than run at once, since any others would come after all of these. One share: not worth it.
+// DEPTHs. One share: not worth it.
 typedef struct tdl_shares {
     int64_t n, depth;
 } tdl_shares;
 
-static inline tdl_shares tdl_matrix_shares(const tdl_tensor *y, int64_t steps, int64_t tile) {
-    int64_t wanted = TDL_SHARED_GROUPS / tdl_max_i64(1, tdl_n_tiles(y, tile));
+// wanted: shares of a tile that keep a GPU busy.
+static inline tdl_shares tdl_shares_of(int64_t wanted, int64_t steps, int64_t tile) {
     int64_t n = tdl_max_i64(1, tdl_min_i64(wanted, steps / TDL_SHARE_STEPS_MIN));
     if (n == 1 || steps < TDL_SHARED_STEPS_MIN) return (tdl_shares){.n = 1, .depth = steps};
     int64_t depth = tile == TDL_TILE_LARGE ? TDL_MATRIX_DEPTH_LARGE : TDL_MATRIX_DEPTH_SMALL;
     int64_t share = tdl_div_up(tdl_div_up(steps, n), depth) * depth;
     return (tdl_shares){.n = tdl_div_up(steps, share), .depth = share};
+}
+
+// No more workgroups than run at once: others would come after all of these.
+static inline tdl_shares tdl_matrix_shares(const tdl_tensor *y, int64_t steps, int64_t tile) {
+    return tdl_shares_of(TDL_SHARED_GROUPS / tdl_max_i64(1, tdl_n_tiles(y, tile)), steps, tile);
+}
+
+// Of sums over a batch's tokens or a layer's width, in large tiles, rather some more than run at once: with shorter ones processors
+// end closer together.
+static inline tdl_shares tdl_matrix_grad_shares(const tdl_tensor *y, int64_t steps) {
+    int64_t n_tiles = tdl_max_i64(1, tdl_n_tiles(y, TDL_TILE_LARGE));
+    return tdl_shares_of(tdl_div_up(TDL_SHARED_GROUPS, n_tiles), steps, TDL_TILE_LARGE);
 }
 
 // Bytes for the shares of all tiles of so many rows, or fewer; sums may be shorter.

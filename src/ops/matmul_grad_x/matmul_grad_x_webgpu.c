@@ -28,9 +28,7 @@ static bool accepts_matrix_large(const tdl_call *call) {
     return accepts_matrix_small(call) && tdl_matrices_large(&call->out[0]);
 }
 
-static tdl_shares shares(const tdl_call *call) {
-    return tdl_matrix_shares(&call->out[0], call->in[0].shape[1], TDL_TILE_LARGE);
-}
+static tdl_shares shares(const tdl_call *call) { return tdl_matrix_grad_shares(&call->out[0], call->in[0].shape[1]); }
 
 // Few tiles, long sums.
 static bool accepts_matrix_shared(const tdl_call *call) { return accepts_matrix_small(call) && shares(call).n > 1; }
