@@ -218,6 +218,10 @@ test_bench() {
     same 'bench csv' "$(wc -l <<<"$out")" 4
     run bench -m "$tiny" -t 1,2 -p 0 -n 2 -r 1
     matches 'bench table' "$out" '^\| llama .*\|       2 \|             tg2 \|'
+    run bench -m "$tiny" -t 1 -p 0 -n 2,3 -d 4 --n-sequences 1,5 -r 1 -o jsonl
+    same 'bench: several sequences' "$code" 0
+    same 'bench: sequences by lengths' "$(grep -oE '"n_gen":[0-9]+|"n_sequences":[0-9]+' <<<"$out" | tr -d '\n')" \
+        '"n_gen":2"n_sequences":1"n_gen":2"n_sequences":5"n_gen":3"n_sequences":1"n_gen":3"n_sequences":5'
     run bench -m "$tiny" -p 0 -n 0 -o json
     same 'bench: nothing to measure' "$out" '[]'
 }
