@@ -1,6 +1,7 @@
 # Tests: test/test_<thing>.c (cmocka), test/op_suite*.c (a main of its own, no cmocka), test/test_<thing>.sh (gets the
 # program and the repository as arguments; exit 77 = skipped). A name with "_slow" is labelled slow, all others quick;
-# `make check` runs the quick ones. bench/bench_<thing>.c are built beside them, but are no tests.
+# `make check` runs the quick ones, with one WebGPU driver: the others, and the least limits, are slow.
+# bench/bench_<thing>.c are built beside them, but are no tests.
 set(TDL_TEST_DATA "${PROJECT_SOURCE_DIR}/test/data")
 
 function(tdl_label_test name)
@@ -45,17 +46,17 @@ if(TARGET op_suite) # the cases whose reference takes long
   tdl_label_test(op_suite_slow)
 endif()
 # The WebGPU kernels once more, under the limits that every adapter has.
-add_test(NAME op_suite_webgpu_min COMMAND op_suite_webgpu --device webgpu:0:min)
-tdl_label_test(op_suite_webgpu_min)
+add_test(NAME op_suite_webgpu_min_slow COMMAND op_suite_webgpu --device webgpu:0:min)
+tdl_label_test(op_suite_webgpu_min_slow)
 # And with the cases that take long: dispatches of more workgroups than one dimension holds.
 add_test(NAME op_suite_webgpu_slow COMMAND op_suite_webgpu --slow)
 tdl_label_test(op_suite_webgpu_slow)
 
 # And on a driver without f16 and with other subgroups, where tools/setup.sh test could fetch it.
 if(EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json)
-  add_test(NAME op_suite_webgpu_swiftshader COMMAND op_suite_webgpu)
-  tdl_label_test(op_suite_webgpu_swiftshader)
-  set_tests_properties(op_suite_webgpu_swiftshader PROPERTIES
+  add_test(NAME op_suite_webgpu_swiftshader_slow COMMAND op_suite_webgpu)
+  tdl_label_test(op_suite_webgpu_swiftshader_slow)
+  set_tests_properties(op_suite_webgpu_swiftshader_slow PROPERTIES
     ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
     PASS_REGULAR_EXPRESSION "SwiftShader.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
   if(EXISTS ${TDL_WEBGPU_DIR}/libwebgpu_dawn.so) # whose compiler is that of browsers, and stricter
@@ -105,9 +106,9 @@ foreach(source IN LISTS c_tests)
   tdl_add_c_test(${source} ${test_libraries})
 endforeach()
 if(EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json) # an invariant model there too
-  add_test(NAME test_session_bits_swiftshader COMMAND test_session_bits webgpu-tiny)
-  tdl_label_test(test_session_bits_swiftshader)
-  set_tests_properties(test_session_bits_swiftshader PROPERTIES
+  add_test(NAME test_session_bits_swiftshader_slow COMMAND test_session_bits webgpu-tiny)
+  tdl_label_test(test_session_bits_swiftshader_slow)
+  set_tests_properties(test_session_bits_swiftshader_slow PROPERTIES
     ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1")
 endif()
 
