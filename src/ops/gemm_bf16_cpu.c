@@ -64,7 +64,7 @@ bool tdl_bf16_accepts(const tdl_bf16_product *p) {
     const tdl_tensor *b = p->b.matrix;
     const tdl_dtype_info *dtype = tdl_dtype_get(b->dtype);
     return tdl_f32_rows(p->a.matrix) && tdl_f32_rows(p->c) && dtype->decode && dtype->block_n <= DEPTH &&
-           b->strides[1] == dtype->block_size;
+           b->strides[1] == dtype->block_size && (!p->bias || tdl_f32_rows(p->bias));
 }
 
 static int64_t unit_columns(const tdl_bf16_product *p) {
@@ -74,6 +74,7 @@ static int64_t unit_columns(const tdl_bf16_product *p) {
 static int64_t sum_length(const tdl_bf16_product *p) { return p->a.matrix->shape[p->a.along ? 1 : 0]; }
 
 int64_t tdl_bf16_units(const tdl_bf16_product *p) {
+    if (p->add && sum_length(p) == 0) return 0;
     return tdl_div_up(p->c->shape[0], UNIT_ROWS) * tdl_div_up(p->c->shape[1], unit_columns(p));
 }
 
@@ -293,7 +294,7 @@ static void run_tiles(const tdl_bf16_product *p, const unit_part *part, const un
     for (int64_t j = 0; j < part->columns; j += COLUMNS) {
         args.columns = tdl_min_i64(COLUMNS, part->columns - j);
         args.b = b + j * args.n_pairs;
-        args.bias = p->bias && part->k0 == 0 ? p->bias + part->column0 + j : NULL;
+        args.bias = p->bias && part->k0 == 0 ? tdl_f32_row(p->bias, 0) + part->column0 + j : NULL;
         for (int64_t r = 0; r < part->rows; r += ROWS, i++) {
             args.rows = tdl_min_i64(ROWS, part->rows - r);
             args.a = a + r * (p->a.along ? A_ALONG : 1);
