@@ -1,17 +1,17 @@
 # Run with -P at build time: SHADERS (a list of .wgsl files) become DIR/wgsl.c and DIR/wgsl.h. A line `// include NAME` in one
-# stands for the text of NAME.wgsl.
+# stands for the text of NAME.wgsl, which may include others.
 set(texts "#include \"wgsl.h\"\n")
 set(declarations "// Generated from the .wgsl files.\n#ifndef TDL_WGSL_H\n#define TDL_WGSL_H\n\n")
 foreach(shader IN LISTS SHADERS)
   get_filename_component(name ${shader} NAME_WE)
   file(READ ${shader} text)
-  if(text MATCHES "// include ([a-z0-9_]+)\n")
+  while(text MATCHES "// include ([a-z0-9_]+)\n")
     set(included ${CMAKE_MATCH_1})
     set(files ${SHADERS})
     list(FILTER files INCLUDE REGEX "/${included}\\.wgsl$")
     file(READ ${files} included_text)
     string(REPLACE "// include ${included}\n" "${included_text}" text "${text}")
-  endif()
+  endwhile()
   string(REGEX REPLACE " *//[^\n]*" "" text "${text}") # comments are for who reads the file; lines keep their numbers
   string(REPLACE "\\" "\\\\" text "${text}")
   string(REPLACE "\"" "\\\"" text "${text}")

@@ -1,5 +1,6 @@
 // matvec_blocks.wgsl - for matvec.wgsl: what the decoders of several types share: the columns of x that lie beside a chunk
 // of theirs, and codes as floats.
+// include matvec_k_scales
 
 struct Eight { // columns side by side
     a: vec4<f32>,
@@ -75,18 +76,4 @@ fn run_product(codes: vec4<u32>, columns: mat4x4<f32>) -> f32 {
 fn two_runs_product(runs: TwoRuns, columns: TwoRunsColumns) -> f32 {
     let products = vec2<f32>(run_product(runs.low, columns.low), run_product(runs.high, columns.high));
     return dot(runs.scales, vec4<f32>(products, columns.sums));
-}
-
-// Of groups 2j and 2j + 1, as a block's first four words pack them: quant_fit.h.
-fn two_runs_scales(head: vec4<u32>, j: u32) -> vec4<f32> {
-    let shift = (j & 1u) * 16u;
-    let a = head.y >> shift;
-    let b = head.z >> shift;
-    let c = head.w >> shift;
-    let upper = j >= 2u; // four bits in c, two above those of the lower groups
-    let scales = select(a & 0x3f3fu, (c & 0x0f0fu) | ((a >> 2u) & 0x3030u), upper);
-    let offsets = select(b & 0x3f3fu, ((c >> 4u) & 0x0f0fu) | ((b >> 2u) & 0x3030u), upper);
-    let d = unpack2x16float(head.x);
-    return vec4<f32>(vec4<u32>(scales, scales >> 8u, offsets, offsets >> 8u) & vec4<u32>(255u)) *
-           vec4<f32>(d.x, d.x, -d.y, -d.y);
 }

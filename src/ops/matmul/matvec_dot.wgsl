@@ -2,8 +2,8 @@
 // sum are one instruction, dot4I8Packed.
 //
 // A workgroup rounds x once, into workgroup memory, a segment of the columns at a time; a run of 16 columns has one scale, its
-// largest over 127. n_lanes invocations share four rows of w and go through them by chunks of 64 columns: four runs, whose numbers
-// are the format's (runs_of in matvec_dot_<type>.wgsl). Read from memory as they are needed, the columns of x would take longer
+// largest over 127. n_lanes invocations share four rows of w and go through them by chunks of 64 columns: four runs, APART runs
+// from each other (matvec_dot_<type>.wgsl). Read from memory as they are needed, the columns of x would take longer
 // than the weights: side by side, invocations are 256 bytes apart in it. Weights asked for ahead took registers, and the time that
 // more workgroups at once would have saved.
 // include matvec_params
@@ -65,6 +65,11 @@ fn round_x(first_token: u32, n_tokens: u32, first: u32, lane: u32) -> f32 {
         scales[at] = vec2<f32>(size / 127.0) * vec2<f32>(1.0, f32(dot16(run, vec4<u32>(0x01010101u))));
     }
     return square;
+}
+
+// The numbers of a chunk's.
+fn runs_of(c: u32) -> vec4<u32> {
+    return vec4<u32>(c / APART * 4u * APART + c % APART) + vec4<u32>(0u, 1u, 2u, 3u) * APART;
 }
 
 fn inputs_of(t: u32, runs: vec4<u32>) -> Inputs {

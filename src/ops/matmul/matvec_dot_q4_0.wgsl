@@ -1,7 +1,7 @@
 // matvec_dot_q4_0.wgsl - Q4_0 for matvec_dot.wgsl: two blocks of 18 bytes a chunk (q4_0.c).
 // include matvec_dot_words
 
-fn runs_of(c: u32) -> vec4<u32> { return vec4<u32>(c * 4u) + vec4<u32>(0u, 1u, 2u, 3u); }
+const APART: u32 = 1u;
 
 fn weights_at(row: u32, c: u32) -> Weights { // row: the number of its first element
     let low = vec4<u32>(0x0f0f0f0fu);

@@ -9,6 +9,6 @@ fn weights_at(row: u32, c: u32) -> Weights {
     let at = block + 1u + c % 4u * 2u;
     let a = w[at];
     let b = w[at + 1u];
-    let s = group_scales(w[block], c % 4u);
+    let s = two_runs_scales(w[block], c % 4u);
     return Weights(array<vec4<u32>, 4>(a & low, b & low, (a >> shift) & low, (b >> shift) & low), s.xxyy, s.zzww);
 }

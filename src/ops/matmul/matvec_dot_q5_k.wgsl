@@ -14,7 +14,7 @@ fn weights_at(row: u32, c: u32) -> Weights {
     let bits = array<vec4<u32>, 2>(w[block + 1u], w[block + 2u]);
     let a = w[at];
     let b = w[at + 1u];
-    let s = group_scales(w[block], c % 4u);
+    let s = two_runs_scales(w[block], c % 4u);
     return Weights(array<vec4<u32>, 4>((a & low) | fifth(bits[0], j), (b & low) | fifth(bits[1], j),
                                        ((a >> shift) & low) | fifth(bits[0], j + 1u),
                                        ((b >> shift) & low) | fifth(bits[1], j + 1u)),

@@ -2,7 +2,7 @@
 // (q6_k.c). A block has 210 bytes.
 // include matvec_dot_words
 
-fn runs_of(c: u32) -> vec4<u32> { return vec4<u32>(c / 2u * 8u + c % 2u) + vec4<u32>(0u, 2u, 4u, 6u); }
+const APART: u32 = 2u;
 
 fn weights_at(row: u32, c: u32) -> Weights { // row: the number of its first element
     let low = vec4<u32>(0x0f0f0f0fu);

@@ -1,7 +1,7 @@
 // matvec_dot_q8_0.wgsl - Q8_0 for matvec_dot.wgsl: two blocks of 34 bytes a chunk (q8_0.c).
 // include matvec_dot_words
 
-fn runs_of(c: u32) -> vec4<u32> { return vec4<u32>(c * 4u) + vec4<u32>(0u, 1u, 2u, 3u); }
+const APART: u32 = 1u;
 
 fn weights_at(row: u32, c: u32) -> Weights { // row: the number of its first element
     let byte = (row / 32u + c * 2u) * 34u;
