@@ -57,6 +57,7 @@ typedef enum tdl_status {
     TDL_OK = 0,
     TDL_DONE = 1,    /* the sequence has ended; nothing more will come without new input */
     TDL_PENDING = 2, /* work is under way or was done, but there is no result yet: call again */
+    TDL_WAITING = 3, /* nothing can go on until other sessions free cache pages */
 
     TDL_ERROR_ARGUMENT = -1,     /* the caller passed a value that is out of range or contradicts another */
     TDL_ERROR_MEMORY = -2,       /* an allocation failed */
@@ -68,6 +69,7 @@ typedef enum tdl_status {
     TDL_ERROR_CANCELLED = -8,    /* the caller's progress function asked to stop */
     TDL_ERROR_DEVICE = -9,       /* a device refused or failed */
     TDL_ERROR_DEVICE_LOST = -10, /* a device is gone; sessions can be rebuilt on another from their tokens */
+    TDL_ERROR_NOT_FINITE = -11,  /* a result is NaN or infinite: the message says which */
 } tdl_status;
 
 typedef struct tdl_error {
@@ -80,6 +82,9 @@ TDL_API const char *tdl_status_name(tdl_status status);
 
 /* "0.1.0". Static text. */
 TDL_API const char *tdl_version(void);
+
+/* In a float field of a description struct, whose 0 means the default: the value zero. Other negative values are ARGUMENT. */
+#define TDL_ZERO (-1.0f)
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
 

@@ -42,6 +42,7 @@ const char *tdl_status_name(tdl_status status) {
     case TDL_OK: return "ok";
     case TDL_DONE: return "done";
     case TDL_PENDING: return "pending";
+    case TDL_WAITING: return "waiting";
     case TDL_ERROR_ARGUMENT: return "argument";
     case TDL_ERROR_MEMORY: return "memory";
     case TDL_ERROR_IO: return "io";
@@ -52,6 +53,7 @@ const char *tdl_status_name(tdl_status status) {
     case TDL_ERROR_CANCELLED: return "cancelled";
     case TDL_ERROR_DEVICE: return "device";
     case TDL_ERROR_DEVICE_LOST: return "device_lost";
+    case TDL_ERROR_NOT_FINITE: return "not_finite";
     }
     return "unknown";
 }
