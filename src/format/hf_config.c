@@ -48,7 +48,7 @@ cleanup:
 static tdl_status add_value(walker *w, const json_t *value, int depth) {
     tdl_meta meta = {.gguf_type = -1, .gguf_element = -1};
     switch (json_typeof(value)) {
-    case JSON_NULL: return TDL_OK;
+    case JSON_NULL: meta.type = TDL_META_NULL; break;
     case JSON_TRUE:
     case JSON_FALSE:
         meta.type = TDL_META_BOOL;
