@@ -177,6 +177,11 @@ typedef struct tdl_model_info {
     int32_t n_vocab, n_ctx_train, n_embd, n_layers, n_heads, n_kv_heads, head_dim, n_ff;
 } tdl_model_info;
 
+/* What is to be said of a model that opened all the same: a key of its configuration that nothing reads, for one. `i` below
+ * tdl_model_n_warnings; borrowed from the model; NULL past the end. */
+TDL_API size_t tdl_model_n_warnings(const tdl_model *model);
+TDL_API const char *tdl_model_warning(const tdl_model *model, size_t i);
+
 TDL_API void tdl_model_get_info(const tdl_model *model, tdl_model_info *info);
 
 /* Borrowed from the model; NULL where the file carries no tokenizer. */

@@ -369,7 +369,7 @@ static void test_bad_records(void **state) {
         {"{\"messages\": [{\"role\": \"user\", \"content\": \"\"}, {\"role\": \"user\"}]}", TDL_ERROR_FORMAT,
          ":3: message 2: \"content\" is missing"},
         {"{\"messages\": [{\"role\": true, \"content\": \"\"}]}", TDL_ERROR_FORMAT, ":3: message 1: \"role\" is true"},
-        {"{\"text\": \"a\", \"text\": \"b\"}", TDL_ERROR_FORMAT, ":3: line 1"},
+        {"{\"text\": \"a\", \"text\": NaN}", TDL_ERROR_FORMAT, ":3: \"text\" is a number"},
         {"{\"text\": \"\xFF\"}", TDL_ERROR_FORMAT, ":3: line 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

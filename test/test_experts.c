@@ -144,11 +144,11 @@ static void contradictions(void **state) {
     check_config("mixtral", "\"num_local_experts\": 4", "\"num_local_experts\": 4096",
                  TDL_ERROR_FORMAT, // not in the file
                  "expected [4096, 32]");
-    check_config("mixtral", "\"num_local_experts\": 4", "\"num_local_experts\": 0", TDL_ERROR_UNSUPPORTED, "mixtral");
+    check_config("mixtral", "\"num_local_experts\": 4", "\"num_local_experts\": 0", TDL_ERROR_FORMAT, "2 of 0 experts");
     check_config("mixtral", "\"intermediate_size\": 80", "\"intermediate_size\": 81", TDL_ERROR_FORMAT,
                  "expected [81, 32]");
     check_config("mixtral", "\"model_type\": \"mixtral\"", "\"model_type\": \"qwen2\"", TDL_ERROR_UNSUPPORTED,
-                 "'qwen2' with experts");
+                 "'num_local_experts' is 4, which is not supported");
     check_config("qwen3_moe", "\"decoder_sparse_step\": 1", "\"decoder_sparse_step\": 2", TDL_ERROR_UNSUPPORTED,
                  "decoder_sparse_step");
     check_config("qwen3_moe", "\"mlp_only_layers\": []", "\"mlp_only_layers\": [1]", TDL_ERROR_UNSUPPORTED,

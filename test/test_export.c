@@ -156,9 +156,9 @@ static void test_refused(void **state) {
     model->config.act = TDL_ACT_RELU;
     assert_error(tdl_export_save(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "activation");
     model->config.act = model->arch->act;
-    model->config.rope.attn_factor = 3;
-    assert_error(tdl_export_save(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "attention_factor 3");
-    model->config.rope.attn_factor = 0;
+    model->config.rope.truncate = false;
+    assert_error(tdl_export_save(&desc, path, &err), TDL_ERROR_UNSUPPORTED, &err, "YaRN with truncate false");
+    model->config.rope.truncate = true;
     assert_error(tdl_export_save(&desc, "/proc/none/x", &err), TDL_ERROR_IO, &err, "cannot make the directory");
     tdl_model_close(model);
     model = open_model(TDL_TEST_DATA "/hf-tiny/llama3-rope");
@@ -168,6 +168,41 @@ static void test_refused(void **state) {
     assert_error(tdl_export_save(&(tdl_export_desc){.model = model}, dir, &err), TDL_ERROR_UNSUPPORTED, &err,
                  "rope_freqs.weight");
     tdl_model_close(model);
+    test_dir_remove(dir);
+}
+
+// Scales on cos and sin, and weights of experts that are not made to add up to 1: there and back, where there is a key.
+static void test_scales(void **state) {
+    (void)state;
+    char dir[TEST_PATH_SIZE], path[TEST_PATH_SIZE], hf[TEST_PATH_SIZE];
+    static const char *const names[] = {"llama-yarn", "llama", "qwen3_moe", "mixtral"};
+    tdl_error err = {0};
+    test_dir_make(dir);
+    test_path(path, dir, "a.gguf"), test_path(hf, dir, "a");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char source[TEST_PATH_SIZE];
+        bool experts = i > 1;
+        snprintf(source, sizeof source, "%s/hf-tiny/%s", TDL_TEST_DATA, names[i]);
+        tdl_model *model = open_model(source);
+        if (experts) model->config.experts_renorm = false;
+        else model->config.rope.attn_factor = 1.5;
+        export_gguf(&(tdl_export_desc){.model = model}, path);
+        tdl_model_close(model);
+        model = open_model(path);
+        assert_int_equal(tdl_model_n_warnings(model), 0);
+        assert_true(experts || fabs(model->config.rope.attn_factor - 1.5) < 1e-6);
+        assert_true(!experts || !model->config.experts_renorm);
+        tdl_status status = tdl_export_save(&(tdl_export_desc){.model = model}, hf, &err);
+        tdl_model_close(model);
+        if (i == 1) assert_error(status, TDL_ERROR_UNSUPPORTED, &err, "cos and sin are scaled by 1.5");
+        if (i == 3) assert_error(status, TDL_ERROR_UNSUPPORTED, &err, "expert_weights_norm is false");
+        if (i % 2) continue;
+        assert_int_equal(status, TDL_OK);
+        model = open_model(hf);
+        assert_int_equal(tdl_model_n_warnings(model), 0);
+        assert_true(experts ? !model->config.experts_renorm : fabs(model->config.rope.attn_factor - 1.5) < 1e-6);
+        tdl_model_close(model);
+    }
     test_dir_remove(dir);
 }
 
@@ -295,8 +330,8 @@ static void test_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_families), cmocka_unit_test(test_tensors), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_windows),  cmocka_unit_test(test_blocks),  cmocka_unit_test(test_name),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_scales),   cmocka_unit_test(test_windows), cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_name),     cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,8 +130,8 @@ static void test_bad(void **state) {
         {", \"vocab_size\": 500", "'vocab_size' is 500, but the tokenizer has", TDL_ERROR_FORMAT},
         {", \"vocab_size\": 700, \"pad_token_id\": 700", "'pad_token_id' is 700, expected less than the 700",
          TDL_ERROR_FORMAT},
-        {", \"vocab_size\": 700, \"add_cross_attention\": true", "only supported where it is false",
-         TDL_ERROR_UNSUPPORTED},
+        {", \"vocab_size\": 700, \"add_cross_attention\": true",
+         "'add_cross_attention' is true, which is not supported", TDL_ERROR_UNSUPPORTED},
         {", \"vocab_size\": 700, \"num_key_value_heads\": 3", "4 heads are no multiple of 3", TDL_ERROR_FORMAT},
         {", \"vocab_size\": 700, \"hidden_act\": \"elu\"", "activation 'elu'", TDL_ERROR_UNSUPPORTED},
     };
@@ -159,8 +159,8 @@ static void test_bad(void **state) {
     test_file_write(path,
                     "{\"model_type\": \"qwen2\", \"attention_bias\": false, \"hidden_size\": 32, "
                     "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"intermediate_size\": 64, "
-                    "\"max_position_embeddings\": 64, \"vocab_size\": 99}",
-                    191);
+                    "\"num_key_value_heads\": 2, \"max_position_embeddings\": 64, \"vocab_size\": 99}",
+                    217);
     assert_error(tdl_fresh_weights(&desc, &weights, &err), TDL_ERROR_FORMAT, &err, "'attention_bias' is false");
     test_dir_remove(dir);
 }

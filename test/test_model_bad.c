@@ -58,6 +58,9 @@ static tdl_status write_and_open(const change *c, tdl_model **model, tdl_error *
     bool other_arch = c->text_key && strcmp(c->text_key, "general.architecture") == 0;
     if (status == TDL_OK && !other_arch) status = tdl_gguf_writer_string(w, "general.architecture", "llama", err);
     if (status == TDL_OK && c->text_key) status = tdl_gguf_writer_string(w, c->text_key, c->text, err);
+    const char eps[] = "llama.attention.layer_norm_rms_epsilon";
+    if (status == TDL_OK && !(c->float_key && strcmp(c->float_key, eps) == 0))
+        status = tdl_gguf_writer_f32(w, eps, 1e-5f, err);
     if (status == TDL_OK && c->float_key) status = tdl_gguf_writer_f32(w, c->float_key, c->number, err);
     for (size_t i = 0; i < sizeof good_keys / sizeof *good_keys && status == TDL_OK; i++) {
         bool changed = c->key && strcmp(c->key, good_keys[i].key) == 0;
@@ -127,6 +130,10 @@ static void bad_ones_say_why(void **state) {
          .number = 2,
          .status = TDL_ERROR_FORMAT,
          .message = "epsilon is 2"},
+        {.float_key = "llama.attn_logit_softcapping",
+         .number = 50,
+         .status = TDL_ERROR_UNSUPPORTED,
+         .message = "'llama.attn_logit_softcapping' is 50, which is not supported"},
         {.tensor = "token_embd.weight", .rows = LEAVE_OUT, .status = TDL_ERROR_FORMAT, .message = "token_embd.weight"},
         {.tensor = "blk.0.attn_q.weight",
          .rows = LEAVE_OUT,

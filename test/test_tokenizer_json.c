@@ -107,6 +107,22 @@ static void test_wrong_models(void **state) {
     check_error("{\"model\":{\"vocab\":{\"a\":0,\"b\":1},\"merges\":[5]}}", NULL, TDL_ERROR_FORMAT, "merge 0");
 }
 
+// What Python's json writes and reads hurts only where it is used.
+static void test_json_as_python(void **state) {
+    (void)state;
+    tdl_tokenizer_close(make_ok(WITH("\"truncation\":NaN,\"padding\":{\"\\u0000\":1e999,\"x\":\"\\ud83d\"}"),
+                                "{\"model_max_length\":1000000000000000019884624838656,\"add_bos_token\":true,"
+                                "\"add_bos_token\":false}"));
+    check_error("{\"model\":{\"vocab\":{\"a\":99999999999999999999},\"merges\":[]}}", NULL, TDL_ERROR_FORMAT,
+                "'a': its id");
+    check_error("{\"model\":{\"vocab\":{\"a\":0,\"b\\u0000\":7},\"merges\":[]}}", NULL, TDL_ERROR_UNSUPPORTED,
+                "token 7: a NUL in its text");
+    check_error("{\"model\":{\"vocab\":{\"a\":0},\"merges\":[],\"dropout\":Infinity}}", NULL, TDL_ERROR_UNSUPPORTED,
+                "dropout");
+    check_error(WITH("\"decoder\":{\"type\":\"Strip\",\"content\":\" \",\"start\":1e30,\"stop\":0}"), NULL,
+                TDL_ERROR_UNSUPPORTED, "Strip");
+}
+
 static void test_vocab_limit(void **state) {
     (void)state;
     char json[256];
@@ -283,9 +299,11 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),      cmocka_unit_test(test_wrong_models), cmocka_unit_test(test_vocab_limit),
-        cmocka_unit_test(test_wrong_steps), cmocka_unit_test(test_nesting),      cmocka_unit_test(test_special_tokens),
-        cmocka_unit_test(test_truncated),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_golden),         cmocka_unit_test(test_wrong_models),
+        cmocka_unit_test(test_json_as_python), cmocka_unit_test(test_vocab_limit),
+        cmocka_unit_test(test_wrong_steps),    cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_special_tokens), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@ import repo
 
 LAYERS = [["base"], ["tensor"], ["format", "token", "ops"], ["backend"], ["graph"], ["model"], ["run", "train"]]
 PROGRAMS = {"cli", "server"}
+PROGRAM_HEADERS = {"base/json.h"}  # one reader of JSON for all: Jansson is the programs' too
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 
 # Header -> the paths (prefixes) that may include it.
@@ -76,6 +77,8 @@ def check_include(path, quoted, name, kernel_only):
         return None if is_kernel else f'"{name}": a backend\'s header, for kernel files (*_cpu.c) only'
     other = name.split("/")[0]
     if own == other:
+        return None
+    if own in PROGRAMS and name in PROGRAM_HEADERS:
         return None
     if own in PROGRAMS or other in PROGRAMS:
         return f'"{name}": {own}/ sees treadle.h and its own headers only'

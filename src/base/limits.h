@@ -14,6 +14,7 @@
 #define TDL_JSON_SIZE_MAX (256 << 20)          // bytes of a JSON text
 #define TDL_CONFIG_DEPTH_MAX 16                // objects within objects of a configuration
 #define TDL_CONFIG_KEY_SIZE_MAX 1023           // bytes of a configuration's dotted key
+#define TDL_WARNINGS_MAX 64                    // warnings kept of a model
 #define TDL_VOCAB_MAX (1 << 22)                // tokens
 #define TDL_TOKEN_SIZE_MAX 65535               // bytes of a token
 #define TDL_MERGES_MAX (1 << 24)               // merges of a vocabulary

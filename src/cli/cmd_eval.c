@@ -2,6 +2,7 @@
 //
 // The three tasks score ids that follow others; they differ in what they take for context and what they do with the
 // scores. A continuation's ids are those that the whole text has beyond the context's own, as other harnesses do it.
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model_args.h"
@@ -9,7 +10,6 @@
 #include "cli/prompt_args.h"
 #include "cli/score.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,10 +150,10 @@ static int each_record(evaluation *e) {
 }
 
 static int parse_line(const evaluation *e, record *r) {
-    json_error_t error;
-    r->json = json_loadb(r->text, r->size, JSON_ALLOW_NUL, &error);
-    if (r->json && json_is_object(r->json)) return CLI_GO;
-    cli_error("%s:%lld: %s", e->args->file, r->line, r->json ? "a JSON object expected" : error.text);
+    tdl_error err = {0};
+    tdl_status status = tdl_json_parse(r->text, r->size, "record", &r->json, &err);
+    if (status == TDL_OK && json_is_object(r->json)) return CLI_GO;
+    cli_error("%s:%lld: %s", e->args->file, r->line, status == TDL_OK ? "a JSON object expected" : err.message);
     json_decref(r->json);
     r->json = NULL;
     return CLI_FAILURE;

@@ -49,21 +49,26 @@ static int print_text(const cli_opened *opened) {
     else cli_printf("tokenizer     none\n");
     cli_printf("device        %s\n", info->device);
     cli_printf("load          %.3f s\n", opened->load_s);
+    for (size_t i = 0; i < tdl_model_n_warnings(opened->model); i++)
+        cli_printf("warning       %s\n", tdl_model_warning(opened->model, i));
     return CLI_OK;
 }
 
 static int print_json(const cli_opened *opened) {
     const tdl_model_info *info = &opened->info;
-    json_t *tokenizer = json_null();
+    json_t *tokenizer = json_null(), *warnings = json_array();
+    for (size_t i = 0; i < tdl_model_n_warnings(opened->model); i++)
+        json_array_append_new(warnings, json_string(tdl_model_warning(opened->model, i)));
     if (opened->tokenizer)
         tokenizer = json_pack("{s:i, s:i, s:i, s:b}", "n_vocab", tdl_tokenizer_n_vocab(opened->tokenizer), "bos",
                               tdl_tokenizer_bos(opened->tokenizer), "eos", tdl_tokenizer_eos(opened->tokenizer),
                               "adds_bos", cli_wants_bos(opened->tokenizer));
-    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:f}", "name",
-                             info->name, "arch", info->arch, "dtype", info->dtype, "device", info->device, "n_params",
-                             (json_int_t)info->n_params, "weights_size", (json_int_t)info->weights_size, "n_vocab",
-                             info->n_vocab, "n_ctx_train", info->n_ctx_train, "n_embd", info->n_embd, "n_layers",
-                             info->n_layers, "n_heads", info->n_heads, "n_kv_heads", info->n_kv_heads, "head_dim",
-                             info->head_dim, "n_ff", info->n_ff, "tokenizer", tokenizer, "load_s", opened->load_s));
+    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:f, s:o}",
+                             "name", info->name, "arch", info->arch, "dtype", info->dtype, "device", info->device,
+                             "n_params", (json_int_t)info->n_params, "weights_size", (json_int_t)info->weights_size,
+                             "n_vocab", info->n_vocab, "n_ctx_train", info->n_ctx_train, "n_embd", info->n_embd,
+                             "n_layers", info->n_layers, "n_heads", info->n_heads, "n_kv_heads", info->n_kv_heads,
+                             "head_dim", info->head_dim, "n_ff", info->n_ff, "tokenizer", tokenizer, "load_s",
+                             opened->load_s, "warnings", warnings));
     return CLI_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 
 #include <stdio.h>
+#include <string.h>
 
 typedef struct walker {
     tdl_meta_table *table;
@@ -47,7 +48,7 @@ cleanup:
 static tdl_status add_value(walker *w, const json_t *value, int depth) {
     tdl_meta meta = {.gguf_type = -1, .gguf_element = -1};
     switch (json_typeof(value)) {
-    case JSON_NULL: return TDL_OK;
+    case JSON_NULL: meta.type = TDL_META_NULL; break;
     case JSON_TRUE:
     case JSON_FALSE:
         meta.type = TDL_META_BOOL;
@@ -59,7 +60,7 @@ static tdl_status add_value(walker *w, const json_t *value, int depth) {
         break;
     case JSON_REAL:
         meta.type = TDL_META_FLOAT;
-        meta.number = json_real_value(value);
+        meta.number = tdl_json_number(value);
         break;
     case JSON_STRING:
         meta.type = TDL_META_STRING;
@@ -100,7 +101,11 @@ static tdl_status add_child(walker *w, const char *key, const json_t *value, int
     size_t parent_size = w->key.size;
     bool dot = depth > 0;
     tdl_str_append(&w->key, ".", dot);
-    tdl_str_append(&w->key, key, tdl_text_cstr(key).size);
+    for (size_t n; *key; key += n) { // a key's own dots are none of ours: "a.b" becomes "a\.b"
+        n = strcspn(key, ".\\");
+        if (!n) tdl_str_append(&w->key, "\\", n = 1);
+        tdl_str_append(&w->key, key, n);
+    }
     if (w->key.failed) return no_memory(w);
     if (w->key.size > TDL_CONFIG_KEY_SIZE_MAX)
         return tdl_fail(w->err, TDL_ERROR_LIMIT, "%s: key '%.*s...': %zu bytes with its parents', at most %d", w->name,
@@ -122,7 +127,7 @@ static tdl_status add_array(walker *w, const json_t *array, tdl_meta_type elemen
         const json_t *value = json_array_get(array, i);
         switch (element) {
         case TDL_META_BOOL: ((bool *)data)[i] = json_is_true(value); break;
-        case TDL_META_FLOAT: ((double *)data)[i] = json_number_value(value); break;
+        case TDL_META_FLOAT: ((double *)data)[i] = tdl_json_number(value); break;
         case TDL_META_STRING:
             if (!copy_string(w, value, &((tdl_text *)data)[i])) return no_memory(w);
             break;

@@ -2,8 +2,9 @@
 //
 //     {"hidden_size": 32, "rope_scaling": {"factor": 2.0}, "eos_token_id": [1, 2], "n_inner": null}
 //
-// gives hidden_size = 32, rope_scaling.factor = 2.0, eos_token_id = [1, 2]. An array of numbers, of booleans or of
-// strings stays an array (numbers become floats where one of them is); any other array is taken apart: "layers.0.kind".
+// gives hidden_size = 32, rope_scaling.factor = 2.0, eos_token_id = [1, 2], n_inner = null. An array of numbers, of booleans or of
+// strings stays an array (numbers become floats where one of them is); any other array is taken apart: "layers.0.kind". A dot
+// or a backslash in a key of the file has a backslash before it, so that {"a.b": 1} and {"a": {"b": 1}} differ.
 #ifndef TDL_FORMAT_HF_CONFIG_H
 #define TDL_FORMAT_HF_CONFIG_H
 

@@ -97,7 +97,7 @@ static tdl_status parse_header(const uint8_t *bytes, size_t size, json_t **heade
     if (header_size > size - LENGTH_SIZE)
         return tdl_fail(err, TDL_ERROR_FORMAT, "safetensors: a header of %" PRIu64 " bytes in a file of %zu",
                         header_size, size);
-    tdl_status status = tdl_json_parse((const char *)bytes + LENGTH_SIZE, header_size, "header", header, err);
+    tdl_status status = tdl_json_parse_unique((const char *)bytes + LENGTH_SIZE, header_size, "header", header, err);
     if (status) return tdl_fail_at(err, status, "safetensors");
     if (!json_is_object(*header)) {
         json_decref(*header);

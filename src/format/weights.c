@@ -43,7 +43,12 @@ tdl_meta tdl_weights_meta_at(const tdl_weights *weights, size_t i, tdl_text *key
 
 tdl_meta tdl_weights_meta(const tdl_weights *weights, const char *key) {
     const tdl_meta *value = tdl_meta_table_find(&weights->meta, key);
-    return value ? *value : (tdl_meta){.type = TDL_META_NONE};
+    return value && value->type != TDL_META_NULL ? *value : (tdl_meta){.type = TDL_META_NONE};
+}
+
+bool tdl_weights_is_null(const tdl_weights *weights, const char *key) {
+    const tdl_meta *value = tdl_meta_table_find(&weights->meta, key);
+    return value && value->type == TDL_META_NULL;
 }
 
 tdl_text tdl_weights_config_json(const tdl_weights *weights) {

@@ -4,7 +4,7 @@
 // tdl_weights. Tensor names and keys are the file's own; model/ knows what they mean. For a directory, config.json's
 // (and generation_config.json's) values become metadata under dotted keys: "hidden_size", "rope_parameters.rope_theta",
 // "generation.eos_token_id"; arrays of numbers, booleans or strings are arrays, other arrays are taken apart ("k.0.a"),
-// null is absent. "__metadata__" of the (first) safetensors file is under "safetensors.".
+// null is as good as absent, but tdl_weights_is_null tells. "__metadata__" of the (first) safetensors file is under "safetensors.".
 #ifndef TDL_FORMAT_WEIGHTS_H
 #define TDL_FORMAT_WEIGHTS_H
 
@@ -20,6 +20,7 @@ typedef enum tdl_meta_type {
     TDL_META_FLOAT,
     TDL_META_STRING,
     TDL_META_ARRAY,
+    TDL_META_NULL, // JSON's null: tdl_weights_meta gives it as NONE
 } tdl_meta_type;
 
 // One metadata value. Everything is borrowed from the tdl_weights.
@@ -64,7 +65,8 @@ const tdl_weights_tensor *tdl_weights_at(const tdl_weights *weights, size_t i);
 const tdl_weights_tensor *tdl_weights_find(const tdl_weights *weights, const char *name); // NULL where absent
 size_t tdl_weights_n_meta(const tdl_weights *weights);
 tdl_meta tdl_weights_meta_at(const tdl_weights *weights, size_t i, tdl_text *key);
-tdl_meta tdl_weights_meta(const tdl_weights *weights, const char *key); // type NONE where absent
+tdl_meta tdl_weights_meta(const tdl_weights *weights, const char *key); // type NONE where absent or null
+bool tdl_weights_is_null(const tdl_weights *weights, const char *key);  // the key is there, and null
 // config.json and generation_config.json of a directory, borrowed, as they stand in the file; size 0 where there is none.
 tdl_text tdl_weights_config_json(const tdl_weights *weights);
 tdl_text tdl_weights_generation_config(const tdl_weights *weights);

@@ -21,7 +21,7 @@ typedef struct tdl_rope_config {
     double factor;
     double low_freq_factor, high_freq_factor; // llama3
     double beta_fast, beta_slow;              // yarn
-    double attn_factor;                       // yarn: scale on cos and sin; 0: 0.1 ln(factor) + 1
+    double attn_factor;                       // scale on cos and sin
     bool truncate;                            // yarn: whole numbers for the ramp's ends
     int32_t n_ctx_orig;                       // context before scaling
 } tdl_rope_config;
@@ -34,12 +34,19 @@ typedef struct tdl_config {
     tdl_act act;
     bool tied; // the output matrix is the embedding table, as the config says; the tensors decide
     tdl_rope_config rope;
+    uint32_t biases;                 // TDL_BIAS_*: matrices that must have a bias
+    bool biases_by_file;             // others have one where the file has it (GGUF); otherwise they have none
     int32_t windows[TDL_LAYERS_MAX]; // [n_layers] sliding window of each layer; 0: none
 } tdl_config;
 
-// n_vocab stays 0 where the file does not say: the embedding table's rows then count.
+// What a config.json does not say is as in the family's class in Transformers 5, what a GGUF file does not say as in llama.cpp.
+// n_vocab stays 0 where the file does not say: the embedding table's rows then count. Does not look for keys that it does
+// not read: that is tdl_config_keys_check.
 // Errors: FORMAT (missing, out of range, contradicting), UNSUPPORTED (architecture, activation, RoPE scaling).
 tdl_status tdl_config_read(const tdl_weights *weights, const tdl_arch **arch, tdl_config *config, tdl_error *err);
+
+// What YaRN scales cos and sin by where nothing else is said: 0.1 ln(factor) + 1 (Peng et al. 2023).
+double tdl_rope_yarn_scale(double factor);
 
 // The RoPE frequencies: inv_freq [n_rot / 2] (out), and the factor on cos and sin.
 // divisors [n_rot / 2]: the file's own, one a frequency (rope_freqs.weight of GGUF files); NULL: none.

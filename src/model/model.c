@@ -2,6 +2,7 @@
 #include "model/model_impl.h"
 
 #include "base/checked.h"
+#include "model/config_keys.h"
 #include "model/tokenizer_load.h"
 
 #include <stdio.h>
@@ -55,6 +56,7 @@ tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *de
     m->invariant = desc->invariant;
     m->weights = weights;
     m->parts = tdl_vec_make(mem, sizeof(tdl_weight_part));
+    tdl_warnings_init(&m->warnings, mem);
     status = read_weights(m, err);
     if (status == TDL_OK) status = open_device(m, desc, err);
     if (status == TDL_OK) *out = m;
@@ -83,6 +85,7 @@ void tdl_model_close(tdl_model *m) {
     if (m->owns_device) tdl_device_close(m->device);
     tdl_tokenizer_close(m->tokenizer);
     if (m->params.mem) tdl_params_deinit(&m->params);
+    tdl_warnings_deinit(&m->warnings);
     tdl_weights_close(m->weights);
     pthread_mutex_destroy(&m->binding);
     tdl_free(m->mem, m);
@@ -90,6 +93,7 @@ void tdl_model_close(tdl_model *m) {
 
 static tdl_status read_weights(tdl_model *m, tdl_error *err) {
     tdl_status status = tdl_config_read(m->weights, &m->arch, &m->config, err);
+    if (status == TDL_OK) status = tdl_config_keys_check(m->weights, m->arch, false, &m->warnings, err);
     if (status == TDL_OK) status = tdl_params_load(&m->params, m->weights, m->arch, &m->config, m->mem, err);
     if (status == TDL_OK) status = tdl_tokenizer_load(m->weights, m->mem, &m->tokenizer, err);
     if (status == TDL_OK) describe(m);

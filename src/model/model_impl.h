@@ -6,6 +6,7 @@
 #include "graph/plan_make.h"
 #include "model/kv_cache.h"
 #include "model/params.h"
+#include "model/warnings.h"
 
 #include <pthread.h>
 
@@ -26,6 +27,7 @@ struct tdl_model {
     tdl_weights *weights;
     const tdl_arch *arch;
     tdl_config config;
+    tdl_warnings warnings;
     tdl_params params;
     tdl_tokenizer *tokenizer; // NULL: the file has none
     tdl_dtype dtype;          // the commonest among the matrices

@@ -59,6 +59,10 @@ bool tdl_role_is_vector(tdl_role role) { return roles[role].rows[0] == '0'; }
 
 bool tdl_role_is_experts(tdl_role role) { return role >= TDL_ROLE_FFN_GATE_EXPS && role <= TDL_ROLE_FFN_DOWN_EXPS; }
 
+static tdl_need bias_need(const tdl_config *config, uint32_t bias) {
+    return config->biases & bias ? TDL_NEED_REQUIRED : config->biases_by_file ? TDL_NEED_OPTIONAL : TDL_NEED_ABSENT;
+}
+
 tdl_need tdl_role_need(tdl_role role, const tdl_arch *arch, const tdl_config *config) {
     tdl_need layer_norm = arch->norm == TDL_NORM_LAYER ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
     bool experts = arch->ffn == TDL_FFN_EXPERTS;
@@ -75,17 +79,15 @@ tdl_need tdl_role_need(tdl_role role, const tdl_arch *arch, const tdl_config *co
     case TDL_ROLE_ATTN_Q:
     case TDL_ROLE_ATTN_K:
     case TDL_ROLE_ATTN_V: return arch->qkv_fused ? TDL_NEED_ABSENT : TDL_NEED_REQUIRED;
-    case TDL_ROLE_ATTN_QKV_B:
-        return !arch->qkv_fused ? TDL_NEED_ABSENT : arch->biases & TDL_BIAS_QKV ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
+    case TDL_ROLE_ATTN_QKV_B: return arch->qkv_fused ? bias_need(config, TDL_BIAS_QKV) : TDL_NEED_ABSENT;
     case TDL_ROLE_ATTN_Q_B:
     case TDL_ROLE_ATTN_K_B:
-    case TDL_ROLE_ATTN_V_B:
-        return arch->qkv_fused ? TDL_NEED_ABSENT : arch->biases & TDL_BIAS_QKV ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
+    case TDL_ROLE_ATTN_V_B: return arch->qkv_fused ? TDL_NEED_ABSENT : bias_need(config, TDL_BIAS_QKV);
     case TDL_ROLE_ATTN_Q_NORM:
     case TDL_ROLE_ATTN_K_NORM: return arch->qk_norm ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
-    case TDL_ROLE_ATTN_OUT_B: return arch->biases & TDL_BIAS_OUT ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
+    case TDL_ROLE_ATTN_OUT_B: return bias_need(config, TDL_BIAS_OUT);
     case TDL_ROLE_FFN_GATE: return glu;
-    case TDL_ROLE_FFN_GATE_B: return glu == TDL_NEED_ABSENT ? TDL_NEED_ABSENT : TDL_NEED_OPTIONAL;
+    case TDL_ROLE_FFN_GATE_B: return glu == TDL_NEED_ABSENT ? TDL_NEED_ABSENT : bias_need(config, TDL_BIAS_FFN);
     case TDL_ROLE_FFN_UP:
     case TDL_ROLE_FFN_DOWN: return experts ? TDL_NEED_ABSENT : TDL_NEED_REQUIRED;
     case TDL_ROLE_FFN_ROUTER:
@@ -93,9 +95,7 @@ tdl_need tdl_role_need(tdl_role role, const tdl_arch *arch, const tdl_config *co
     case TDL_ROLE_FFN_UP_EXPS:
     case TDL_ROLE_FFN_DOWN_EXPS: return experts ? TDL_NEED_REQUIRED : TDL_NEED_ABSENT;
     case TDL_ROLE_FFN_UP_B:
-    case TDL_ROLE_FFN_DOWN_B:
-        if (experts) return TDL_NEED_ABSENT;
-        return arch->biases & TDL_BIAS_FFN ? TDL_NEED_REQUIRED : TDL_NEED_OPTIONAL;
+    case TDL_ROLE_FFN_DOWN_B: return experts ? TDL_NEED_ABSENT : bias_need(config, TDL_BIAS_FFN);
     default: return TDL_NEED_REQUIRED;
     }
 }

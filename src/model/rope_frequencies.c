@@ -34,7 +34,7 @@ static double yarn(const tdl_rope_config *r, double freq, int32_t i) {
 }
 
 void tdl_rope_frequencies(const tdl_rope_config *r, const float *divisors, float *inv_freq, float *scale) {
-    *scale = 1;
+    *scale = (float)r->attn_factor;
     for (int32_t i = 0; i < r->n_rot / 2; i++) {
         double freq = 1 / pow(r->theta, 2.0 * i / r->n_rot);
         if (r->scaling == TDL_ROPE_LINEAR) freq /= r->factor;
@@ -43,6 +43,4 @@ void tdl_rope_frequencies(const tdl_rope_config *r, const float *divisors, float
         if (divisors) freq /= divisors[i];
         inv_freq[i] = (float)freq;
     }
-    if (r->scaling == TDL_ROPE_YARN)
-        *scale = (float)(r->attn_factor > 0 ? r->attn_factor : r->factor > 1 ? 0.1 * log(r->factor) + 1 : 1);
 }

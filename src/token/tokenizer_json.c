@@ -122,7 +122,7 @@ static tdl_status check_model(builder *b, const json_t *model) {
         if (tdl_json_text(model, affixes[i]).size == 0) continue;
         return tdl_fail(b->err, TDL_ERROR_UNSUPPORTED, "tokenizer.json: the model's %s is not supported", affixes[i]);
     }
-    if (json_number_value(json_object_get(model, "dropout")) > 0) {
+    if (tdl_json_number(json_object_get(model, "dropout")) > 0) {
         return tdl_fail(b->err, TDL_ERROR_UNSUPPORTED, "tokenizer.json: the model's dropout is not supported");
     }
     return TDL_OK;
@@ -153,8 +153,14 @@ static tdl_status read_vocab(builder *b, json_t *vocab, json_t *added) {
 
 static tdl_status count_ids(builder *b, json_t *vocab, json_t *added) {
     for (void *at = json_object_iter(vocab); at; at = json_object_iter_next(vocab, at)) {
-        tdl_status status = count_id(b, json_object_iter_key(at), json_object_iter_value(at));
+        const char *text = json_object_iter_key(at);
+        tdl_status status = count_id(b, text, json_object_iter_value(at));
         if (status < 0) return status;
+        if (strstr(text, TDL_JSON_KEY_NUL)) {
+            return tdl_fail(b->err, TDL_ERROR_UNSUPPORTED,
+                            "tokenizer.json: token %lld: a NUL in its text is not supported",
+                            (long long)json_integer_value(json_object_iter_value(at)));
+        }
     }
     size_t i;
     const json_t *token;

@@ -223,8 +223,9 @@ static tdl_status read_decoder(tdl_json_steps *steps, const json_t *step, const 
         if (is_regex) return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "tokenizer.json: decoder: Replace with a regex");
         decoder->replacement = tdl_json_text(step, "content");
     } else if (strcmp(type, "Strip") == 0) {
-        json_int_t start = json_integer_value(json_object_get(step, "start"));
-        json_int_t stop = json_integer_value(json_object_get(step, "stop"));
+        const json_t *first = json_object_get(step, "start"), *last = json_object_get(step, "stop");
+        json_int_t start = json_is_integer(first) ? json_integer_value(first) : -1;
+        json_int_t stop = json_is_integer(last) ? json_integer_value(last) : -1;
         if (!tdl_text_is(tdl_json_text(step, "content"), " ") || start < 0 || start > 1 || stop != 0) {
             return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
                             "tokenizer.json: decoder: Strip of other than one leading space");

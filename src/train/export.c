@@ -328,8 +328,6 @@ static tdl_status write_texts(const tdl_export_desc *desc, const char *dir, tdl_
     return status;
 }
 
-static int append_text(const char *text, size_t size, void *str) { return tdl_str_append(str, text, size) ? 0 : -1; }
-
 // config.json: the source's, with the type of the matrices as written, which Transformers would otherwise convert to, and
 // the vocabulary's size, which a config may leave to its tokenizer. Or a new one.
 static tdl_status write_config(const tdl_export_desc *desc, const char *dir, tdl_error *err) {
@@ -348,7 +346,7 @@ static tdl_status write_config(const tdl_export_desc *desc, const char *dir, tdl
     json_object_del(root, "torch_dtype");
     if (json_object_set_new(root, "dtype", json_string(name)) == 0 &&
         json_object_set_new(root, "vocab_size", json_integer(m->config.n_vocab)) == 0 &&
-        json_dump_callback(root, append_text, &dump, JSON_INDENT(2)) == 0)
+        tdl_json_append(&dump, root, JSON_INDENT(2)))
         status = write_text(m->mem, dir, "config.json", tdl_text_of(dump.ptr, dump.size), err);
     else status = tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory for config.json");
     tdl_str_deinit(&dump);

@@ -5,7 +5,6 @@
 #include "train/export_impl.h"
 
 static tdl_status check(const tdl_model *m, tdl_error *err);
-static const char *model_type(const tdl_model *m);
 static bool put_gpt2(const tdl_model *m, json_t *root);
 static bool put_llama(const tdl_model *m, json_t *root);
 static bool put_experts(const tdl_model *m, json_t *root);
@@ -23,7 +22,7 @@ tdl_status export_config(const tdl_export_desc *desc, json_t **out, tdl_error *e
     if (status != TDL_OK) return status;
     json_t *root = json_object();
     bool gpt2 = m->arch->naming == TDL_NAMING_GPT2;
-    bool ok = root && json_object_set_new(root, "model_type", json_string(model_type(m))) == 0 &&
+    bool ok = root && json_object_set_new(root, "model_type", json_string(m->arch->model_type)) == 0 &&
               (gpt2 ? put_gpt2(m, root) : put_llama(m, root)) &&
               put_bool(root, "tie_word_embeddings", !has(m, TDL_ROLE_OUTPUT, TDL_NO_LAYER)) && put_token_ids(m, root);
     if (ok) {
@@ -41,6 +40,13 @@ static tdl_status check(const tdl_model *m, tdl_error *err) {
             err, TDL_ERROR_UNSUPPORTED,
             "export: the model's RoPE frequencies are a tensor (rope_freqs.weight), for which a config.json "
             "has no key");
+    if (m->arch->naming != TDL_NAMING_GPT2 && bias && !usual && !(m->arch->config_biases & TDL_BIAS_QKV))
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                        "export: attention has biases, for which a %s config.json has no key", m->arch->model_type);
+    if (m->arch->naming != TDL_NAMING_GPT2 && has(m, TDL_ROLE_FFN_UP_B, 0) && !(m->arch->config_biases & TDL_BIAS_FFN))
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                        "export: the feed-forward part has biases, for which a %s config.json has no key",
+                        m->arch->model_type);
     if (m->arch->naming != TDL_NAMING_GPT2 && has(m, TDL_ROLE_ATTN_OUT_B, 0) != (bias && !usual))
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
                         "export: only some of attention's matrices have a bias, for which a config.json has no key");
@@ -48,17 +54,18 @@ static tdl_status check(const tdl_model *m, tdl_error *err) {
         if (m->config.windows[i] != m->config.windows[0])
             return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
                             "export: only some layers have an attention window, for which a %s config.json has no key",
-                            m->arch->name);
+                            m->arch->model_type);
+    const tdl_rope_config *r = &m->config.rope;
+    if (m->arch->position == TDL_POSITION_ROPE && r->scaling != TDL_ROPE_YARN && r->attn_factor != 1)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                        "export: cos and sin are scaled by %g, which a config.json says of YaRN only", r->attn_factor);
+    if (m->arch->naming == TDL_NAMING_MIXTRAL && !m->config.experts_renorm)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                        "export: expert_weights_norm is false, for which a mixtral config.json has no key");
     if (m->arch->position == TDL_POSITION_ROPE && m->config.rope.n_rot != m->config.head_dim)
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "export: %d of %d dimensions rotate, a config.json says all",
                         m->config.rope.n_rot, m->config.head_dim);
     return TDL_OK;
-}
-
-// Mistral's GGUF files say "llama"; what Transformers has apart is the window. Models of experts have another name there.
-static const char *model_type(const tdl_model *m) {
-    if (m->arch->ffn == TDL_FFN_EXPERTS) return m->arch->alias;
-    return m->arch->window == TDL_WINDOW_ALL && m->config.windows[0] ? m->arch->alias : m->arch->name;
 }
 
 static bool put_gpt2(const tdl_model *m, json_t *root) {
@@ -76,9 +83,10 @@ static bool put_llama(const tdl_model *m, json_t *root) {
            put_int(root, "head_dim", c->head_dim) && put_int(root, "intermediate_size", c->n_ff) &&
            put_int(root, "max_position_embeddings", c->n_ctx) && put_real(root, "rms_norm_eps", (double)c->norm_eps) &&
            json_object_set_new(root, "hidden_act", json_string("silu")) == 0 &&
-           (m->arch->biases & TDL_BIAS_QKV || put_bool(root, "attention_bias", has(m, TDL_ROLE_ATTN_Q_B, 0))) &&
-           put_bool(root, "mlp_bias", has(m, TDL_ROLE_FFN_UP_B, 0)) && put_rope(&c->rope, root) &&
-           put_window(m, root) && (!c->n_experts || put_experts(m, root));
+           (!(m->arch->config_biases & TDL_BIAS_QKV) ||
+            put_bool(root, "attention_bias", has(m, TDL_ROLE_ATTN_Q_B, 0))) &&
+           (!(m->arch->config_biases & TDL_BIAS_FFN) || put_bool(root, "mlp_bias", has(m, TDL_ROLE_FFN_UP_B, 0))) &&
+           put_rope(&c->rope, root) && put_window(m, root) && (!c->n_experts || put_experts(m, root));
 }
 
 // Mixtral's classes have names of their own for the number of experts, and their size is that of the whole.
@@ -101,6 +109,7 @@ static bool put_rope(const tdl_rope_config *r, json_t *root) {
               put_real(scaling, "factor", r->factor);
     if (yarn)
         ok = ok && put_real(scaling, "beta_fast", r->beta_fast) && put_real(scaling, "beta_slow", r->beta_slow) &&
+             put_real(scaling, "attention_factor", r->attn_factor) &&
              put_int(scaling, "original_max_position_embeddings", r->n_ctx_orig);
     if (!ok) json_decref(scaling);
     return ok && json_object_set_new(root, "rope_scaling", scaling) == 0;
@@ -115,11 +124,10 @@ static bool put_window(const tdl_model *m, json_t *root) {
         if (windowed) window = m->config.windows[i]; // GGUF has one size
         ok = json_array_append_new(types, json_string(windowed ? "sliding_attention" : "full_attention")) == 0;
     }
-    bool upper = m->arch->window == TDL_WINDOW_UPPER;
     if (ok && window) ok = put_int(root, "sliding_window", window);
-    if (ok && window && upper)
-        ok = put_bool(root, "use_sliding_window", true) && put_int(root, "max_window_layers", 0) &&
-             json_object_set(root, "layer_types", types) == 0;
+    if (ok && window && m->arch->window_switch) ok = put_bool(root, "use_sliding_window", true);
+    if (ok && window && m->arch->window == TDL_WINDOW_UPPER)
+        ok = put_int(root, "max_window_layers", 0) && json_object_set(root, "layer_types", types) == 0;
     json_decref(types);
     return ok;
 }

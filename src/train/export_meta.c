@@ -49,10 +49,6 @@ static tdl_status check_config(const tdl_model *m, tdl_error *err) {
     if (c->act != m->arch->act)
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
                         "export: GGUF has no key for an activation that is not %s's usual one", m->arch->name);
-    if (c->n_experts && c->experts_renorm != m->arch->experts_renorm)
-        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
-                        "export: norm_topk_prob is %s, for which GGUF has no key: %s's experts are always %s",
-                        c->experts_renorm ? "true" : "false", m->arch->name, c->experts_renorm ? "not so" : "so");
     for (int32_t i = 0, window = 0; i < c->n_layers; i++) {
         if (window && c->windows[i] && c->windows[i] != window)
             return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
@@ -60,13 +56,8 @@ static tdl_status check_config(const tdl_model *m, tdl_error *err) {
                             c->windows[i], window);
         if (c->windows[i]) window = c->windows[i];
     }
-    if (m->arch->position == TDL_POSITION_ROPE && r->scaling == TDL_ROPE_YARN) {
-        double usual = r->factor > 1 ? 0.1 * log(r->factor) + 1 : 1;
-        if (!r->truncate || (r->attn_factor > 0 && fabs(r->attn_factor - usual) > 1e-6 * usual))
-            return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
-                            "export: YaRN with attention_factor %g and truncate %s: GGUF files have %g and true",
-                            r->attn_factor, r->truncate ? "true" : "false", usual);
-    }
+    if (m->arch->position == TDL_POSITION_ROPE && r->scaling == TDL_ROPE_YARN && !r->truncate)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "export: YaRN with truncate false: GGUF files have true");
     return TDL_OK;
 }
 
@@ -95,6 +86,11 @@ static tdl_status put_numbers(const tdl_model *m, tdl_gguf_writer *writer, tdl_e
                    {"expert_feed_forward_length", c->n_ff_expert}};
     for (size_t i = 0; i < sizeof experts / sizeof *experts && c->n_experts && status == TDL_OK; i++)
         status = put_u32(m, writer, experts[i].key, experts[i].value, err);
+    if (status == TDL_OK && c->n_experts && !c->experts_renorm) {
+        char key[128];
+        snprintf(key, sizeof key, "%s.expert_weights_norm", m->arch->name);
+        status = tdl_gguf_writer_bool(writer, key, false, err);
+    }
     if (status == TDL_OK) status = put_windows(m, writer, err);
     const char *eps =
         m->arch->norm == TDL_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
@@ -129,9 +125,12 @@ static tdl_status put_windows(const tdl_model *m, tdl_gguf_writer *writer, tdl_e
 static tdl_status put_rope(const tdl_model *m, tdl_gguf_writer *writer, tdl_error *err) {
     const tdl_rope_config *r = &m->config.rope;
     bool yarn = r->scaling == TDL_ROPE_YARN;
+    double usual = yarn ? tdl_rope_yarn_scale(r->factor) : 1;
     char key[128];
     tdl_status status = put_u32(m, writer, "rope.dimension_count", r->n_rot, err);
     if (status == TDL_OK) status = put_f32(m, writer, "rope.freq_base", r->theta, err);
+    if (status == TDL_OK && fabs(r->attn_factor - usual) > 1e-6 * usual)
+        status = put_f32(m, writer, "rope.scaling.attn_factor", r->attn_factor / usual, err);
     if (status != TDL_OK || (!yarn && r->scaling != TDL_ROPE_LINEAR)) return status;
     snprintf(key, sizeof key, "%s.rope.scaling.type", m->arch->name);
     status = tdl_gguf_writer_string(writer, key, yarn ? "yarn" : "linear", err);

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "format/hf_config.h"
 #include "format/weights_build.h"
+#include "model/config_keys.h"
 #include "model/params.h"
 #include "model/tokenizer_load.h"
 
@@ -18,16 +19,12 @@
 
 static tdl_status read_files(tdl_weights *weights, const tdl_fresh_desc *desc, tdl_error *err);
 static tdl_status read_file(tdl_weights *weights, const char *dir, const char *name, tdl_file_map *out, tdl_error *err);
-static tdl_status check_keys(const tdl_weights *weights, tdl_error *err);
-static tdl_status check_key(tdl_text key, tdl_error *err);
 static tdl_status check_pairs(const tdl_weights *weights, tdl_error *err);
 static tdl_status check_vocab(const tdl_weights *weights, const tdl_allocator *mem, tdl_config *config, tdl_error *err);
 static tdl_status check_biases(const tdl_weights *weights, const tdl_arch *arch, tdl_error *err);
 static tdl_status read_std(const tdl_weights *weights, double *std, tdl_error *err);
 static tdl_status add_tensors(tdl_weights *weights, const tdl_fresh_desc *desc, const tdl_arch *arch,
                               const tdl_config *config, tdl_error *err);
-static bool has_tensor(const tdl_weights *weights, tdl_role role, const tdl_arch *arch, const tdl_config *config);
-static bool is_true(const tdl_weights *weights, const char *key);
 static void fill(float *data, int64_t n, tdl_role role, const char *name, double std, uint64_t seed);
 
 tdl_status tdl_fresh_weights(const tdl_fresh_desc *desc, tdl_weights **out, tdl_error *err) {
@@ -37,9 +34,9 @@ tdl_status tdl_fresh_weights(const tdl_fresh_desc *desc, tdl_weights **out, tdl_
     if (!config) return tdl_fail(err, TDL_ERROR_MEMORY, "fresh model: no memory");
     tdl_status status = tdl_weights_create(desc->mem, TDL_WEIGHTS_HF, &weights, err);
     if (status == TDL_OK) status = read_files(weights, desc, err);
-    if (status == TDL_OK) status = check_keys(weights, err);
     if (status == TDL_OK) status = check_pairs(weights, err);
     if (status == TDL_OK) status = tdl_config_read(weights, &arch, config, err);
+    if (status == TDL_OK) status = tdl_config_keys_check(weights, arch, true, NULL, err);
     if (status == TDL_OK) status = check_biases(weights, arch, err);
     if (status == TDL_OK) status = check_vocab(weights, desc->mem, config, err);
     if (status == TDL_OK) status = add_tensors(weights, desc, arch, config, err);
@@ -93,73 +90,6 @@ static tdl_status read_file(tdl_weights *weights, const char *dir, const char *n
 }
 
 // ---- what the config says
-
-// Keys that are read somewhere, and keys of Transformers' that change nothing here. An entry that ends in "." is a group.
-static const char *const known_keys[] = {
-    // read
-    "model_type", "num_hidden_layers", "n_layer", "hidden_size", "n_embd", "num_attention_heads", "n_head",
-    "num_key_value_heads", "head_dim", "intermediate_size", "n_inner", "max_position_embeddings", "n_positions",
-    "vocab_size", "tie_word_embeddings", "rms_norm_eps", "layer_norm_epsilon", "hidden_act", "activation_function",
-    "rope_theta", "rope_scaling.", "rope_parameters.", "sliding_window", "use_sliding_window", "max_window_layers",
-    "layer_types", "scale_attn_by_inverse_layer_idx", "scale_attn_weights", "initializer_range", "attention_bias",
-    "mlp_bias", "bos_token_id", "eos_token_id", "pad_token_id", "num_experts", "num_local_experts",
-    "num_experts_per_tok", "moe_intermediate_size", "norm_topk_prob", "decoder_sparse_step", "mlp_only_layers",
-    "generation.",
-    // of no meaning for the maths, or dropout, which is the training's business
-    "architectures", "auto_map.", "dtype", "torch_dtype", "transformers_version", "use_cache", "pretraining_tp",
-    "attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "reorder_and_upcast_attn", "summary_activation",
-    "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj", "n_ctx", "_name_or_path",
-    "name_or_path", "id2label.", "label2id.", "problem_type", "return_dict", "output_attentions",
-    "output_hidden_states", "torchscript", "task_specific_params.", "tokenizer_class", "chunk_size_feed_forward",
-    "keys_to_ignore_at_inference", "is_llama_config", "transformers.js_config.", "unk_token_id", "output_router_logits",
-    "router_aux_loss_coef", "router_jitter_noise"};
-
-// Keys that must have this value, if they are there: they stand for maths that is not built.
-static const char *const false_keys[] = {"add_cross_attention", "is_encoder_decoder", "is_decoder", "rope_interleaved"};
-
-static const char *const rope_keys[] = {
-    "rope_type", "type",      "rope_theta",       "factor",
-    "beta_fast", "beta_slow", "low_freq_factor",  "high_freq_factor",
-    "truncate",  "mscale",    "attention_factor", "original_max_position_embeddings"};
-
-static tdl_status check_keys(const tdl_weights *weights, tdl_error *err) {
-    for (size_t i = 0; i < tdl_weights_n_meta(weights); i++) {
-        tdl_text key;
-        tdl_meta value = tdl_weights_meta_at(weights, i, &key);
-        bool must_be_false = false;
-        for (size_t k = 0; k < sizeof false_keys / sizeof *false_keys; k++)
-            must_be_false = must_be_false || tdl_text_is(key, false_keys[k]);
-        if (must_be_false && value.type == TDL_META_BOOL && !value.boolean) continue;
-        if (must_be_false)
-            return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "config.json: '%.*s' is only supported where it is false",
-                            TDL_SHOWN(key));
-        tdl_status status = check_key(key, err);
-        if (status != TDL_OK) return status;
-    }
-    return TDL_OK;
-}
-
-static tdl_status check_key(tdl_text key, tdl_error *err) {
-    static const char *const groups[] = {"rope_scaling.", "rope_parameters."};
-    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
-        size_t size = strlen(groups[g]);
-        if (key.size < size || memcmp(key.ptr, groups[g], size) != 0) continue;
-        for (size_t k = 0; k < sizeof rope_keys / sizeof *rope_keys; k++)
-            if (tdl_text_is(tdl_text_of(key.ptr + size, key.size - size), rope_keys[k])) return TDL_OK;
-        goto unknown;
-    }
-    for (size_t k = 0; k < sizeof known_keys / sizeof *known_keys; k++) {
-        size_t size = strlen(known_keys[k]);
-        bool group = known_keys[k][size - 1] == '.';
-        if (group ? key.size >= size && memcmp(key.ptr, known_keys[k], size) == 0 : tdl_text_is(key, known_keys[k]))
-            return TDL_OK;
-    }
-unknown:
-    return tdl_fail(
-        err, TDL_ERROR_FORMAT,
-        "config.json: the key '%.*s' is unknown: nothing would read it, so the model would not be as it says",
-        TDL_SHOWN(key));
-}
 
 // Two names for one number must agree.
 static tdl_status check_pairs(const tdl_weights *weights, tdl_error *err) {
@@ -222,6 +152,7 @@ static tdl_status read_std(const tdl_weights *weights, double *std, tdl_error *e
 
 static tdl_status add_tensors(tdl_weights *weights, const tdl_fresh_desc *desc, const tdl_arch *arch,
                               const tdl_config *config, tdl_error *err) {
+    // Optional ones are not made: a tied output, divisors that the config's own scaling makes superfluous.
     double std = 0;
     tdl_status status = read_std(weights, &std, err);
     for (int32_t layer = TDL_NO_LAYER; layer < config->n_layers && status == TDL_OK; layer++)
@@ -230,7 +161,7 @@ static tdl_status add_tensors(tdl_weights *weights, const tdl_fresh_desc *desc, 
             int64_t shape[2], n = tdl_role_is_experts(role) ? config->n_experts : 1; // tensors
             tdl_tensor t;
             uint8_t *data;
-            if (tdl_role_per_layer(role) != (layer >= 0) || !has_tensor(weights, role, arch, config) ||
+            if (tdl_role_per_layer(role) != (layer >= 0) || tdl_role_need(role, arch, config) != TDL_NEED_REQUIRED ||
                 !tdl_role_name(role, arch->naming, layer, 0, name))
                 continue;
             tdl_role_name(role, TDL_NAMING_GGUF, layer, 0, stream);
@@ -249,26 +180,6 @@ static tdl_status add_tensors(tdl_weights *weights, const tdl_fresh_desc *desc, 
             }
         }
     return status;
-}
-
-static bool has_tensor(const tdl_weights *weights, tdl_role role, const tdl_arch *arch, const tdl_config *config) {
-    tdl_need need = tdl_role_need(role, arch, config);
-    if (need != TDL_NEED_OPTIONAL) return need == TDL_NEED_REQUIRED;
-    switch (role) {
-    case TDL_ROLE_ATTN_Q_B:
-    case TDL_ROLE_ATTN_K_B:
-    case TDL_ROLE_ATTN_V_B:
-    case TDL_ROLE_ATTN_OUT_B: return is_true(weights, "attention_bias");
-    case TDL_ROLE_FFN_GATE_B:
-    case TDL_ROLE_FFN_UP_B:
-    case TDL_ROLE_FFN_DOWN_B: return is_true(weights, "mlp_bias");
-    default: return false; // a tied output, divisors that the config's own scaling makes superfluous
-    }
-}
-
-static bool is_true(const tdl_weights *weights, const char *key) {
-    tdl_meta value = tdl_weights_meta(weights, key);
-    return value.type == TDL_META_BOOL && value.boolean;
 }
 
 // name: GGUF's, which says of a vector whether it is a norm's weight or a bias.

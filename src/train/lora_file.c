@@ -96,7 +96,7 @@ static tdl_status read_config(tdl_lora *lora, const char *dir, tdl_error *err) {
     const char *type = json_string_value(json_object_get(root, "peft_type"));
     const char *bias = json_string_value(json_object_get(root, "bias"));
     const json_t *alpha = json_object_get(root, "lora_alpha");
-    lora->alpha = (float)json_number_value(alpha);
+    lora->alpha = (float)tdl_json_number(alpha);
     lora->rank_stabilized = json_is_true(json_object_get(root, "use_rslora"));
     if (!type || strcmp(type, "LORA") != 0)
         status = tdl_fail(err, TDL_ERROR_UNSUPPORTED, "adapter_config.json: peft_type is '%.40s', expected 'LORA'",

@@ -173,7 +173,7 @@ static tdl_status read_line(const tdl_run_log *log, const char *text, size_t siz
 
 static double read_number(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+    return json_is_number(value) ? tdl_json_number(value) : (double)NAN;
 }
 
 // The log becomes these bytes.
