@@ -111,7 +111,8 @@ typedef struct tdl_device_desc {
     /* "cpu" (the default) or "webgpu"; "webgpu:1": the second adapter; "webgpu:1:min": that one, held to the limits that
      * every WebGPU adapter has; "null": for tests of programs, slow, asynchronous, strict about its caller. */
     const char *name;
-    int32_t n_threads; /* CPU threads, at most 256; default: one per core this process may use */
+    int32_t
+        n_threads; /* CPU threads, at most 256; default: one per CPU that affinity and control groups' quota allow */
     const char
         *isa_max; /* CPU: use at most "plain", "avx2", "avx512", "avx512_bf16" or "neon"; default: the best there is */
     const tdl_allocator *allocator; /* borrowed until close; default: the C library's */
@@ -338,6 +339,20 @@ TDL_API int32_t tdl_session_n_computed(const tdl_session *session);
  * Errors: as tdl_session_create; ARGUMENT (another vocabulary). */
 TDL_API tdl_status tdl_session_move(const tdl_session *session, tdl_model *model, tdl_batch *batch, tdl_session **out,
                                     tdl_error *err);
+
+/* What this process may use of the machine. `size` is set by the caller. */
+typedef struct tdl_host_info {
+    size_t size;
+    int32_t n_cpus;        /* that its affinity lets it run on */
+    int32_t n_threads;     /* the default number of threads: n_cpus, or cpu_quota rounded down where that is less */
+    double cpu_quota;      /* CPUs' worth of time that its control groups give it (a container's limit); 0: no limit */
+    uint64_t memory_size;  /* bytes of the machine */
+    uint64_t memory_limit; /* bytes that its control groups give it; 0: no limit */
+    uint64_t memory_available; /* bytes that can still be taken without swapping */
+} tdl_host_info;
+
+/* Numbers that the system does not tell are 0. Errors: ARGUMENT. */
+TDL_API tdl_status tdl_host_get_info(tdl_host_info *info, tdl_error *err);
 
 /* A device that tdl_device_open can open here. */
 typedef struct tdl_device_info {
