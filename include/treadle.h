@@ -159,6 +159,8 @@ typedef struct tdl_model_desc {
     bool (*progress)(void *user, double fraction); /* called during open; returning false cancels it */
     void *progress_user;
     const tdl_allocator *allocator; /* borrowed until close */
+    bool
+        lazy; /* open reads what the model is and checks it; its weights get to the device with the first batch or session */
 } tdl_model_desc;
 
 /* Opens a model, checks it and prepares its weights for the device.
@@ -176,6 +178,7 @@ typedef struct tdl_model_info {
     uint64_t n_params;
     uint64_t weights_size; /* bytes of all tensors in the file */
     int32_t n_vocab, n_ctx_train, n_embd, n_layers, n_heads, n_kv_heads, head_dim, n_ff;
+    bool has_chat_template; /* the file says how a conversation is written as text; treadle does not read it yet */
 } tdl_model_info;
 
 TDL_API void tdl_model_get_info(const tdl_model *model, tdl_model_info *info);
@@ -313,6 +316,7 @@ typedef struct tdl_batch_desc {
     int32_t n_tokens_max;   /* tokens computed in one step, over all sessions; default 512 */
     int64_t
         n_cache_tokens; /* positions the cache holds, over all sessions; default n_sessions_max times the model's n_ctx */
+    int32_t n_ctx_max; /* positions of its longest session; default the model's n_ctx */
 } tdl_batch_desc;
 
 /* Sessions that advance together. Errors: ARGUMENT, MEMORY, LIMIT, DEVICE. */
@@ -329,6 +333,18 @@ TDL_API tdl_status tdl_batch_step(tdl_batch *batch, tdl_error *err);
 /* What a step runs, one line per op. `*text` is NUL-terminated, owned by the caller, freed with tdl_text_free. */
 TDL_API tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, char **text, tdl_error *err);
 TDL_API void tdl_text_free(tdl_model *model, char *text);
+
+/* Bytes on the model's device. `size` is set by the caller. */
+typedef struct tdl_model_memory {
+    size_t size;
+    uint64_t weights_size; /* in the layouts that the device computes with */
+    uint64_t cache_size;   /* of n_cache_tokens positions */
+    uint64_t step_size;    /* what a step of n_tokens_max tokens computes in */
+} tdl_model_memory;
+
+/* What a batch of this description would take; desc may be NULL. Nothing is allocated for it. Errors: ARGUMENT, MEMORY, LIMIT. */
+TDL_API tdl_status tdl_model_get_memory(const tdl_model *model, const tdl_batch_desc *desc, tdl_model_memory *out,
+                                        tdl_error *err);
 
 /* Tokens of the timeline that are computed. PENDING with this number unchanged: a step is under way on the device. */
 TDL_API int32_t tdl_session_n_computed(const tdl_session *session);

