@@ -29,7 +29,8 @@ int cli_prompt_read(const char *command, cli_prompt_args *args, const char *defa
     int n_sources = (args->text != NULL) + (args->file != NULL) + (args->ids.n > 0);
     if (n_sources > 1) return cli_usage(command, "more than one of --prompt, --file and --ids");
     if (n_sources == 0 && !default_file)
-        return cli_usage(command, "no prompt: --prompt TEXT, --file FILE or --ids IDS");
+        return cli_usage(command, "no prompt: %s--prompt TEXT, --file FILE or --ids IDS",
+                         strcmp(command, "run") == 0 ? "TEXT after MODEL, " : "");
     if (args->text) cli_buffer_append(text, args->text, strlen(args->text));
     else if (args->ids.n == 0 && !cli_read_file(args->file ? args->file : default_file, text))
         return cli_interrupted() ? CLI_INTERRUPTED : CLI_FAILURE;
