@@ -111,7 +111,8 @@ typedef struct tdl_device_desc {
     /* "cpu" (the default) or "webgpu"; "webgpu:1": the second adapter; "webgpu:1:min": that one, held to the limits that
      * every WebGPU adapter has; "null": for tests of programs, slow, asynchronous, strict about its caller. */
     const char *name;
-    int32_t n_threads; /* CPU threads, at most 256; default: one per core this process may use */
+    int32_t
+        n_threads; /* CPU threads, at most 256; default: one per CPU that affinity and control groups' quota allow */
     const char
         *isa_max; /* CPU: use at most "plain", "avx2", "avx512", "avx512_bf16" or "neon"; default: the best there is */
     const tdl_allocator *allocator; /* borrowed until close; default: the C library's */
@@ -158,6 +159,8 @@ typedef struct tdl_model_desc {
     bool (*progress)(void *user, double fraction); /* called during open; returning false cancels it */
     void *progress_user;
     const tdl_allocator *allocator; /* borrowed until close */
+    bool
+        lazy; /* open reads what the model is and checks it; its weights get to the device with the first batch or session */
 } tdl_model_desc;
 
 /* Opens a model, checks it and prepares its weights for the device.
@@ -175,6 +178,7 @@ typedef struct tdl_model_info {
     uint64_t n_params;
     uint64_t weights_size; /* bytes of all tensors in the file */
     int32_t n_vocab, n_ctx_train, n_embd, n_layers, n_heads, n_kv_heads, head_dim, n_ff;
+    bool has_chat_template; /* the file says how a conversation is written as text; treadle does not read it yet */
 } tdl_model_info;
 
 /* What is to be said of a model that opened all the same: a key of its configuration that nothing reads, for one. `i` below
@@ -317,6 +321,7 @@ typedef struct tdl_batch_desc {
     int32_t n_tokens_max;   /* tokens computed in one step, over all sessions; default 512 */
     int64_t
         n_cache_tokens; /* positions the cache holds, over all sessions; default n_sessions_max times the model's n_ctx */
+    int32_t n_ctx_max; /* positions of its longest session; default the model's n_ctx */
 } tdl_batch_desc;
 
 /* Sessions that advance together. Errors: ARGUMENT, MEMORY, LIMIT, DEVICE. */
@@ -334,6 +339,18 @@ TDL_API tdl_status tdl_batch_step(tdl_batch *batch, tdl_error *err);
 TDL_API tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, char **text, tdl_error *err);
 TDL_API void tdl_text_free(tdl_model *model, char *text);
 
+/* Bytes on the model's device. `size` is set by the caller. */
+typedef struct tdl_model_memory {
+    size_t size;
+    uint64_t weights_size; /* in the layouts that the device computes with */
+    uint64_t cache_size;   /* of n_cache_tokens positions */
+    uint64_t step_size;    /* what a step of n_tokens_max tokens computes in */
+} tdl_model_memory;
+
+/* What a batch of this description would take; desc may be NULL. Nothing is allocated for it. Errors: ARGUMENT, MEMORY, LIMIT. */
+TDL_API tdl_status tdl_model_get_memory(const tdl_model *model, const tdl_batch_desc *desc, tdl_model_memory *out,
+                                        tdl_error *err);
+
 /* Tokens of the timeline that are computed. PENDING with this number unchanged: a step is under way on the device. */
 TDL_API int32_t tdl_session_n_computed(const tdl_session *session);
 
@@ -343,6 +360,20 @@ TDL_API int32_t tdl_session_n_computed(const tdl_session *session);
  * Errors: as tdl_session_create; ARGUMENT (another vocabulary). */
 TDL_API tdl_status tdl_session_move(const tdl_session *session, tdl_model *model, tdl_batch *batch, tdl_session **out,
                                     tdl_error *err);
+
+/* What this process may use of the machine. `size` is set by the caller. */
+typedef struct tdl_host_info {
+    size_t size;
+    int32_t n_cpus;        /* that its affinity lets it run on */
+    int32_t n_threads;     /* the default number of threads: n_cpus, or cpu_quota rounded down where that is less */
+    double cpu_quota;      /* CPUs' worth of time that its control groups give it (a container's limit); 0: no limit */
+    uint64_t memory_size;  /* bytes of the machine */
+    uint64_t memory_limit; /* bytes that its control groups give it; 0: no limit */
+    uint64_t memory_available; /* bytes that can still be taken without swapping */
+} tdl_host_info;
+
+/* Numbers that the system does not tell are 0. Errors: ARGUMENT. */
+TDL_API tdl_status tdl_host_get_info(tdl_host_info *info, tdl_error *err);
 
 /* A device that tdl_device_open can open here. */
 typedef struct tdl_device_info {

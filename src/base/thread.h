@@ -9,9 +9,11 @@
 
 typedef struct tdl_pool tdl_pool;
 
-void tdl_thread_yield(void); // lets other threads go first: for a loop that waits for a device
-uint64_t tdl_now_ns(void);   // monotonic
-int32_t tdl_cpu_count(void); // cores this process may run on, at least 1
+void tdl_thread_yield(void);    // lets other threads go first: for a loop that waits for a device
+uint64_t tdl_now_ns(void);      // monotonic
+int32_t tdl_cpu_affinity(void); // CPUs that the process may run on, at least 1
+// The same, but no more than its control groups' quota of CPU time, rounded down: threads beyond that would be stopped.
+int32_t tdl_cpu_count(void);
 
 // n_threads counts the calling thread: 1 starts none. Errors: ARGUMENT, MEMORY, DEVICE (a thread could not be started).
 tdl_status tdl_pool_create(const tdl_allocator *mem, int32_t n_threads, tdl_pool **out, tdl_error *err);

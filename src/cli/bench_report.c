@@ -4,6 +4,7 @@
 #include "cli/bench_report.h"
 
 #include "cli/console.h"
+#include "cli/json_out.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ static const char md_row[] = "| %-30s | %10s | %10s | %-10s | %7s | %15s | %20s 
 
 void bench_report_begin(bench_report *report) {
     read_cpu_name(report->cpu, sizeof report->cpu);
-    report->rows = json_array();
+    report->rows = cli_json_array();
     if (report->format == BENCH_MD) {
         cli_printf(md_row, "model", "size", "params", "backend", "threads", "test", "t/s");
         cli_printf("| ------------------------------ | ---------: | ---------: | ---------- | ------: | "
@@ -51,12 +52,10 @@ void bench_report_add(bench_report *report, const bench_result *result) {
         if (json_array_size(report->rows) == 0) print_csv(row, true);
         print_csv(row, false);
     } else if (report->format == BENCH_JSONL) {
-        char *line = json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(9));
-        cli_printf("%s\n", line ? line : "");
-        free(line);
+        cli_print_json_line(row);
     }
     cli_flush();
-    json_array_append_new(report->rows, row);
+    cli_json_append(report->rows, row);
 }
 
 void bench_report_end(bench_report *report) {
@@ -111,16 +110,16 @@ static json_t *make_json(const bench_report *report, const bench_result *result)
     describe_count((double)model->n_params, params, sizeof params);
     snprintf(type, sizeof type, "%s %s %s", model->arch, params, model->dtype);
     if (gmtime_r(&started, &utc)) strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    json_t *samples_ns = json_array(), *samples_ts = json_array();
+    json_t *samples_ns = cli_json_array(), *samples_ts = cli_json_array();
     for (int32_t i = 0; i < result->n_samples; i++) {
-        json_array_append_new(samples_ns, json_integer(result->ns[i]));
-        json_array_append_new(samples_ts, json_real(sample(result, i, true)));
+        cli_json_append(samples_ns, json_integer(result->ns[i]));
+        cli_json_append(samples_ts, cli_json_real(sample(result, i, true)));
     }
-    json_t *row =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "build_commit", tdl_version(), "cpu_info", report->cpu,
-                  "gpu_info", "", "backends", backend_of(model), "model_filename", report->model_path, "model_type",
-                  type, "model_size", (json_int_t)model->weights_size, "model_n_params", (json_int_t)model->n_params);
-    json_t *rest = json_pack(
+    json_t *row = cli_json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "build_commit", tdl_version(), "cpu_info",
+                                report->cpu, "gpu_info", "", "backends", backend_of(model), "model_filename",
+                                report->model_path, "model_type", type, "model_size", (json_int_t)model->weights_size,
+                                "model_n_params", (json_int_t)model->n_params);
+    json_t *rest = cli_json_pack(
         "{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:f, s:f, s:o, s:o}", "n_batch", result->n_batch,
         "n_ubatch", result->n_batch, "n_threads", result->n_threads, "flash_attn", 1, "n_prompt", result->n_prompt,
         "n_gen", result->n_gen, "n_depth", result->n_depth, "n_sequences", result->n_sequences, "test_time", when,

@@ -10,7 +10,6 @@
 #include "cli/model_args.h"
 #include "cli/options.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -37,6 +36,7 @@ typedef struct bench_test {
     uint32_t random;
 } bench_test;
 
+static int check_tests(bench_args *args);
 static void fill_defaults(bench_args *args);
 static int run_all(bench_args *args);
 static int run_threads(bench_args *args, int32_t n_threads, bench_report *report);
@@ -62,7 +62,7 @@ int cmd_bench(int argc, char **argv) {
                      {NULL, "n-sequences", CLI_I32_LIST, "N", &args.n_sequences, 1, 4096,
                       "sequences that generate together, in one batch; their tokens count together (default 1)"},
                      {"t", "threads", CLI_I32_LIST, "N", &args.n_threads, 1, 256,
-                      "CPU threads (default: one per core)"},
+                      "CPU threads (default: one per CPU that the process may use)"},
                      {"ub", "ubatch-size", CLI_I32, "N", &args.n_batch, 1, 65536,
                       "prompt tokens computed at once (default 512)"},
                      {"fa", "flash-attn", CLI_CHOICE, "0|1|on|off|auto", &args.flash, 0, 0, "accepted; always on"},
@@ -90,6 +90,7 @@ int cmd_bench(int argc, char **argv) {
                                  .n_groups = sizeof groups / sizeof groups[0],
                                  .model = &args.model.path};
     int code = cli_parse(&command, argc, argv);
+    if (code == CLI_GO) code = check_tests(&args);
     if (code == CLI_GO) code = run_all(&args);
     cli_i32_list_deinit(&args.n_prompt);
     cli_i32_list_deinit(&args.n_gen);
@@ -99,8 +100,20 @@ int cmd_bench(int argc, char **argv) {
     return code;
 }
 
-static int run_all(bench_args *args) {
+// Fills in the defaults; refuses a command line that measures nothing, or less than it says.
+static int check_tests(bench_args *args) {
     fill_defaults(args);
+    bool prompts = false, generates = false;
+    for (size_t i = 0; i < args->n_prompt.n; i++) prompts |= args->n_prompt.items[i] > 0;
+    for (size_t i = 0; i < args->n_gen.n; i++) generates |= args->n_gen.items[i] > 0;
+    if (!prompts && !generates) return cli_usage("bench", "-p 0 and -n 0 leave nothing to measure");
+    if (cli_is_given(&args->n_sequences) && !generates)
+        return cli_usage("bench", "--n-sequences is of tests that generate: -n 0 leaves them out");
+    if (args->flash == 0 || args->flash == 3) cli_warn("-fa: attention is always the flash kind");
+    return CLI_GO;
+}
+
+static int run_all(bench_args *args) {
     bench_report report = {.format = (bench_format)args->format, .model_path = args->model.path};
     bench_report_begin(&report);
     int code = CLI_OK;
@@ -175,10 +188,12 @@ static int open_sessions(const cli_opened *opened, int32_t n_batch, bench_test *
     tdl_error err = {0};
     int64_t n_ctx =
         (int64_t)test->n_depth + test->n_prompt + test->n_gen + (test->n_gen > 0); // the last is not computed
+    cli_check_context(&opened->info, n_ctx - (test->n_gen > 0));
     const tdl_batch_desc batch = {.size = sizeof batch,
                                   .n_sessions_max = test->n_sequences,
                                   .n_tokens_max = n_batch,
-                                  .n_cache_tokens = n_ctx * test->n_sequences};
+                                  .n_cache_tokens = n_ctx * test->n_sequences,
+                                  .n_ctx_max = n_ctx > opened->info.n_ctx_train ? (int32_t)n_ctx : 0};
     if (tdl_batch_create(opened->model, &batch, &test->batch, &err)) return cli_fail(&err);
     const tdl_session_desc session = {.size = sizeof session,
                                       .batch = test->batch,
@@ -282,8 +297,8 @@ static int compute_pushed(bench_test *test) {
     return CLI_OK;
 }
 
+// The library's own default, as a number for the table.
 static int32_t count_cores(void) {
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < 1 ? 1 : n > 256 ? 256 : n;
+    tdl_host_info host = {.size = sizeof host};
+    return tdl_host_get_info(&host, NULL) == TDL_OK ? host.n_threads : 1;
 }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/json_out.h"
 #include "cli/model_args.h"
 #include "cli/options.h"
 #include "cli/prompt_args.h"
@@ -80,7 +81,7 @@ int cmd_eval(int argc, char **argv) {
         {.title = "Options",
          .options = {{"f", "data", CLI_TEXT, "FILE", &args.file, 0, 0, "the data; - is stdin, as JSONL"},
                      {NULL, "task", CLI_CHOICE, TASK_NAMES, &args.task, 0, 0, "what to measure (default loss)"},
-                     {"c", "ctx", CLI_I32, "N", &args.n_ctx, 2, INT32_MAX,
+                     {"c", "ctx", CLI_I32, "N", &args.n_ctx, 2, CLI_CTX_MAX,
                       "tokens in a window or a record at most (default: the model's context, at most 4096)"},
                      {NULL, "limit", CLI_I32, "N", &args.n_max, 0, INT32_MAX,
                       "measure the first N windows or records (default 0: all)"},
@@ -122,6 +123,7 @@ static int start(evaluation *e) {
     }
     e->first = cli_wants_bos(tokenizer) ? tdl_tokenizer_bos(tokenizer) : -1;
     e->n_ctx = args->n_ctx ? args->n_ctx : cli_default_n_ctx(&e->opened.info, 0);
+    cli_check_context(&e->opened.info, e->n_ctx);
     return cli_scorer_init(&e->scorer, &e->opened, e->n_ctx);
 }
 
@@ -308,9 +310,9 @@ static void print_result(const evaluation *e, double seconds) {
     double error = e->n > 1 ? sqrt(accuracy * (1.0 - accuracy) / (n - 1.0)) : 0.0;
     if (e->args->task == TASK_CHOICES) {
         if (e->args->json) {
-            cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:I, s:f}", "task", "choices", "accuracy", accuracy,
-                                     "stderr", error, "accuracy_norm", norm, "n", (json_int_t)e->n, "seconds",
-                                     seconds));
+            cli_print_json(cli_json_pack("{s:s, s:f, s:f, s:f, s:I, s:f}", "task", "choices", "accuracy", accuracy,
+                                         "stderr", error, "accuracy_norm", norm, "n", (json_int_t)e->n, "seconds",
+                                         seconds));
             return;
         }
         cli_printf("accuracy %.4f +/- %.4f, normalized %.4f\n", accuracy, error, norm);
@@ -320,9 +322,9 @@ static void print_result(const evaluation *e, double seconds) {
     double mean = cli_score_mean(&e->score), mean_error = cli_score_mean_error(&e->score);
     if (e->args->task == TASK_LAST_WORD) {
         if (e->args->json) {
-            cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:I, s:f}", "task", "last-word", "accuracy", accuracy,
-                                     "stderr", error, "perplexity", exp(mean), "n", (json_int_t)e->n, "seconds",
-                                     seconds));
+            cli_print_json(cli_json_pack("{s:s, s:f, s:f, s:f, s:I, s:f}", "task", "last-word", "accuracy", accuracy,
+                                         "stderr", error, "perplexity", exp(mean), "n", (json_int_t)e->n, "seconds",
+                                         seconds));
             return;
         }
         cli_printf("accuracy %.4f +/- %.4f, perplexity %.4f\n", accuracy, error, exp(mean));
@@ -330,9 +332,9 @@ static void print_result(const evaluation *e, double seconds) {
         return;
     }
     if (e->args->json) {
-        cli_print_json(json_pack("{s:s, s:f, s:f, s:f, s:I, s:I, s:i, s:f}", "task", "loss", "loss", mean, "stderr",
-                                 mean_error, "perplexity", exp(mean), "n_scored", (json_int_t)e->score.n, "n_windows",
-                                 (json_int_t)e->n, "n_ctx", e->n_ctx, "seconds", seconds));
+        cli_print_json(cli_json_pack("{s:s, s:f, s:f, s:f, s:I, s:I, s:i, s:f}", "task", "loss", "loss", mean, "stderr",
+                                     mean_error, "perplexity", exp(mean), "n_scored", (json_int_t)e->score.n,
+                                     "n_windows", (json_int_t)e->n, "n_ctx", e->n_ctx, "seconds", seconds));
         return;
     }
     cli_printf("loss %.4f +/- %.4f, perplexity %.4f\n", mean, mean_error, exp(mean));

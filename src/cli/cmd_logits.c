@@ -50,6 +50,8 @@ int cmd_logits(int argc, char **argv) {
                                  .model = &args.model.path};
     int code = cli_parse(&command, argc, argv);
     if (code == CLI_GO && !args.output) code = cli_usage("logits", "--output FILE is missing");
+    if (code == CLI_GO && strcmp(args.output, "-") == 0 && cli_stdout_is_terminal())
+        code = cli_usage("logits", "-o -: a terminal cannot show a NumPy file: redirect it, or name a file");
     if (code == CLI_GO) code = run(&args, &opened);
     cli_model_close(&opened);
     cli_prompt_deinit(&args.prompt);
@@ -65,11 +67,14 @@ static int run(logits_args *args, cli_opened *opened) {
     if (code == CLI_GO) code = cli_model_open(&args->model, opened);
     if (code == CLI_GO) code = cli_prompt_encode(&args->prompt, opened->tokenizer, &text, &ids);
     if (code != CLI_GO) goto cleanup;
-    code = CLI_FAILURE;
-    if (ids.n == 0 || ids.n > INT32_MAX) {
-        cli_error("the prompt has %zu tokens, at least 1 expected", ids.n);
+    code = cli_prompt_check("logits", &args->prompt, &ids);
+    if (code != CLI_GO) goto cleanup;
+    if (ids.n > CLI_CTX_MAX) {
+        cli_error("the prompt has %zu tokens, at most %d expected", ids.n, CLI_CTX_MAX);
+        code = CLI_FAILURE;
         goto cleanup;
     }
+    cli_check_context(&opened->info, (int64_t)ids.n);
     int32_t n = (int32_t)ids.n;
     const tdl_session_desc desc = {
         .size = sizeof desc, .n_ctx = n, .n_batch = n < N_POSITIONS_AT_ONCE ? n : N_POSITIONS_AT_ONCE};
@@ -100,7 +105,8 @@ static int write_file(const char *path, tdl_session *session, const cli_i32_list
     if (write_header(file, ids->n, n_vocab)) code = write_rows(file, session, ids, n_vocab);
     else code = CLI_FAILURE;
     if (code == CLI_OK && fflush(file) != 0) code = CLI_FAILURE;
-    if (code == CLI_FAILURE && ferror(file)) cli_error("%s: %s", path, strerror(errno));
+    if (code == CLI_FAILURE && ferror(file) && !(is_stdout && errno == EPIPE))
+        cli_error("%s: %s", is_stdout ? "stdout" : path, strerror(errno));
     if (!is_stdout) fclose(file);
     if (code != CLI_OK && is_regular) unlink(path);
     return code;

@@ -3,6 +3,7 @@
 // The definition is the one that published llama.cpp figures use, so that they can be compared.
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/json_out.h"
 #include "cli/model_args.h"
 #include "cli/options.h"
 #include "cli/prompt_args.h"
@@ -38,7 +39,7 @@ int cmd_perplexity(int argc, char **argv) {
     const cli_option_group groups[] = {
         {.title = "Options",
          .options = {{"f", "file", CLI_TEXT, "FILE", &args.file, 0, 0, "the text; - is stdin"},
-                     {"c", "ctx", CLI_I32, "N", &args.n_ctx, 4, INT32_MAX, "tokens in a chunk (default 512)"},
+                     {"c", "ctx", CLI_I32, "N", &args.n_ctx, 4, CLI_CTX_MAX, "tokens in a chunk (default 512)"},
                      {NULL, "chunks", CLI_I32, "N", &args.n_chunks_max, 0, INT32_MAX,
                       "measure the first N chunks (default 0: all)"},
                      {NULL, "json", CLI_FLAG, NULL, &args.json, 0, 0, "print one JSON object"}}},
@@ -74,6 +75,7 @@ static int run(const perplexity_args *args, cli_opened *opened) {
         code = CLI_FAILURE;
         goto cleanup;
     }
+    cli_check_context(&opened->info, args->n_ctx);
     code = cli_scorer_init(&scorer, opened, args->n_ctx);
     if (code != CLI_GO) goto cleanup;
     double start = cli_seconds();
@@ -116,10 +118,10 @@ static void print_result(const perplexity_args *args, const cli_score *score, si
     double mean = cli_score_mean(score), mean_error = cli_score_mean_error(score);
     double perplexity = exp(mean);
     if (args->json) {
-        cli_print_json(json_pack("{s:f, s:f, s:f, s:I, s:i, s:I, s:I, s:f}", "perplexity", perplexity, "stderr",
-                                 mean_error * perplexity, "nll", mean, "n_chunks", (json_int_t)n_chunks, "n_ctx",
-                                 args->n_ctx, "n_scored", (json_int_t)score->n, "n_tokens", (json_int_t)n_tokens,
-                                 "seconds", seconds));
+        cli_print_json(cli_json_pack("{s:f, s:f, s:f, s:I, s:i, s:I, s:I, s:f}", "perplexity", perplexity, "stderr",
+                                     mean_error * perplexity, "nll", mean, "n_chunks", (json_int_t)n_chunks, "n_ctx",
+                                     args->n_ctx, "n_scored", (json_int_t)score->n, "n_tokens", (json_int_t)n_tokens,
+                                     "seconds", seconds));
         return;
     }
     cli_printf("perplexity %.4f +/- %.5f\n", perplexity, mean_error * perplexity);

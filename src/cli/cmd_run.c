@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/generate.h"
+#include "cli/json_out.h"
 #include "cli/model_args.h"
 #include "cli/options.h"
 #include "cli/prompt_args.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 
 static const char about[] =
-    "Goes on from a prompt and prints the new text as it is made. Speed and seed follow on stderr.\n"
+    "Goes on from a prompt, TEXT or -p TEXT, and prints the new text as it is made. Speed and seed follow on stderr.\n"
     "It ends at an end-of-generation token, a stop string, after -n tokens, or where the context is full (an error\n"
     "where -n asked for more).";
 
@@ -60,18 +61,20 @@ int cmd_run(int argc, char **argv) {
                      {NULL, "json", CLI_FLAG, NULL, &args.json, 0, 0, "print one JSON object at the end"},
                      {NULL, "trace", CLI_TEXT, "FILE", &args.trace.path, 0, 0,
                       "write when each op of each step ran, as Chrome's trace JSON (chrome://tracing, Perfetto)"},
-                     {"q", "quiet", CLI_FLAG, NULL, &args.quiet, 0, 0, "no speed on stderr"}}},
+                     {"q", "quiet", CLI_FLAG, NULL, &args.quiet, 0, 0, "no speed and no progress on stderr"}}},
         cli_model_group(&args.model),
     };
     const cli_command command = {.name = "run",
-                                 .synopsis = "MODEL -p TEXT [options]",
+                                 .synopsis = "MODEL [TEXT] [options]",
                                  .about = about,
                                  .groups = groups,
                                  .n_groups = sizeof groups / sizeof groups[0],
-                                 .model = &args.model.path};
+                                 .model = &args.model.path,
+                                 .text = &args.prompt.text};
     int code = cli_parse(&command, argc, argv);
     if (code == CLI_GO && args.json && (args.echo || args.print_ids))
         code = cli_usage("run", "--json goes with neither --echo nor --print-ids");
+    if (code == CLI_GO && args.quiet) cli_quiet();
     if (code == CLI_GO) code = run(&args, &opened, &session);
     tdl_session_destroy(session);
     code = cli_trace_end(&args.trace, opened.device, code);
@@ -92,6 +95,7 @@ static int run(run_args *args, cli_opened *opened, tdl_session **session) {
     if (code != CLI_GO) goto cleanup;
     output.tokenizer = opened->tokenizer;
     code = cli_prompt_encode(&args->prompt, opened->tokenizer, &text, &ids);
+    if (code == CLI_GO) code = cli_prompt_check("run", &args->prompt, &ids);
     if (code != CLI_GO) goto cleanup;
     code = CLI_FAILURE;
     if (!opened->tokenizer && !args->print_ids && !args->json) {
@@ -100,12 +104,16 @@ static int run(run_args *args, cli_opened *opened, tdl_session **session) {
     }
     int32_t n_ctx = args->generate.n_ctx;
     if (n_ctx == 0) n_ctx = cli_default_n_ctx(&opened->info, ids.n + (size_t)args->generate.n_predict);
+    cli_check_context(&opened->info, n_ctx);
     code = cli_trace_begin(&args->trace, opened->device);
     if (code != CLI_GO) goto cleanup;
     code = cli_session_create(opened->model, &args->generate, n_ctx, session);
     if (code != CLI_GO) goto cleanup;
     if (tdl_session_push(*session, ids.items, ids.n, &err)) {
         code = cli_fail(&err);
+        if (err.code == TDL_ERROR_CONTEXT_FULL)
+            cli_note("--ctx sets the context's size; the model was trained on %d positions\n",
+                     opened->info.n_ctx_train);
         goto cleanup;
     }
     if (args->echo) code = print_prompt(&output, &text, &ids);
@@ -186,14 +194,14 @@ static int finish(run_output *output, const cli_opened *opened, const cli_genera
 
 static void print_json(const run_output *output, const cli_opened *opened, const cli_generated *generated,
                        size_t n_prompt) {
-    json_t *ids = json_array();
-    for (size_t i = 0; i < output->ids.n; i++) json_array_append_new(ids, json_integer(output->ids.items[i]));
+    json_t *ids = cli_json_array();
+    for (size_t i = 0; i < output->ids.n; i++) cli_json_append(ids, json_integer(output->ids.items[i]));
     const char *text = output->text.data ? output->text.data : "";
     json_t *root =
-        json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "text", json_stringn(text, output->text.size), "ids",
-                  ids, "end", cli_end_name(generated->end), "n_prompt", (json_int_t)n_prompt, "n_new",
-                  (json_int_t)generated->n_new, "seed", (json_int_t)output->args->generate.sampler.seed, "load_s",
-                  opened->load_s, "prompt_s", generated->prompt_s, "decode_s", generated->decode_s);
+        cli_json_pack("{s:o, s:o, s:s, s:I, s:I, s:u, s:f, s:f, s:f}", "text", cli_json_text(text, output->text.size),
+                      "ids", ids, "end", cli_end_name(generated->end), "n_prompt", (json_int_t)n_prompt, "n_new",
+                      (json_int_t)generated->n_new, "seed", output->args->generate.sampler.seed, "load_s",
+                      opened->load_s, "prompt_s", generated->prompt_s, "decode_s", generated->decode_s);
     cli_print_json(root);
 }
 

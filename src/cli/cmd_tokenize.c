@@ -1,6 +1,7 @@
 // cmd_tokenize.c - treadle tokenize: text to ids, on one line. Opens the tokenizer only: no weights are read.
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/json_out.h"
 #include "cli/options.h"
 #include "cli/prompt_args.h"
 
@@ -47,9 +48,9 @@ int cmd_tokenize(int argc, char **argv) {
 
 static int print_ids(const cli_i32_list *ids, bool json) {
     if (json) {
-        json_t *array = json_array();
-        for (size_t i = 0; i < ids->n; i++) json_array_append_new(array, json_integer(ids->items[i]));
-        cli_print_json(json_pack("{s:I, s:o}", "n", (json_int_t)ids->n, "ids", array));
+        json_t *array = cli_json_array();
+        for (size_t i = 0; i < ids->n; i++) cli_json_append(array, json_integer(ids->items[i]));
+        cli_print_json(cli_json_pack("{s:I, s:o}", "n", (json_int_t)ids->n, "ids", array));
         return CLI_OK;
     }
     for (size_t i = 0; i < ids->n; i++) cli_printf(i ? " %d" : "%d", ids->items[i]);

@@ -41,6 +41,7 @@ typedef struct train_args {
 
 static int command(const char *name, const char *synopsis, const char *about, train_args *args, const char **model,
                    int argc, char **argv);
+static int check_combinations(const char *name, const train_args *a);
 static int run(train_args *args);
 static int steps(tdl_trainer *trainer);
 static int save(tdl_trainer *trainer, const train_args *args);
@@ -126,9 +127,7 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                             .model = model,
                             .more_texts = &a->data};
     int code = cli_parse(&of, argc, argv);
-    if (code == CLI_GO && !a->from == !a->config)
-        code = cli_usage(name, "one of --from MODEL and --config FILE is needed");
-    if (code == CLI_GO && a->config && !a->tokenizer) code = cli_usage(name, "--tokenizer FILE is missing");
+    if (code == CLI_GO) code = check_combinations(name, a);
     if (code == CLI_GO && !a->data.n) code = cli_usage(name, "--data FILE is missing");
     if (code == CLI_GO && !a->out) code = cli_usage(name, "--out DIR is missing");
     if (code == CLI_GO) code = run(a);
@@ -137,6 +136,25 @@ static int command(const char *name, const char *synopsis, const char *about, tr
     cli_text_list_deinit(&a->freeze);
     cli_text_list_deinit(&a->targets);
     return code;
+}
+
+// What contradicts something else, or would be ignored beside it, is refused.
+static int check_combinations(const char *name, const train_args *a) {
+    if (!a->from && !a->config) return cli_usage(name, "one of --from MODEL and --config FILE is needed");
+    if (a->from && a->config)
+        return cli_usage(name, "--config is of random weights, '%s' has its own: only one of them can be the model",
+                         a->from);
+    if (a->from && a->tokenizer)
+        return cli_usage(name, "--tokenizer goes with --config: '%s' has a tokenizer of its own", a->from);
+    if (a->config && !a->tokenizer) return cli_usage(name, "--tokenizer FILE is missing");
+    if (!a->rank && a->targets.n) return cli_usage(name, "--target is of adapters: --rank N is missing");
+    if (!a->rank && cli_is_given(&a->alpha)) return cli_usage(name, "--alpha is of adapters: --rank N is missing");
+    if (a->n_decay && a->schedule != TDL_SCHEDULE_WSD)
+        return cli_usage(name, "--decay-steps is of --schedule wsd: without it there is no such stage");
+    if (cli_is_given(&a->lr_min) && a->schedule == TDL_SCHEDULE_CONSTANT)
+        return cli_usage(name, "--lr-min: --schedule constant never goes down");
+    if (a->plan && a->trace.path) return cli_usage(name, "--trace: --plan runs no step");
+    return CLI_GO;
 }
 
 static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *percent) {

@@ -2,10 +2,10 @@
 #include "cli/console.h"
 
 #include "cli/options.h"
+#include "cli/shown.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,9 +20,11 @@ static const size_t file_size_max = (size_t)1 << 30; // of a prompt or a text to
 
 static volatile sig_atomic_t interrupted;
 static int stdout_errno; // of the first write that failed
-static bool progress_shown;
-static double progress_due; // not shown again before
+static bool progress_shown, quiet;
+static double progress_due; // not shown again before; 0: nothing was to be shown yet
 
+static void print_message(const char *before, const char *format, va_list args, cli_shown kind, const char *after);
+static double progress_seconds(void);
 static void on_interrupt(int number);
 static void arm_interrupt(void);
 
@@ -31,20 +33,31 @@ static void arm_interrupt(void);
 void cli_console_init(void) {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) _exit(CLI_FAILURE);
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); // both become an error of the write, which says which file it was
+    signal(SIGXFSZ, SIG_IGN);
     arm_interrupt();
 }
 
 bool cli_write(const void *data, size_t size) {
+    cli_buffer shown = {0};
+    if (cli_stdout_is_terminal()) {
+        cli_append_shown(&shown, data, size, CLI_SHOWN_TEXT);
+        data = shown.data;
+        size = shown.size;
+    }
     if (stdout_errno == 0 && size && fwrite(data, 1, size, stdout) != size) stdout_errno = errno ? errno : EIO;
+    cli_buffer_deinit(&shown);
     return stdout_errno == 0;
 }
 
 void cli_printf(const char *format, ...) {
+    cli_buffer text = {0};
     va_list args;
     va_start(args, format);
-    if (stdout_errno == 0 && vprintf(format, args) < 0) stdout_errno = errno ? errno : EIO;
+    cli_buffer_append_format(&text, format, args);
     va_end(args);
+    cli_write(text.data, text.size);
+    cli_buffer_deinit(&text);
 }
 
 bool cli_flush(void) {
@@ -52,18 +65,7 @@ bool cli_flush(void) {
     return stdout_errno == 0;
 }
 
-void cli_print_json(json_t *root) {
-    char *text = root ? json_dumps(root, JSON_REAL_PRECISION(9)) : NULL;
-    if (!text) {
-        cli_error("no memory for JSON");
-        exit(CLI_FAILURE);
-    }
-    cli_printf("%s\n", text);
-    free(text);
-    json_decref(root);
-}
-
-bool cli_stdout_is_terminal(void) { return isatty(STDOUT_FILENO); }
+bool cli_stdout_is_terminal(void) { return isatty(STDOUT_FILENO) == 1; }
 
 int cli_finish(int code) {
     cli_progress_end();
@@ -73,12 +75,16 @@ int cli_finish(int code) {
 }
 
 void cli_error(const char *format, ...) {
-    cli_progress_end();
     va_list args;
     va_start(args, format);
-    fputs("treadle: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    print_message("treadle: ", format, args, CLI_SHOWN_NAME, "\n");
+    va_end(args);
+}
+
+void cli_warn(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    print_message("treadle: warning: ", format, args, CLI_SHOWN_NAME, "\n");
     va_end(args);
 }
 
@@ -89,24 +95,46 @@ int cli_fail(const tdl_error *err) {
 }
 
 void cli_note(const char *format, ...) {
-    cli_progress_end();
     va_list args;
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    print_message("", format, args, CLI_SHOWN_TEXT, "");
     va_end(args);
 }
 
+static void print_message(const char *before, const char *format, va_list args, cli_shown kind, const char *after) {
+    cli_buffer text = {0}, shown = {0};
+    cli_progress_end();
+    cli_buffer_append_format(&text, format, args);
+    cli_append_shown(&shown, text.data, text.size, kind);
+    fprintf(stderr, "%s%s%s", before, shown.data ? shown.data : "", after);
+    cli_buffer_deinit(&text);
+    cli_buffer_deinit(&shown);
+}
+
+void cli_quiet(void) { quiet = true; }
+
+bool cli_is_quiet(void) { return quiet; }
+
 void cli_progress(const char *format, ...) {
-    double now = cli_seconds();
-    if (now < progress_due || !isatty(STDERR_FILENO)) return;
-    progress_due = now + 0.1;
+    double now = cli_seconds(), every = progress_seconds();
+    bool first = progress_due == 0.0, terminal = isatty(STDERR_FILENO);
+    if (quiet || now < progress_due) return;
+    progress_due = now + every;
+    if (first && !terminal && every > 0.0) return;
     va_list args;
     va_start(args, format);
-    fputs("\r\033[K", stderr);
-    vfprintf(stderr, format, args);
+    print_message("", format, args, CLI_SHOWN_NAME, terminal ? "" : "\n");
     va_end(args);
     fflush(stderr);
-    progress_shown = true;
+    progress_shown = terminal;
+}
+
+// Ten lines a second are written over each other on a terminal; in a file a line stays.
+static double progress_seconds(void) {
+    const char *set = getenv("TREADLE_PROGRESS_SECONDS");
+    if (isatty(STDERR_FILENO)) return 0.1;
+    double seconds = set && *set ? strtod(set, NULL) : 10.0;
+    return seconds >= 0.0 ? seconds : 10.0;
 }
 
 void cli_progress_end(void) {
@@ -161,6 +189,19 @@ bool cli_read_file(const char *path, cli_buffer *out) {
     free(chunk);
     if (!ok) cli_buffer_deinit(out);
     return ok;
+}
+
+void cli_buffer_append_format(cli_buffer *out, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int size = vsnprintf(NULL, 0, format, args);
+    if (size > 0) {
+        char *text = cli_realloc(NULL, (size_t)size + 1, 1);
+        vsnprintf(text, (size_t)size + 1, format, again);
+        cli_buffer_append(out, text, (size_t)size);
+        free(text);
+    }
+    va_end(again);
 }
 
 void cli_buffer_append(cli_buffer *buffer, const char *data, size_t size) {

@@ -2,6 +2,7 @@
 #include "cli/generate.h"
 
 #include "cli/console.h"
+#include "cli/model_args.h"
 
 #include <sys/random.h>
 
@@ -57,7 +58,7 @@ cli_option_group cli_generate_group(cli_generate_args *args) {
             {NULL, "stop", CLI_TEXT_LIST, "TEXT", &args->stops, 0, 0,
              "end before this text; may be given several times"},
             {NULL, "ignore-eos", CLI_FLAG, NULL, &args->ignore_eos, 0, 0, "go on past the tokens that end a text"},
-            {"c", "ctx", CLI_I32, "N", &args->n_ctx, 1, INT32_MAX,
+            {"c", "ctx", CLI_I32, "N", &args->n_ctx, 1, CLI_CTX_MAX,
              "positions (default: what prompt and -n need, at least 4096, at most the model's)"},
             {"b", "batch", CLI_I32, "N", &args->n_batch, 1, 65536, "prompt tokens computed at once (default 512)"},
         }};

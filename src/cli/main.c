@@ -6,7 +6,6 @@
 #include "cli/options.h"
 #include "treadle.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static int cmd_version(int argc, char **argv);
@@ -30,6 +29,7 @@ static const struct {
     {"train", "train a model, from random weights or from a model's", cmd_train},
     {"finetune", "teach a model more, with adapters (LoRA)", cmd_finetune},
     {"devices", "what --device can name on this machine", cmd_devices},
+    {"doctor", "what this machine has, and whether a model fits", cmd_doctor},
     {"version", "print the version", cmd_version},
     {"help", "this text, or a command's: treadle help run", cmd_help},
 };
@@ -39,7 +39,7 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 int main(int argc, char **argv) {
     cli_console_init();
     if (argc < 2) {
-        fputs("treadle: no command (see treadle help)\n", stderr);
+        cli_error("no command (see treadle help)");
         return CLI_USAGE;
     }
     return cli_finish(run_command(argc - 1, argv + 1));
@@ -51,7 +51,7 @@ static int run_command(int argc, char **argv) {
     if (strcmp(name, "--version") == 0) name = "version";
     for (int i = 0; i < N_COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0) return commands[i].run(argc, argv);
-    fprintf(stderr, "treadle: '%s': no such command (see treadle help)\n", name);
+    cli_error("'%s': no such command (see treadle help)", name);
     return CLI_USAGE;
 }
 
@@ -62,6 +62,7 @@ static int cmd_version(int argc, char **argv) {
 }
 
 static int cmd_help(int argc, char **argv) {
+    if (argc > 2) return cli_usage("help", "'%s': unexpected argument", argv[2]);
     if (argc > 1) {
         char help[] = "--help";
         if (strcmp(argv[1], "help") != 0) return run_command(2, (char *[]){argv[1], help, NULL});

@@ -7,6 +7,7 @@
 
 enum { DEFAULT_N_CTX = 4096 }; // models trained for 128k positions would ask for gigabytes of cache
 
+static void name_adapter(const tdl_device *device);
 static bool show_loading(void *user, double fraction);
 
 cli_option_group cli_model_group(cli_model_args *args) {
@@ -25,7 +26,8 @@ cli_option_group cli_device_group(cli_model_args *args) {
     return (cli_option_group){
         .title = "Device",
         .options = {
-            {"t", "threads", CLI_I32, "N", &args->n_threads, 1, 256, "CPU threads (default: one per core)"},
+            {"t", "threads", CLI_I32, "N", &args->n_threads, 1, 256,
+             "CPU threads (default: one per CPU that the process may use)"},
             {NULL, "device", CLI_TEXT, "NAME", &args->device, 0, 0,
              "where to compute: cpu (the default), webgpu or webgpu:N; see treadle devices"},
             {NULL, "webgpu-library", CLI_TEXT, "FILE", &args->webgpu_library, 0, 0,
@@ -39,12 +41,53 @@ cli_option_group cli_device_group(cli_model_args *args) {
 
 int cli_device_open(const cli_model_args *args, tdl_device **out) {
     tdl_error err = {0};
+    bool is_webgpu = args->device && strncmp(args->device, "webgpu", 6) == 0;
+    bool is_cpu = !args->device || strcmp(args->device, "cpu") == 0;
+    if (args->webgpu_library && !is_webgpu) {
+        cli_error("--webgpu-library: of no use without --device webgpu");
+        return CLI_USAGE;
+    }
+    if (args->isa && !is_cpu) {
+        cli_error("--isa: of no use with --device %s", args->device);
+        return CLI_USAGE;
+    }
+    if (is_webgpu && cli_is_given(&args->n_threads)) cli_warn("--threads: of no use with --device %s", args->device);
     const tdl_device_desc device = {.size = sizeof device,
                                     .name = args->device,
                                     .n_threads = args->n_threads,
                                     .isa_max = args->isa,
                                     .library = args->webgpu_library};
-    return tdl_device_open(&device, out, &err) ? cli_fail(&err) : CLI_GO;
+    cli_buffer chatter = {0};
+    bool captured = is_webgpu && cli_capture_begin();
+    tdl_status status = tdl_device_open(&device, out, &err);
+    if (captured) cli_capture_end(&chatter);
+    if (status) {
+        cli_fail(&err);
+        if (is_webgpu) cli_explain_webgpu(args->webgpu_library, &chatter);
+    } else if (is_webgpu) {
+        name_adapter(*out);
+    }
+    cli_buffer_deinit(&chatter);
+    if (!status) return CLI_GO;
+    return status == TDL_ERROR_ARGUMENT ? CLI_USAGE : CLI_FAILURE; // a name that no machine has
+}
+
+static void name_adapter(const tdl_device *device) {
+    const char *summary = tdl_device_summary(device);
+    if (!cli_is_quiet()) cli_note("%s\n", summary);
+    if (strstr(summary, ", CPU"))
+        cli_warn("this adapter is software: it computes on the CPU, slower than --device cpu does");
+}
+
+void cli_explain_webgpu(const char *library, const cli_buffer *chatter) {
+    if (chatter->size) cli_note("the WebGPU library said:\n%s\n", chatter->data);
+    if (library) return;
+    cli_note("To compute on a GPU:\n"
+             "  a build with WebGPU    in treadle's source tree: tools/setup.sh webgpu && make\n"
+             "  a WebGPU library       wgpu-native (its releases, or libwgpu_native-release.so in the Python package "
+             "wgpu) or\n"
+             "                         Dawn; name it with --webgpu-library FILE, or put it where the loader looks\n"
+             "  a Vulkan driver        Debian: libvulkan1 and the card's driver; vulkaninfo lists what there is\n");
 }
 
 int cli_model_open(const cli_model_args *args, cli_opened *out) {
@@ -60,7 +103,8 @@ int cli_model_open(const cli_model_args *args, cli_opened *out) {
                                   .precision = (tdl_precision)args->precision,
                                   .invariant = args->invariant,
                                   .progress = show_loading,
-                                  .progress_user = &percent};
+                                  .progress_user = &percent,
+                                  .lazy = args->lazy};
     tdl_status status = tdl_model_open(&model, &out->model, &err);
     cli_progress_end();
     if (status) return cli_fail(&err);
@@ -81,6 +125,14 @@ bool cli_wants_bos(const tdl_tokenizer *tokenizer) {
     size_t n = 0;
     return tokenizer && tdl_tokenizer_encode(tokenizer, "", 0, NULL, ids, 2, &n, NULL) == TDL_OK && n > 0 &&
            ids[0] == tdl_tokenizer_bos(tokenizer);
+}
+
+void cli_check_context(const tdl_model_info *info, int64_t n_positions) {
+    static bool said;
+    if (said || info->n_ctx_train <= 0 || n_positions <= info->n_ctx_train) return;
+    said = true;
+    cli_warn("%lld positions, and the model was trained on %d: what lies beyond those it has not learned",
+             (long long)n_positions, info->n_ctx_train);
 }
 
 int32_t cli_default_n_ctx(const tdl_model_info *info, size_t n_needed) {

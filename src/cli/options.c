@@ -12,14 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 30 }; // where the help texts begin
+enum { HELP_COLUMN = 30, GIVEN_MAX = 256 }; // HELP_COLUMN: where the help texts begin
+
+static const void *given[GIVEN_MAX]; // [n_given] targets that the command line has set
+static size_t n_given;
 
 static void print_help(const cli_command *command);
 static void print_option(const cli_option *option);
 static const cli_option *find_option(const cli_command *command, const char *arg, const char **value);
 static bool is_named(const cli_option *option, const char *name, size_t name_size, bool two_dashes);
 static int take_argument(const cli_command *command, const char *arg);
+static void note_given(const void *target);
 static int set_value(const cli_command *command, const cli_option *option, const char *flag, const char *value);
+static int set_text(const cli_command *command, const cli_option *option, const char *flag, const char *value);
 static int set_i32(const cli_command *command, const cli_option *option, const char *flag, const char *value);
 static int set_u64(const cli_command *command, const cli_option *option, const char *flag, const char *value);
 static int set_f32(const cli_command *command, const cli_option *option, const char *flag, const char *value);
@@ -57,13 +62,24 @@ int cli_parse(const cli_command *command, int argc, char **argv) {
     return CLI_GO;
 }
 
+bool cli_is_given(const void *target) {
+    for (size_t i = 0; i < n_given; i++)
+        if (given[i] == target) return true;
+    return false;
+}
+
+static void note_given(const void *target) {
+    if (n_given < GIVEN_MAX && !cli_is_given(target)) given[n_given++] = target;
+}
+
 int cli_usage(const char *command_name, const char *format, ...) {
+    cli_buffer text = {0};
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "treadle: %s: ", command_name);
-    vfprintf(stderr, format, args);
+    cli_buffer_append_format(&text, format, args);
     va_end(args);
-    fprintf(stderr, " (see treadle %s --help)\n", command_name);
+    cli_error("%s: %s (see treadle %s --help)", command_name, text.data, command_name);
+    cli_buffer_deinit(&text);
     return CLI_USAGE;
 }
 
@@ -151,13 +167,26 @@ static bool is_named(const cli_option *option, const char *name, size_t name_siz
 
 static int take_argument(const cli_command *command, const char *arg) {
     if (command->model && !*command->model) {
+        if (!arg[0]) return cli_usage(command->name, "MODEL is empty");
         *command->model = arg;
+        note_given(command->model);
+        return CLI_GO;
+    }
+    if (command->text) {
+        if (*command->text)
+            return cli_usage(command->name, "'%s': unexpected argument: the text is '%.40s'; quote one with spaces",
+                             arg, *command->text);
+        *command->text = arg;
+        note_given(command->text);
         return CLI_GO;
     }
     if (command->more_texts) {
+        if (!arg[0]) return cli_usage(command->name, "'': unexpected argument");
         cli_text_list_add(command->more_texts, arg);
         return CLI_GO;
     }
+    if (!command->more_ids && command->model)
+        return cli_usage(command->name, "'%s': unexpected argument: the model is '%s'", arg, *command->model);
     if (!command->more_ids) return cli_usage(command->name, "'%s': unexpected argument", arg);
     const char *bad;
     if (!cli_parse_ids(arg, 0, INT32_MAX, command->more_ids, &bad))
@@ -166,17 +195,34 @@ static int take_argument(const cli_command *command, const char *arg) {
 }
 
 static int set_value(const cli_command *command, const cli_option *option, const char *flag, const char *value) {
+    bool repeats = option->kind == CLI_FLAG || option->kind == CLI_TEXT_LIST || option->kind == CLI_I32_LIST;
+    if (!repeats && cli_is_given(option->target)) {
+        if (option->kind == CLI_TEXT)
+            return cli_usage(command->name, "%s '%s': '%s' is given already", flag, value,
+                             *(const char **)option->target);
+        return cli_usage(command->name, "%s: given twice", flag);
+    }
+    note_given(option->target);
     switch (option->kind) {
     case CLI_NONE: break;
     case CLI_FLAG: *(bool *)option->target = true; break;
     case CLI_I32: return set_i32(command, option, flag, value);
     case CLI_U64: return set_u64(command, option, flag, value);
     case CLI_F32: return set_f32(command, option, flag, value);
-    case CLI_TEXT: *(const char **)option->target = value; break;
-    case CLI_TEXT_LIST: cli_text_list_add(option->target, value); break;
+    case CLI_TEXT:
+    case CLI_ANY_TEXT:
+    case CLI_TEXT_LIST: return set_text(command, option, flag, value);
     case CLI_I32_LIST: return set_i32_list(command, option, flag, value);
     case CLI_CHOICE: return set_choice(command, option, flag, value);
     }
+    return CLI_GO;
+}
+
+static int set_text(const cli_command *command, const cli_option *option, const char *flag, const char *value) {
+    if (!value[0] && option->kind != CLI_ANY_TEXT)
+        return cli_usage(command->name, "%s: its value %s is empty", flag, option->value);
+    if (option->kind == CLI_TEXT_LIST) cli_text_list_add(option->target, value);
+    else *(const char **)option->target = value;
     return CLI_GO;
 }
 
@@ -214,7 +260,9 @@ static int set_f32(const cli_command *command, const cli_option *option, const c
 
 static int set_i32_list(const cli_command *command, const cli_option *option, const char *flag, const char *value) {
     const char *bad;
-    if (!cli_parse_ids(value, (int32_t)option->min, (int32_t)option->max, option->target, &bad))
+    cli_i32_list *list = option->target;
+    size_t n_before = list->n;
+    if (!cli_parse_ids(value, (int32_t)option->min, (int32_t)option->max, list, &bad) || list->n == n_before)
         return cli_usage(command->name, "%s: '%s': whole numbers from %.0f to %.0f, separated by commas, expected",
                          flag, bad, option->min, option->max);
     return CLI_GO;

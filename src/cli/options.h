@@ -11,6 +11,8 @@
 //     int code = cli_parse(&command, argc, argv);
 //     if (code != CLI_GO) return code;
 //
+// What is given twice, lists and switches apart, is refused: one of the two would be ignored.
+//
 // Forms: -n 5, --predict 5, --predict=5; a short name may have several letters (-fa 1); "--" ends the options. A value
 // may begin with a dash. Wrong lines end with exit code 2 and a message that names the flag.
 #ifndef TDL_CLI_OPTIONS_H
@@ -35,8 +37,9 @@ typedef enum cli_kind {
     CLI_I32,       // int32_t
     CLI_U64,       // uint64_t; min and max are not used
     CLI_F32,       // float
-    CLI_TEXT,      // const char *, of argv
-    CLI_TEXT_LIST, // cli_text_list; each use of the flag appends
+    CLI_TEXT,      // const char *, of argv; not empty
+    CLI_ANY_TEXT,  // the same, maybe empty
+    CLI_TEXT_LIST, // cli_text_list; each use of the flag appends; none is empty
     CLI_I32_LIST,  // cli_i32_list: 1,2,3; each use of the flag appends
     CLI_CHOICE,    // int32_t: index of the value among `value`'s names, "f32|auto"
 } cli_kind;
@@ -77,13 +80,17 @@ typedef struct cli_command {
     const char *about; // paragraphs for --help
     const cli_option_group *groups;
     size_t n_groups;
-    const char **model;        // set to the first argument that is no option, unless --model did; NULL: none is taken
+    const char **model;        // set to the first argument that is no option, unless a flag did; NULL: none is taken
+    const char **text;         // set to the second, unless a flag did; NULL: none is taken
     cli_i32_list *more_ids;    // further arguments are ids; NULL: none are taken
     cli_text_list *more_texts; // or texts, as more of a flag's values: --data a b c; NULL: none are taken
 } cli_command;
 
 // CLI_GO, or what to exit with: CLI_OK after --help.
 int cli_parse(const cli_command *command, int argc, char **argv);
+
+// Whether the command line set this option's target.
+bool cli_is_given(const void *target);
 
 // Says that the command line is wrong and how to get help; returns CLI_USAGE.
 int cli_usage(const char *command_name, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -8,7 +8,7 @@ cli_option_group cli_prompt_group(cli_prompt_args *args) {
     return (cli_option_group){
         .title = "Prompt",
         .options = {
-            {"p", "prompt", CLI_TEXT, "TEXT", &args->text, 0, 0, "the prompt"},
+            {"p", "prompt", CLI_ANY_TEXT, "TEXT", &args->text, 0, 0, "the prompt"},
             {"f", "file", CLI_TEXT, "FILE", &args->file, 0, 0, "the prompt is this file's contents; - is stdin"},
             {NULL, "ids", CLI_I32_LIST, "1,2,3", &args->ids, 0, INT32_MAX,
              "the prompt as token ids, taken as they are"},
@@ -24,10 +24,13 @@ void cli_prompt_deinit(cli_prompt_args *args) { cli_i32_list_deinit(&args->ids);
 
 int cli_prompt_read(const char *command, cli_prompt_args *args, const char *default_file, cli_buffer *text) {
     if (args->bos && args->no_bos) return cli_usage(command, "--bos and --no-bos contradict each other");
+    if (args->ids.n && (args->bos || args->no_bos || args->special))
+        return cli_usage(command, "--bos, --no-bos and --special are for text: --ids are taken as they are");
     int n_sources = (args->text != NULL) + (args->file != NULL) + (args->ids.n > 0);
     if (n_sources > 1) return cli_usage(command, "more than one of --prompt, --file and --ids");
     if (n_sources == 0 && !default_file)
-        return cli_usage(command, "no prompt: --prompt TEXT, --file FILE or --ids IDS");
+        return cli_usage(command, "no prompt: %s--prompt TEXT, --file FILE or --ids IDS",
+                         strcmp(command, "run") == 0 ? "TEXT after MODEL, " : "");
     if (args->text) cli_buffer_append(text, args->text, strlen(args->text));
     else if (args->ids.n == 0 && !cli_read_file(args->file ? args->file : default_file, text))
         return cli_interrupted() ? CLI_INTERRUPTED : CLI_FAILURE;
@@ -46,6 +49,15 @@ int cli_prompt_encode(const cli_prompt_args *args, const tdl_tokenizer *tokenize
                                                         : TDL_BOS_DEFAULT,
                                   .parse_special = args->special};
     return cli_encode(tokenizer, text->data, text->size, &desc, ids);
+}
+
+int cli_prompt_check(const char *command, const cli_prompt_args *args, const cli_i32_list *ids) {
+    if (ids->n > 0) return CLI_GO;
+    const char *why =
+        args->no_bos ? "and --no-bos leaves it so" : "and the model's texts begin with no token of its own";
+    if (args->text) return cli_usage(command, "the prompt is empty, %s: there is nothing to go on from", why);
+    cli_error("%s: the prompt is empty, %s: there is nothing to go on from", args->file ? args->file : "stdin", why);
+    return CLI_FAILURE;
 }
 
 // A text has hardly ever more tokens than bytes and a few; where it has, the first call says how many.

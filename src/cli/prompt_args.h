@@ -22,6 +22,9 @@ int cli_prompt_read(const char *command, cli_prompt_args *args, const char *defa
 int cli_prompt_encode(const cli_prompt_args *args, const tdl_tokenizer *tokenizer, const cli_buffer *text,
                       cli_i32_list *ids);
 
+// Says where a prompt has no ids. CLI_GO or an exit code.
+int cli_prompt_check(const char *command, const cli_prompt_args *args, const cli_i32_list *ids);
+
 // Appends the ids of a text. desc may be NULL. CLI_GO or an exit code.
 int cli_encode(const tdl_tokenizer *tokenizer, const char *text, size_t size, const tdl_encode_desc *desc,
                cli_i32_list *ids);

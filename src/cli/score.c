@@ -35,6 +35,8 @@ int cli_scorer_add(cli_scorer *scorer, const int32_t *ids, const int32_t *target
             if (targets[i + j] < 0) continue;
             add_one(score, scorer->logits + (size_t)j * (size_t)scorer->n_vocab, scorer->n_vocab, targets[i + j]);
         }
+        if (n_now < n - i && score->n) // a window may take minutes
+            cli_progress("%lld predictions, loss %.4f", (long long)score->n, cli_score_mean(score));
     }
     return CLI_GO;
 }

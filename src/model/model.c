@@ -2,6 +2,8 @@
 #include "model/model_impl.h"
 
 #include "base/checked.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "model/config_keys.h"
 #include "model/tokenizer_load.h"
 
@@ -12,6 +14,7 @@ static tdl_status check_desc(const tdl_model_desc *desc, tdl_model **out, tdl_er
 static tdl_status read_weights(tdl_model *m, tdl_error *err);
 static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static void describe(tdl_model *m);
+static tdl_status find_template(tdl_model *m, const char *path, tdl_error *err);
 static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer **out, tdl_error *err);
 static tdl_buffer **buffer_slot(tdl_model *m, const tdl_value *value, tdl_error *err);
@@ -33,7 +36,8 @@ tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error
     status = tdl_weights_open(&from, &weights, err);
     tdl_model *m = NULL;
     if (status == TDL_OK) status = tdl_model_open_weights(weights, desc, &m, err);
-    if (status == TDL_OK) status = prepare(m, desc, err);
+    if (status == TDL_OK) status = find_template(m, desc->path, err);
+    if (status == TDL_OK && !desc->lazy) status = prepare(m, desc, err);
     if (status == TDL_OK) *out = m;
     else tdl_model_close(m);
     return status;
@@ -131,6 +135,28 @@ static void describe(tdl_model *m) {
     if (name.type == TDL_META_STRING)
         snprintf(m->name, sizeof m->name, "%.*s",
                  (int)tdl_min_i64((int64_t)name.string.size, (int64_t)sizeof m->name - 1), name.string.ptr);
+}
+
+// Where the formats keep a chat template: GGUF's metadata; of a directory, tokenizer_config.json or a file of its own.
+static tdl_status find_template(tdl_model *m, const char *path, tdl_error *err) {
+    m->has_template = tdl_weights_meta(m->weights, "tokenizer.chat_template").type == TDL_META_STRING;
+    if (tdl_weights_get_kind(m->weights) != TDL_WEIGHTS_HF) return TDL_OK;
+    tdl_text text = tdl_weights_tokenizer_config(m->weights);
+    json_t *config = NULL;
+    if (text.size && tdl_json_parse(text.ptr, text.size, "tokenizer_config.json", &config, NULL) == TDL_OK) {
+        const json_t *value = json_object_get(config, "chat_template");
+        m->has_template = json_is_string(value) || json_is_array(value);
+        json_decref(config);
+    }
+    char *dir = path ? tdl_path_dir(m->mem, path) : NULL; // path is a directory, or a file in one
+    char *inside = path ? tdl_path_join(m->mem, path, "chat_template.jinja") : NULL;
+    char *beside = dir ? tdl_path_join(m->mem, dir, "chat_template.jinja") : NULL;
+    bool ok = !path || (inside && beside);
+    if (path && ok) m->has_template |= tdl_path_exists(inside) || tdl_path_exists(beside);
+    tdl_free(m->mem, beside);
+    tdl_free(m->mem, inside);
+    tdl_free(m->mem, dir);
+    return ok ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for a path");
 }
 
 // Makes every weight ready in the layout a plan of the usual size wants, so that no later step waits for it.
@@ -327,6 +353,7 @@ void tdl_model_get_info(const tdl_model *m, tdl_model_info *info) {
         .n_kv_heads = m->config.n_kv_heads,
         .head_dim = m->config.head_dim,
         .n_ff = m->config.n_ff,
+        .has_chat_template = m->has_template,
     };
     memcpy(info, &all, size);
 }

@@ -34,6 +34,7 @@ struct tdl_model {
     tdl_dtype kv_dtype;
     uint64_t n_params;
     char name[128];
+    bool has_template;
     pthread_mutex_t binding;                  // guards buffers, parts: a plan may be the first to want a layout
     tdl_buffer *(*buffers)[TDL_LAYOUT_COUNT]; // [params.n]: each weight in each layout some plan uses
     tdl_vec parts;                            // tdl_weight_part: of weights that plans use in parts

@@ -1,11 +1,50 @@
-// plan_text.c - the plan of a model as text, for `treadle plan`. Experimental part of the public header.
+// plan_text.c - the plan of a model as text, for `treadle plan`, and the memory it takes, for `treadle info`. Experimental parts of
+// the public header.
 #include "base/checked.h"
 #include "model/model_impl.h"
 
 enum { DEFAULT_TOKENS = 512 };
 
+static tdl_status plan_of(const tdl_model *model, const tdl_batch_desc *desc, tdl_plan **out, tdl_error *err);
+
 tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, char **text, tdl_error *err) {
     if (!model || !text) return tdl_fail(err, TDL_ERROR_ARGUMENT, "plan: model and text must not be NULL");
+    tdl_plan *plan = NULL;
+    tdl_status status = plan_of(model, desc, &plan, err);
+    tdl_str str = tdl_str_make(model->mem);
+    tdl_str_format(&str, "# %s, %d layers on %s, precision %s%s\n", model->arch->name, model->config.n_layers,
+                   tdl_device_summary(model->device), model->precision == TDL_PRECISION_F32 ? "f32" : "auto",
+                   model->invariant ? ", invariant" : "");
+    if (status == TDL_OK) status = tdl_plan_print(plan, &str, err);
+    tdl_plan_destroy(plan);
+    if (status == TDL_OK) *text = str.ptr;
+    else tdl_str_deinit(&str);
+    return status;
+}
+
+void tdl_text_free(tdl_model *model, char *text) { tdl_free(model->mem, text); }
+
+tdl_status tdl_model_get_memory(const tdl_model *model, const tdl_batch_desc *desc, tdl_model_memory *out,
+                                tdl_error *err) {
+    if (!model || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "memory: model and out must not be NULL");
+    if (out->size != sizeof *out)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "memory: out size is %zu, expected %zu", out->size, sizeof *out);
+    tdl_plan *plan = NULL;
+    tdl_status status = plan_of(model, desc, &plan, err);
+    if (status != TDL_OK) return status;
+    *out = (tdl_model_memory){.size = sizeof *out};
+    for (int32_t i = 0; i < plan->n_buffers; i++) {
+        const tdl_value *value = plan->buffer_value[i] >= 0 ? &plan->values[plan->buffer_value[i]] : NULL;
+        if (!value) out->step_size += plan->buffer_sizes[i];
+        else if (value->kind == TDL_VALUE_WEIGHT) out->weights_size += plan->buffer_sizes[i];
+        else out->cache_size += plan->buffer_sizes[i];
+    }
+    tdl_plan_destroy(plan);
+    return TDL_OK;
+}
+
+// The plan that a batch of this description runs.
+static tdl_status plan_of(const tdl_model *model, const tdl_batch_desc *desc, tdl_plan **out, tdl_error *err) {
     tdl_batch_desc d = desc ? *desc : (tdl_batch_desc){.size = sizeof d};
     if (d.size != sizeof d || d.n_sessions_max < 0 || d.n_sessions_max > TDL_SESSIONS_MAX || d.n_tokens_max < 0 ||
         d.n_tokens_max > TDL_STEP_TOKENS_MAX || d.n_cache_tokens < 0 ||
@@ -25,17 +64,5 @@ tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, cha
                                .n_seq_pages =
                                    (int32_t)tdl_min_i64(tdl_div_up(model->config.n_ctx, TDL_KV_PAGE), n_pages)};
     if (model->device->backend->steps_max > 1) limits.n_slots = n_seqs;
-    tdl_plan *plan = NULL;
-    tdl_str str = tdl_str_make(model->mem);
-    tdl_str_format(&str, "# %s, %d layers on %s, precision %s%s\n", model->arch->name, model->config.n_layers,
-                   tdl_device_summary(model->device), model->precision == TDL_PRECISION_F32 ? "f32" : "auto",
-                   model->invariant ? ", invariant" : "");
-    tdl_status status = tdl_model_plan(model, &limits, &plan, err);
-    if (status == TDL_OK) status = tdl_plan_print(plan, &str, err);
-    tdl_plan_destroy(plan);
-    if (status == TDL_OK) *text = str.ptr;
-    else tdl_str_deinit(&str);
-    return status;
+    return tdl_model_plan(model, &limits, out, err);
 }
-
-void tdl_text_free(tdl_model *model, char *text) { tdl_free(model->mem, text); }

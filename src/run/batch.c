@@ -26,7 +26,7 @@ tdl_status tdl_batch_create(tdl_model *model, const tdl_batch_desc *desc, tdl_ba
     if (!model || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "batch: model and out must not be NULL");
     tdl_batch_desc full;
     tdl_status status = check_desc(model, desc, &full, err);
-    return status == TDL_OK ? tdl_batch_make(model, &full, model->config.n_ctx, out, err) : status;
+    return status == TDL_OK ? tdl_batch_make(model, &full, full.n_ctx_max, out, err) : status;
 }
 
 tdl_status tdl_batch_make(tdl_model *model, const tdl_batch_desc *desc, int32_t n_ctx_max, tdl_batch **out,
@@ -186,6 +186,10 @@ static tdl_status check_desc(const tdl_model *model, const tdl_batch_desc *desc,
     if (full->n_cache_tokens < 0 || full->n_cache_tokens > (int64_t)TDL_SESSIONS_MAX * TDL_CTX_MAX)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "batch: n_cache_tokens is %lld, out of range",
                         (long long)full->n_cache_tokens);
+    if (full->n_ctx_max < 0 || full->n_ctx_max > TDL_CTX_MAX)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "batch: n_ctx_max is %d, expected 0 to %d", full->n_ctx_max,
+                        TDL_CTX_MAX);
+    if (!full->n_ctx_max) full->n_ctx_max = model->config.n_ctx;
     if (!full->n_sessions_max) full->n_sessions_max = 1;
     if (!full->n_tokens_max) full->n_tokens_max = DEFAULT_STEP_TOKENS;
     if (!full->n_cache_tokens) full->n_cache_tokens = (int64_t)full->n_sessions_max * model->config.n_ctx;

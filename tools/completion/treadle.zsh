@@ -1,17 +1,20 @@
 #compdef treadle
-# zsh completion for treadle: commands, then the command's options, which its own --help lists, then files.
+# zsh completion for treadle: commands, options and their choices as the program's own --help lists them, then files.
 _treadle() {
-    local program=$words[1] command=$words[2]
+    local program=$words[1] command=$words[2] before=$words[CURRENT-1]
+    local -aU found
     if ((CURRENT == 2)) || [[ $command == help ]]; then
-        compadd run chat info plan tokenize detokenize logits perplexity eval bench devices version help
-    elif [[ $words[CURRENT-1] == --precision ]]; then
-        compadd auto f32
-    elif [[ $words[CURRENT-1] == --device ]]; then
-        compadd cpu webgpu
+        found=($($program help 2>/dev/null | sed -nE '/^Commands:/,/^$/s/^  ([a-z]+) .*/\1/p'))
+    elif [[ $before == --device ]]; then
+        found=(cpu webgpu)
     elif [[ $words[CURRENT] == -* ]]; then
-        local -aU options
-        options=($($program $command --help 2>/dev/null | sed -nE 's/^ +(-[a-z0-9-]+)(, (--[a-z0-9-]+))?( .*)?$/\1 \3/p'))
-        compadd -- $options
+        found=($($program $command --help 2>/dev/null | sed -nE 's/^ +(-[a-z0-9-]+)(, (--[a-z0-9-]+))?( .*)?$/\1 \3/p'))
+    elif [[ $before == -* ]]; then
+        found=($($program $command --help 2>/dev/null |
+            sed -nE "s/^ +(-[a-z0-9-]+, )?$before(, --[a-z0-9-]+)? ([a-z0-9_-]+(\|[a-z0-9_-]+)+)( .*)?$/\3/p" | tr '|' ' '))
+    fi
+    if ((${#found})); then
+        compadd -- $found
     else
         _files
     fi

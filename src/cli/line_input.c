@@ -1,0 +1,171 @@
+// line_input.c - see line_input.h.
+//
+// A terminal that knows "bracketed paste" wraps what is pasted in ESC [ 200 ~ and ESC [ 201 ~. The first is bound to a function that
+// reads up to the second and inserts it all, newlines too: only the Enter key sends a message. libedit leaves signals to us: Ctrl-C
+// ends its read, and the size of the window is asked for before each line.
+#include "cli/line_input.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef TDL_LIBEDIT
+#include <histedit.h>
+#include <locale.h>
+#include <wchar.h>
+#endif
+
+struct cli_line_input {
+    const char *prompt;
+    bool terminal;
+    char *line; // of getline
+    size_t line_max;
+    bool dropped;
+#ifdef TDL_LIBEDIT
+    EditLine *editor; // NULL: lines are not edited
+    History *history;
+#endif
+};
+
+static cli_line next_plain(cli_line_input *input, tdl_text *text);
+
+#ifdef TDL_LIBEDIT
+static const wchar_t paste_end[] = L"\033[201~";
+enum { PASTE_END_SIZE = sizeof paste_end / sizeof *paste_end - 1, PASTE_MAX = 1 << 20, HISTORY_MAX = 1000 };
+
+static void open_editor(cli_line_input *input);
+static char *editor_prompt(EditLine *editor);
+static unsigned char paste(EditLine *editor, int key);
+static cli_line next_edited(cli_line_input *input, tdl_text *text);
+#endif
+
+cli_line_input *cli_line_input_create(const char *prompt) {
+    cli_line_input *input = cli_realloc(NULL, 1, sizeof *input);
+    *input = (cli_line_input){.prompt = prompt, .terminal = cli_stdin_is_terminal()};
+#ifdef TDL_LIBEDIT
+    if (input->terminal && isatty(STDERR_FILENO)) open_editor(input);
+#endif
+    return input;
+}
+
+void cli_line_input_destroy(cli_line_input *input) {
+    if (!input) return;
+#ifdef TDL_LIBEDIT
+    if (input->editor) el_end(input->editor);
+    if (input->history) history_end(input->history);
+#endif
+    free(input->line);
+    free(input);
+}
+
+bool cli_line_input_dropped(const cli_line_input *input) { return input->dropped; }
+
+cli_line cli_line_input_next(cli_line_input *input, tdl_text *text) {
+    input->dropped = false;
+    fflush(stdout);
+#ifdef TDL_LIBEDIT
+    if (input->editor) return next_edited(input, text);
+#endif
+    return next_plain(input, text);
+}
+
+static cli_line next_plain(cli_line_input *input, tdl_text *text) {
+    if (input->terminal) cli_note("%s", input->prompt);
+    errno = 0;
+    ssize_t n = getline(&input->line, &input->line_max, stdin);
+    if (n >= 0) {
+        if (n && input->line[n - 1] == '\n') n--;
+        *text = (tdl_text){input->line, (size_t)n};
+        return CLI_LINE_TEXT;
+    }
+    if (cli_interrupted()) {
+        clearerr(stdin);
+        return CLI_LINE_INTERRUPTED;
+    }
+    if (!ferror(stdin)) return CLI_LINE_END;
+    cli_error("stdin: %s", strerror(errno));
+    return CLI_LINE_FAILED;
+}
+
+#ifdef TDL_LIBEDIT
+
+// Where anything fails, lines are read without editing.
+static void open_editor(cli_line_input *input) {
+    const char *terminal = getenv("TERM");
+    HistEvent event;
+    if (!terminal || !*terminal || strcmp(terminal, "dumb") == 0) return;
+    setlocale(LC_CTYPE, "");                                   // what a character is; numbers stay as they are
+    input->editor = el_init("treadle", stdin, stderr, stderr); // answers are on stdout, which may be a file
+    input->history = history_init();
+    if (!input->editor || !input->history) return;
+    history(input->history, &event, H_SETSIZE, HISTORY_MAX);
+    history(input->history, &event, H_SETUNIQUE, 1);
+    el_set(input->editor, EL_CLIENTDATA, input);
+    el_set(input->editor, EL_PROMPT, editor_prompt);
+    el_set(input->editor, EL_EDITOR, "emacs");
+    el_set(input->editor, EL_HIST, history, input->history);
+    el_set(input->editor, EL_SIGNAL, 0);
+    el_set(input->editor, EL_ADDFN, "treadle-paste", "inserts what is pasted", paste);
+    el_set(input->editor, EL_BIND, "\\e[200~", "treadle-paste", NULL);
+    el_set(input->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
+}
+
+static char *editor_prompt(EditLine *editor) {
+    cli_line_input *input = NULL;
+    el_get(editor, EL_CLIENTDATA, &input);
+    return (char *)(uintptr_t)input->prompt; // libedit does not write to it
+}
+
+static cli_line next_edited(cli_line_input *input, tdl_text *text) {
+    static const char paste_on[] = "\033[?2004h", paste_off[] = "\033[?2004l";
+    int n = 0;
+    HistEvent event;
+    el_resize(input->editor);
+    fputs(paste_on, stderr);
+    errno = 0;
+    const char *line = el_gets(input->editor, &n);
+    int error = errno;
+    fputs(paste_off, stderr);
+    if (cli_interrupted()) {
+        const LineInfo *info = el_line(input->editor);
+        input->dropped = info->lastchar > info->buffer;
+        el_reset(input->editor);
+        fputc('\n', stderr);
+        return CLI_LINE_INTERRUPTED;
+    }
+    if (!line || n <= 0) {
+        if (n == 0 || error == 0) {
+            fputc('\n', stderr);
+            return CLI_LINE_END;
+        }
+        cli_error("stdin: %s", strerror(error));
+        return CLI_LINE_FAILED;
+    }
+    size_t size = (size_t)n;
+    if (line[size - 1] == '\n') size--;
+    *text = (tdl_text){line, size};
+    if (size) history(input->history, &event, H_ENTER, line);
+    return CLI_LINE_TEXT;
+}
+
+static unsigned char paste(EditLine *editor, int key) {
+    (void)key;
+    wchar_t *pasted = cli_realloc(NULL, PASTE_MAX + 1, sizeof *pasted);
+    size_t n = 0;
+    bool ended = false;
+    while (n < PASTE_MAX && !ended && el_wgetc(editor, &pasted[n]) == 1) {
+        if (pasted[n] == L'\r') pasted[n] = L'\n'; // terminals paste a newline as Enter
+        n++;
+        ended = n >= PASTE_END_SIZE && wmemcmp(pasted + n - PASTE_END_SIZE, paste_end, PASTE_END_SIZE) == 0;
+    }
+    if (ended) n -= PASTE_END_SIZE;
+    while (n && pasted[n - 1] == L'\n') n--; // the message is sent by Enter, not by the text's end
+    pasted[n] = L'\0';
+    int failed = n ? el_winsertstr(editor, pasted) : 0;
+    free(pasted);
+    return failed ? CC_ERROR : CC_REFRESH;
+}
+
+#endif
