@@ -273,12 +273,12 @@ static void test_records(void **state) {
                                             1011, 1012, 1013, 1014, 1015, 1016, 1017, 1018, //
                                             1040, 1041, 1042, 1044, 1045, 1046, 1047, 1048}),
                         96);
-    assert_memory_equal(b.targets, ((int32_t[]){-1, -1, -1, 1004, 1005, 1006, 1007, 1008,       //
-                                                -1, -1, 1014, 1015, 1016, 1017, 1018, 1019,     //
-                                                -1, 1042, 1043, -1, 1046, 1047, 1048, 1049}),
+    assert_memory_equal(b.targets, ((int32_t[]){-1, -1,   -1,   1004, 1005, 1006, 1007, 1008, //
+                                                -1, -1,   1014, 1015, 1016, 1017, 1018, 1019, //
+                                                -1, 1042, 1043, -1,   1046, 1047, 1048, 1049}),
                         96);
-    assert_memory_equal(b.positions, ((int32_t[]){0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 0, 1, 2, 3, 4}),
-                        96);
+    assert_memory_equal(b.positions,
+                        ((int32_t[]){0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 0, 1, 2, 3, 4}), 96);
     tdl_packed_counts counts = tdl_data_reader_packed(reader);
     assert_int_equal(counts.n_cut, 1);
     assert_int_equal(counts.n_tokens_cut, 4);

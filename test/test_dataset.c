@@ -158,7 +158,7 @@ static void test_forms(void **state) {
         " {\"role\": \"user\", \"content\": \"again\"},"
         " {\"role\": \"assistant\", \"content\": \"good\", \"weight\": 1, \"tool_calls\": []}]}\n"
         "{\"prompt\": \"p\", \"completion\": \"\"}\n" // learns the end
-        "{\"text\": \"\"}\n{\"messages\": []}\n"       // empty
+        "{\"text\": \"\"}\n{\"messages\": []}\n"      // empty
         "{\"messages\": [{\"role\": \"user\", \"content\": \"nobody answers\"}]}\n");
     tdl_dataset *dataset = open_good(&(tdl_dataset_desc){0}, 1);
     assert_string_equal(show(dataset, gpt2),
@@ -192,7 +192,8 @@ static void test_json_files(void **state) {
     const char *first;
     tdl_dataset *dataset = NULL;
     tdl_error err;
-    PUT(0, "a.json", "\n [{\"text\": \"one ] , \\\" } [\"},\n{\"prompt\": \"p\",\n \"completion\": \"c\", \"x\": [[], {}]}\n]\n ");
+    PUT(0, "a.json",
+        "\n [{\"text\": \"one ] , \\\" } [\"},\n{\"prompt\": \"p\",\n \"completion\": \"c\", \"x\": [[], {}]}\n]\n ");
     check_shown(&desc, 1, "|one ] , \" } [" END "|[p]c" END);
     PUT(0, "b.Json", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
     check_shown(&desc, 1, "|one" END "|two" END);
@@ -457,10 +458,12 @@ static void test_bad_records(void **state) {
     } cases[] = {
         {"{\"text\": \"a", TDL_ERROR_FORMAT, "bad.jsonl:3: line 1, column 11"},
         {"not json", TDL_ERROR_FORMAT, "bad.jsonl:3: "},
-        {"[]", TDL_ERROR_FORMAT, "data: %s:3: expected a JSON object; a file that is one array of records is named .json"},
+        {"[]", TDL_ERROR_FORMAT,
+         "data: %s:3: expected a JSON object; a file that is one array of records is named .json"},
         {"\"text\"", TDL_ERROR_FORMAT, ":3: expected a JSON object"},
-        {"{}", TDL_ERROR_FORMAT, ":3: expected \"text\", \"prompt\" with \"completion\", \"messages\", "
-                                 "\"conversations\" or \"instruction\" with \"output\""},
+        {"{}", TDL_ERROR_FORMAT,
+         ":3: expected \"text\", \"prompt\" with \"completion\", \"messages\", "
+         "\"conversations\" or \"instruction\" with \"output\""},
         {"{\"completion\": \"a\"}", TDL_ERROR_FORMAT, ":3: expected \"text\""},
         {"{\"prompt\": \"a\"}", TDL_ERROR_FORMAT, ":3: \"completion\" is missing, expected a string"},
         {"{\"text\": 3}", TDL_ERROR_FORMAT, ":3: \"text\" is a number, expected a string"},
@@ -486,7 +489,8 @@ static void test_bad_records(void **state) {
         {TALK("assistant", "\"a\", \"weight\": 0.5"), TDL_ERROR_UNSUPPORTED, "\"weight\": 0 or 1 expected"},
         {TALK("assistant", "\"a\", \"weight\": \"1\""), TDL_ERROR_UNSUPPORTED, "\"weight\": 0 or 1 expected"},
         {TALK("user", "\"a\", \"weight\": 1"), TDL_ERROR_UNSUPPORTED, "\"weight\" is 1, but only answers are learned"},
-        {TALK("Assistant", "\"a\""), TDL_ERROR_UNSUPPORTED, "\"role\" is 'Assistant', expected system, user, assistant"},
+        {TALK("Assistant", "\"a\""), TDL_ERROR_UNSUPPORTED,
+         "\"role\" is 'Assistant', expected system, user, assistant"},
         {TALK("user", "[{\"type\": \"image_url\", \"image_url\": \"x\"}]"), TDL_ERROR_UNSUPPORTED,
          "\"content\": part 1 has the type 'image_url', expected 'text'"},
         {TALK("user", "[{\"type\": \"text\"}]"), TDL_ERROR_FORMAT, "message 1: \"text\" is missing"},
@@ -542,7 +546,8 @@ static void test_bad_input(void **state) {
     PUT(1, "wide.txt", "\xFF\xFEw\0i\0d\0e\0");
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "wide.txt': is UTF-16");
     PUT(1, "wide.txt", "w\0i\0d\0e\0 \0t\0e\0x\0t\0 \0h\0e\0r\0e\0");
-    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "wide.txt': looks like UTF-16, expected text in UTF-8: iconv -f utf-16le");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED,
+              "wide.txt': looks like UTF-16, expected text in UTF-8: iconv -f utf-16le");
     PUT(1, "wide.txt", "\0w\0i\0d\0e\0 \0t\0e\0x\0t\0 \0h\0e\0r\0e");
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "iconv -f utf-16be");
     PUT(1, "latin.txt", "na\xEFve caf\xE9s s\xE9rieux \xE0 No\xEBl, o\xF9 l'on c\xF4toie");
@@ -554,7 +559,8 @@ static void test_bad_input(void **state) {
     PUT(1, "a.docx", "PK\x03\x04 and so on");
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "a.docx': is compressed (zip), as .docx");
     PUT(1, "a.CSV", "text\nhello\n");
-    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "a.CSV': is CSV, expected text or JSONL; its rows become records with: python3");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED,
+              "a.CSV': is CSV, expected text or JSONL; its rows become records with: python3");
     PUT(1, "a.tsv", "text\nhello\n");
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "delimiter='\\t'");
     PUT(1, "a.parquet", "anything");
@@ -706,10 +712,11 @@ static void test_no_memory(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dirs, remove_dirs)
     const struct CMUnitTest tests[] = {
-        TEST(test_text),      TEST(test_records),          TEST(test_templates),   TEST(test_cuts),
-        TEST(test_cache),     TEST(test_token_file_given), TEST(test_bad_records), TEST(test_bad_input),
-        TEST(test_progress),  TEST(test_limits),           TEST(test_many_files),  TEST(test_many_lines),
-        TEST(test_no_memory), TEST(test_forms),            TEST(test_json_files),
+        TEST(test_text),        TEST(test_records),    TEST(test_templates),
+        TEST(test_cuts),        TEST(test_cache),      TEST(test_token_file_given),
+        TEST(test_bad_records), TEST(test_bad_input),  TEST(test_progress),
+        TEST(test_limits),      TEST(test_many_files), TEST(test_many_lines),
+        TEST(test_no_memory),   TEST(test_forms),      TEST(test_json_files),
     };
     gpt2 = golden_tokenizer("gpt2.tokenizer.json");
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ struct tdl_data_reader {
     const tdl_allocator *mem;
     tdl_data_reader_desc desc;
     uint64_t begin, end; // tokens of the file that are read
-    tdl_packed packed; // WHOLE
+    tdl_packed packed;   // WHOLE
     tdl_data_state state;
     // of the epoch
     uint64_t shift, n_windows;
@@ -62,11 +62,12 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
         status = tdl_packed_init(mem, tokens, desc->document_first, reader->desc.n_documents, (uint32_t)desc->seq,
                                  &reader->packed, err);
         if (status == TDL_OK && !tdl_packed_n_windows(&reader->packed))
-            status = tdl_fail(err, TDL_ERROR_ARGUMENT,
-                              "data: nothing to learn in windows of %d tokens: of each of the %llu records the first %d "
-                              "tokens have none that is counted; the longest record has %llu",
-                              desc->seq, (unsigned long long)reader->desc.n_documents, desc->seq + 1,
-                              (unsigned long long)reader->packed.counts.n_longest);
+            status =
+                tdl_fail(err, TDL_ERROR_ARGUMENT,
+                         "data: nothing to learn in windows of %d tokens: of each of the %llu records the first %d "
+                         "tokens have none that is counted; the longest record has %llu",
+                         desc->seq, (unsigned long long)reader->desc.n_documents, desc->seq + 1,
+                         (unsigned long long)reader->packed.counts.n_longest);
         if (status != TDL_OK) {
             tdl_data_reader_destroy(reader);
             return status;

@@ -18,7 +18,7 @@
 
 typedef enum tdl_data_packing {
     TDL_PACKING_STREAM = 0, // windows are cut from the stream wherever they end: full, but for the epoch's ends
-    TDL_PACKING_WHOLE, // a document that fits a window is not cut: windows end early, the same in every epoch
+    TDL_PACKING_WHOLE,      // a document that fits a window is not cut: windows end early, the same in every epoch
 } tdl_data_packing;
 
 typedef struct tdl_data_reader_desc {

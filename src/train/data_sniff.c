@@ -76,9 +76,10 @@ static tdl_status format_of(const char *path, tdl_data_format *out, tdl_error *e
     if (!dot || strchr(dot, '/')) return TDL_OK;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         if (strcasecmp(dot, refused[i].suffix) != 0) continue;
-        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
-                        "data: '%.200s': is %s, expected text or JSONL; its rows become records with: python3 -c \"%s%s%s",
-                        path, refused[i].what, refused[i].how, refused[i].arg, refused[i].how_end);
+        return tdl_fail(
+            err, TDL_ERROR_UNSUPPORTED,
+            "data: '%.200s': is %s, expected text or JSONL; its rows become records with: python3 -c \"%s%s%s", path,
+            refused[i].what, refused[i].how, refused[i].arg, refused[i].how_end);
     }
     if (strcasecmp(dot, ".jsonl") == 0 || strcasecmp(dot, ".ndjson") == 0) *out = TDL_DATA_JSONL;
     else if (strcasecmp(dot, ".json") == 0) *out = TDL_DATA_JSON;
@@ -117,8 +118,8 @@ static tdl_status refuse_magic(tdl_text sample, const char *path, tdl_error *err
                   {"\xFE\xFF", 2, "UTF-16", recode}};
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
         if (sample.size < magics[i].size || memcmp(sample.ptr, magics[i].bytes, magics[i].size) != 0) continue;
-        return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "data: '%s': is %s, expected text in UTF-8%s", path,
-                        magics[i].what, magics[i].how);
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "data: '%s': is %s, expected text in UTF-8%s", path, magics[i].what,
+                        magics[i].how);
     }
     return TDL_OK;
 }
@@ -161,7 +162,8 @@ static tdl_status find_json(tdl_text sample, tdl_data_source *source, tdl_error 
     char first = at < sample.size ? sample.ptr[at] : '\0';
     if (first == '{') source->format = TDL_DATA_JSONL;
     if (first == '{' || first == '[') return TDL_OK;
-    return tdl_fail(err, TDL_ERROR_FORMAT, "data: '%s': expected an array of records, or a record a line", source->path);
+    return tdl_fail(err, TDL_ERROR_FORMAT, "data: '%s': expected an array of records, or a record a line",
+                    source->path);
 }
 
 // Whether the first line is a JSON object, or an array begins with one.

@@ -108,7 +108,8 @@ static tdl_status open_next(tdl_data_cutter *cutter, tdl_error *err) {
     cutter->offset = map->size > 3 && memcmp(map->data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; // a byte order mark
     if (source->format == TDL_DATA_JSON) {
         const char *text = (const char *)map->data;
-        while (cutter->offset < map->size && is_blank(text[cutter->offset])) cutter->line += text[cutter->offset++] == '\n';
+        while (cutter->offset < map->size && is_blank(text[cutter->offset]))
+            cutter->line += text[cutter->offset++] == '\n';
         cutter->offset++; // the bracket, which `find` has seen
         if (cutter->offset > map->size)
             return tdl_fail(err, TDL_ERROR_FORMAT, "data: '%s': changed while it was read", source->path);

@@ -19,8 +19,8 @@ typedef struct rooms {
     uint32_t *next;  // [n_pieces] of the windows
 } rooms;
 
-static tdl_status list_pieces(tdl_packed *packed, const tdl_token_file *tokens, uint64_t first, uint64_t n, uint32_t seq,
-                              tdl_error *err);
+static tdl_status list_pieces(tdl_packed *packed, const tdl_token_file *tokens, uint64_t first, uint64_t n,
+                              uint32_t seq, tdl_error *err);
 static bool add_document(tdl_packed *packed, const tdl_token_file *tokens, uint64_t begin, uint64_t end, uint32_t seq);
 static bool add_piece(tdl_packed *packed, uint64_t begin, uint64_t n);
 static void sort_by_length(const tdl_packed *packed, uint32_t seq, uint32_t *starts, uint32_t *order);
@@ -68,8 +68,8 @@ void tdl_packed_deinit(tdl_packed *packed) {
 
 // ---- pieces
 
-static tdl_status list_pieces(tdl_packed *packed, const tdl_token_file *tokens, uint64_t first, uint64_t n, uint32_t seq,
-                              tdl_error *err) {
+static tdl_status list_pieces(tdl_packed *packed, const tdl_token_file *tokens, uint64_t first, uint64_t n,
+                              uint32_t seq, tdl_error *err) {
     for (uint64_t i = first; i < first + n; i++)
         if (!add_document(packed, tokens, tokens->documents[i], tokens->documents[i + 1], seq))
             return tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory to list %llu documents", (unsigned long long)n);

@@ -18,9 +18,8 @@ typedef struct spelling {
     const char *list, *role, *content;
 } spelling;
 
-static const spelling spellings[] = {{"messages", "role", "content"},
-                                     {"conversations", "from", "value"},
-                                     {"conversations", "role", "content"}};
+static const spelling spellings[] = {
+    {"messages", "role", "content"}, {"conversations", "from", "value"}, {"conversations", "role", "content"}};
 
 static tdl_status encode_object(const json_t *root, const char *what, const tdl_data_style *style, tdl_token_run *run,
                                 tdl_error *err);
@@ -136,8 +135,7 @@ static tdl_status encode_alpaca(const json_t *root, const char *what, const tdl_
         if (status == TDL_OK)
             status = tdl_token_run_message(run, style, tdl_text_cstr("user"), tdl_text_of(question.ptr, question.size),
                                            false, err);
-        if (status == TDL_OK)
-            status = tdl_token_run_message(run, style, tdl_text_cstr("assistant"), output, true, err);
+        if (status == TDL_OK) status = tdl_token_run_message(run, style, tdl_text_cstr("assistant"), output, true, err);
     }
     tdl_str_deinit(&question);
     return status;
@@ -172,9 +170,11 @@ static tdl_status encode_system(const json_t *root, const json_t *messages, cons
     if (!system || json_is_null(system)) return TDL_OK;
     tdl_status status = text_of(root, "system", what, &text, err);
     if (status != TDL_OK || text.size == 0) return status;
-    const json_t *role = json_object_get(first, "role") ? json_object_get(first, "role") : json_object_get(first, "from");
+    const json_t *role =
+        json_object_get(first, "role") ? json_object_get(first, "role") : json_object_get(first, "from");
     if (json_is_string(role) && strcmp(json_string_value(role), "system") == 0)
-        return tdl_fail(err, TDL_ERROR_FORMAT, "data: %s: \"system\" is given beside a first message of that role", what);
+        return tdl_fail(err, TDL_ERROR_FORMAT, "data: %s: \"system\" is given beside a first message of that role",
+                        what);
     return tdl_token_run_message(run, style, tdl_text_cstr("system"), text, false, err);
 }
 
@@ -200,10 +200,9 @@ static tdl_status encode_one(const json_t *message, const spelling *how, const c
 static tdl_status find_role(const json_t *message, const spelling *how, const char *place, tdl_text *out,
                             tdl_error *err) {
     static const char *const roles[] = {"system", "developer", "user", "assistant", "tool", "function", "ipython"};
-    static const char *const shared[][2] = {{"human", "user"},        {"user", "user"},     {"gpt", "assistant"},
-                                            {"chatgpt", "assistant"}, {"bard", "assistant"}, {"bing", "assistant"},
-                                            {"model", "assistant"},   {"assistant", "assistant"},
-                                            {"system", "system"}};
+    static const char *const shared[][2] = {{"human", "user"},        {"user", "user"},           {"gpt", "assistant"},
+                                            {"chatgpt", "assistant"}, {"bard", "assistant"},      {"bing", "assistant"},
+                                            {"model", "assistant"},   {"assistant", "assistant"}, {"system", "system"}};
     tdl_text role = {0};
     tdl_status status = text_of(message, how->role, place, &role, err);
     if (status != TDL_OK) return status;
@@ -270,10 +269,11 @@ static bool is_set(const json_t *value) {
 }
 
 static tdl_status refused(const char *key, const char *what, tdl_error *err) {
-    return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
-                    "data: %s: \"%.60s\" is not understood: the model would learn as if it were not there; leave it out, "
-                    "or write it into the text",
-                    what, key);
+    return tdl_fail(
+        err, TDL_ERROR_UNSUPPORTED,
+        "data: %s: \"%.60s\" is not understood: the model would learn as if it were not there; leave it out, "
+        "or write it into the text",
+        what, key);
 }
 
 static tdl_status refuse_keys(const json_t *object, const char *const *keys, size_t n, const char *what,
@@ -284,7 +284,7 @@ static tdl_status refuse_keys(const json_t *object, const char *const *keys, siz
 }
 
 static tdl_status check_message_keys(const json_t *message, const spelling *how, const char *place, tdl_error *err) {
-    static const char *const known[] = {"weight",     "id",    "uuid", "message_id", "index", "turn",  "timestamp",
+    static const char *const known[] = {"weight",     "id",    "uuid", "message_id", "index",  "turn",  "timestamp",
                                         "created_at", "model", "lang", "language",   "source", "tokens"};
     const char *key;
     const json_t *value;

@@ -119,8 +119,7 @@ static void encode_jobs(void *arg, int32_t index) {
         job *own = &b->jobs[i];
         tdl_token_run_clear(&own->run);
         own->err = (tdl_error){0};
-        own->status =
-            tdl_data_piece_encode(&own->piece, b->desc->separator, b->desc->style, &own->run, &own->err);
+        own->status = tdl_data_piece_encode(&own->piece, b->desc->separator, b->desc->style, &own->run, &own->err);
     }
 }
 
