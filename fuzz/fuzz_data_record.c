@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (run.ids.n != run.counted.n || run.starts.n > 1 || (run.starts.n == 0) != (run.ids.n == 0)) abort();
     if (status != TDL_OK && run.ids.n) abort();
     if (run.ids.n && !memchr(tdl_vec_at(&run.counted, uint8_t, 1), 1, run.counted.n - 1)) abort();
-    bool talks = memmem(line.ptr, line.size, "messages", 8) || memchr(line.ptr, '\\', line.size);
+    bool talks = memmem(line.ptr, line.size, "messages", 8) || memmem(line.ptr, line.size, "conversations", 13) ||
+                 memmem(line.ptr, line.size, "instruction", 11) || memchr(line.ptr, '\\', line.size);
     for (size_t i = 0; i < run.ids.n && !talks; i++) { // only the end
         int32_t id = *tdl_vec_at(&run.ids, int32_t, i);
         if (id >= N_BYTES && i + 1 < run.ids.n) abort();

@@ -1,5 +1,5 @@
 // fuzz_token_file.c - the token file's parser on any bytes; where bit 0 of the first byte is set, under right checksums.
-// What it accepts is read whole: every id below the vocabulary, every target once, in both packings.
+// What it accepts is read whole: every id below the vocabulary, every target once, unless whole records were cut.
 #include "train/data_reader.h"
 
 #include <stdlib.h>
@@ -33,7 +33,10 @@ static void read_all(const tdl_token_file *file, tdl_data_packing packing) {
     tdl_data_reader *reader = NULL;
     tdl_data_batch batch;
     uint64_t n_targets = 0, n_tokens = 0;
-    if (tdl_data_reader_create(tdl_allocator_or_default(NULL), &desc, &reader, NULL)) abort();
+    bool whole = packing == TDL_PACKING_WHOLE;
+    tdl_status status = tdl_data_reader_create(tdl_allocator_or_default(NULL), &desc, &reader, NULL);
+    if (status == TDL_ERROR_ARGUMENT && whole) return; // windows of 7 tokens hold nothing that is counted
+    if (status != TDL_OK) abort();
     while (tdl_data_reader_next(reader, &batch) == TDL_OK) {
         n_targets += (uint64_t)batch.n_targets;
         n_tokens += (uint64_t)batch.n_tokens;
@@ -42,6 +45,10 @@ static void read_all(const tdl_token_file *file, tdl_data_packing packing) {
             if (batch.positions[i] < 0 || batch.positions[i] > i % desc.seq) abort();
         }
     }
-    if (n_targets != file->n_targets || n_tokens != file->n_tokens) abort();
+    tdl_packed_counts counts = tdl_data_reader_packed(reader);
+    bool all = counts.n_cut == 0 && counts.n_dropped == 0;
+    if (n_targets > file->n_targets || n_tokens > file->n_tokens) abort();
+    if (all && n_targets != file->n_targets) abort();
+    if (!whole && n_tokens != file->n_tokens) abort();
     tdl_data_reader_destroy(reader);
 }

@@ -433,13 +433,16 @@ typedef struct tdl_trainer_desc {
         precision; /* default auto: products in F16 or BF16 where the device has them; weights and moments are F32 always */
 
     const char *dir; /* tokenized data, checkpoints, log; made where absent, locked while the trainer lives */
-    bool resume;     /* go on from the checkpoint in dir, where there is one; default: a dir that has one is an error */
+    /* Go on from the checkpoint in dir, where there is one; default: a dir that has one is an error. Fields that are 0 are then
+     * the checkpoint's. Another model, other data, adapters, frozen tensors, batch, seq, seed, schedule or precision are
+     * ARGUMENT: it would be another run. Other rates, lengths and intervals are taken and named in tdl_trainer_info.notes. */
+    bool resume;
     bool (*progress)(void *user, double fraction); /* called while data is tokenized; returning false cancels create */
     void *progress_user;
 
-    const char *const
-        *data; /* [n_data] text files (documents end at NUL bytes) or .jsonl files with "text", "prompt" and
-                                "completion", or chat "messages" */
+    const char *const *
+        data; /* [n_data] text files (documents end at NUL bytes), or records in .jsonl and .json files: "text", "prompt"
+                  and "completion", chat "messages" ...: docs/DATA.md. Records are kept whole where n_seq allows it */
     size_t n_data;
     const char *const
         *val_data; /* [n_val_data] of the same kinds: the loss on them is measured every n_val_every steps */
@@ -449,18 +452,21 @@ typedef struct tdl_trainer_desc {
     int32_t n_batch;       /* sequences in a step; default 8 */
     int32_t n_seq;         /* tokens of a sequence; default 512, or the model's context where that is shorter */
     int32_t n_micro_batch; /* sequences computed at once, n_batch must be a multiple of it; default n_batch */
-    float lr, lr_min; /* peak, default 1e-3 (1e-4 with adapters or model_path); lowest, default lr / 10; below 0: 0 */
+    /* Of floats 0 is the default and TDL_ZERO is zero. */
+    float lr, lr_min; /* peak, default 1e-3 (1e-4 with adapters or model_path); lowest, default lr / 10 */
     tdl_schedule schedule;
     int32_t n_warmup_steps;  /* of a straight line up from 0; default n_steps / 50; -1: none */
     int32_t n_decay_steps;   /* wsd; default n_steps / 5 */
     float beta1, beta2, eps; /* AdamW (Loshchilov, Hutter 2019); default 0.9, 0.95, 1e-8 */
-    float weight_decay;      /* of matrices; default 0.1; below 0: none */
-    float clip_norm;         /* the gradient's norm at most; default 1; below 0: any */
+    float weight_decay;      /* of matrices; default 0.1 */
+    float clip_norm;         /* the gradient's norm at most; default 1; TDL_ZERO: not clipped */
     float dropout;           /* of the embedding and of what each block adds, whatever config.json says */
     float attention_dropout; /* of attention's weights, the same */
     uint64_t seed;           /* of weights, order of the data, dropout */
 
-    const char *const *freeze; /* [n_freeze] patterns of tensor names, such as "token_embd.*", that stay as they are */
+    const char *const
+        *freeze; /* [n_freeze] patterns of tensor names, such as "token_embd.*", that stay as they are; with
+                                  adapters: that get none */
     size_t n_freeze;
     int32_t lora_rank; /* above 0: the model stays as it is, and matrices get adapters (LoRA, Hu et al. 2021) */
     float lora_alpha;  /* adapters are scaled by lora_alpha / lora_rank; default 2 lora_rank */
@@ -470,8 +476,10 @@ typedef struct tdl_trainer_desc {
     int32_t n_val_every;        /* steps; default 100 */
     int32_t n_val_batches;      /* micro-batches measured at most; default all */
     int32_t n_checkpoint_every; /* steps; default 500; the last step always */
-    int32_t n_patience; /* DONE after so many evaluations in a row without a better validation loss; default 0: never */
-    bool recompute;     /* compute a layer's activations again in its backward pass instead of keeping them all */
+    int32_t
+        n_patience; /* DONE after so many evaluations in a row without a better validation loss; default 0: never. One
+                           that counted no token is neither better nor worse */
+    bool recompute; /* compute a layer's activations again in its backward pass instead of keeping them all */
 } tdl_trainer_desc;
 
 /* Opens or draws the weights, tokenizes the data, makes the plans.
@@ -482,25 +490,29 @@ TDL_API void tdl_trainer_destroy(tdl_trainer *trainer);
 typedef struct tdl_train_step {
     size_t size;
     int32_t step;    /* 1 is the first */
-    float loss;      /* mean over the counted tokens of the step, before its update */
-    float val_loss;  /* after it; NaN where it was not measured */
+    float loss;      /* mean over the counted tokens of the step, before its update; NaN where there were none */
+    float val_loss;  /* after it; NaN where it was not measured, or counted no token */
     float grad_norm; /* before clipping */
     float lr;
-    float tokens_per_s; /* of the step's gradients and update */
-    int32_t n_tokens;   /* of the step */
+    float tokens_per_s;    /* of the step's gradients and update */
+    int32_t n_tokens;      /* of the step */
+    int64_t n_counted;     /* of them, targets that the loss counts */
+    int64_t n_val_counted; /* of the evaluation; -1: not measured */
 } tdl_train_step;
 
-/* Advances by a piece of a step. OK: a step is done, and out describes it. PENDING: call again; when nothing changed a device
- * is at work. DONE: all steps are done, or the validation loss has not improved for n_patience evaluations; the weights are
- * those with the best validation loss, where there is one. FORMAT: the loss
- * or a gradient is not finite: the message names the step and the op and tensor where that began; nothing was updated.
- * Other errors: DEVICE, DEVICE_LOST, IO (log or checkpoint; the trainer can go on), MEMORY. */
+/* Advances by a piece of a step. OK: a step is done, and out describes it; its line is in the log before its checkpoint is on
+ * the disk. PENDING: call again; when nothing changed a device is at work. DONE: all steps are done, or the validation loss has
+ * not improved for n_patience evaluations; the weights are those with the best validation loss, where there is one. FORMAT: the
+ * loss or a gradient is not finite: the message names the step and the op and tensor where that began; nothing was updated, and
+ * a checkpoint written now is of the step before. Other errors: DEVICE, DEVICE_LOST, IO (log or checkpoint; the trainer can go
+ * on), MEMORY. */
 TDL_API tdl_status tdl_trainer_step(tdl_trainer *trainer, tdl_train_step *out, tdl_error *err);
 
 /* The three that follow are for between steps, and advance by a piece, like tdl_trainer_step: OK: it is on the disk. PENDING:
  * call the same function again; until then no other of the trainer, but for destroy, which gives it up. */
 
-/* Writes a checkpoint now. Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE. */
+/* Writes a checkpoint now. Errors: ARGUMENT (within a step), IO, MEMORY, DEVICE, NOT_FINITE (a weight: the checkpoint before
+ * stays). */
 TDL_API tdl_status tdl_trainer_checkpoint(tdl_trainer *trainer, tdl_error *err);
 /* Writes the model as it is now: a path that ends in .gguf, or a directory for Hugging Face's files. Adapters are merged.
  * Matrices have the type the model's had where that was F32, F16 or BF16, else F16. A GGUF file's general.name is that of the
@@ -509,6 +521,22 @@ TDL_API tdl_status tdl_trainer_checkpoint(tdl_trainer *trainer, tdl_error *err);
 TDL_API tdl_status tdl_trainer_save(tdl_trainer *trainer, const char *path, tdl_error *err);
 /* Writes the adapters alone, as a directory that PEFT reads. Errors: ARGUMENT (there are none), IO, MEMORY, DEVICE. */
 TDL_API tdl_status tdl_trainer_save_adapters(tdl_trainer *trainer, const char *dir, tdl_error *err);
+
+/* What became of data files. Records are what JSON files hold, and the documents of text files. */
+typedef struct tdl_train_data_info {
+    uint64_t n_tokens;        /* 0: there is no such data */
+    uint64_t n_records;       /* read; of them were left out: */
+    uint64_t n_empty;         /*   without text */
+    uint64_t n_masked;        /*   without anything that is learned: no answer, or answers of weight 0 */
+    uint64_t n_dropped;       /*   without anything that is learned among their first n_seq tokens */
+    uint64_t n_cut;           /* records longer than n_seq, whose ends were left out */
+    uint64_t n_tokens_cut;    /* tokens of those ends */
+    uint64_t n_split;         /* texts longer than n_seq, in several pieces */
+    uint64_t n_empty_answers; /* answers without text: the model learns to end at once */
+    uint64_t n_bad_utf8;      /* texts with bytes that are no UTF-8 */
+    uint64_t n_longest;       /* tokens of the longest record; 0 where windows are cut from texts */
+    uint64_t n_windows;       /* of n_seq tokens, in an epoch */
+} tdl_train_data_info;
 
 typedef struct tdl_trainer_info {
     size_t size;
@@ -523,7 +551,39 @@ typedef struct tdl_trainer_info {
     float best_val_loss;
     /* Bytes on the device. */
     uint64_t weights_size, gradients_size, moments_size, activations_size;
+    tdl_train_data_info data, val_data;
+    /* What a person should know before the run: records that were cut or left out, settings that differ from the
+     * checkpoint's. A line each, NUL-terminated; "" where there is nothing. Borrowed from the trainer. */
+    const char *notes;
 } tdl_trainer_info;
+
+/* The documents of a data file as a trainer reads them, one after another: for evaluation. */
+typedef struct tdl_data tdl_data;
+
+typedef struct tdl_data_desc {
+    size_t size;
+    const tdl_tokenizer *tokenizer; /* borrowed until close */
+    const char *path;               /* as tdl_trainer_desc.data, but no token file */
+    const void *bytes;              /* in place of path: records, a line each or one array; borrowed until close */
+    size_t bytes_size;
+    const tdl_allocator *allocator; /* borrowed until close */
+} tdl_data_desc;
+
+typedef struct tdl_data_document {
+    size_t size;
+    const int32_t *ids;     /* [n_ids] borrowed until the next call */
+    const uint8_t *counted; /* [n_ids] 1: the loss counts it, unless it is the first */
+    size_t n_ids;
+    bool is_record; /* kept whole; a document of a text file is cut wherever a window ends */
+} tdl_data_document;
+
+/* Errors: ARGUMENT, IO, FORMAT, UNSUPPORTED (what is neither text nor records), MEMORY. */
+TDL_API tdl_status tdl_data_open(const tdl_data_desc *desc, tdl_data **out, tdl_error *err);
+/* The next document in which something is counted. DONE: there is none. Errors: FORMAT, UNSUPPORTED, LIMIT, IO, MEMORY. */
+TDL_API tdl_status tdl_data_next(tdl_data *data, tdl_data_document *out, tdl_error *err);
+/* Of what was read so far: n_tokens, n_records, n_empty, n_masked, n_empty_answers, n_bad_utf8, n_longest. */
+TDL_API void tdl_data_get_info(const tdl_data *data, tdl_train_data_info *info);
+TDL_API void tdl_data_close(tdl_data *data);
 
 TDL_API void tdl_trainer_get_info(const tdl_trainer *trainer, tdl_trainer_info *info);
 /* What a step runs, one line an op; NUL-terminated, owned by the caller, freed with tdl_trainer_text_free. */

@@ -354,14 +354,14 @@ test_eval() { # model with a tokenizer
 
     refused 1 'one.txt:1: ' eval "$model" --data "$work/one.txt" --task choices
     refused 1 'words.jsonl:1: "prompt": a text expected' eval "$model" --data "$work/words.jsonl" --task choices
-    refused 1 'choices.jsonl:1: "text": a text expected' eval "$model" --data "$work/choices.jsonl"
+    refused 1 'choices.jsonl:1: "completion" is missing' eval "$model" --data "$work/choices.jsonl"
     echo '{"text": "word"}' >"$work/word.jsonl"
     refused 1 'word.jsonl:1: "text" has no word before' eval "$model" --data "$work/word.jsonl" --task last-word
     echo '{"prompt": "a", "choices": ["b", "c"], "answer": 2}' >"$work/answer.jsonl"
     refused 1 'answer.jsonl:1: "answer": the number of a choice' eval "$model" --data "$work/answer.jsonl" --task choices
     : >"$work/nothing.txt"
-    refused 1 'nothing.txt: nothing to measure' eval "$model" --data "$work/nothing.txt"
-    refused 1 'none.txt: No such file' eval "$model" --data "$work/none.txt"
+    refused 1 "nothing.txt': the file is empty" eval "$model" --data "$work/nothing.txt"
+    refused 1 "none.txt': cannot open: No such file" eval "$model" --data "$work/none.txt"
 }
 
 test_train() { # model with a tokenizer

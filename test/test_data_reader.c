@@ -93,9 +93,10 @@ static void check_batch(const data *d, const tdl_data_reader_desc *desc, const t
         uint64_t begin = d->file.documents[document], end = d->file.documents[document + 1];
         n_tokens++;
         uses[t]++;
-        if (window_begins || t == begin) assert_int_equal(b->positions[row], 0);
+        bool whole = desc->packing == TDL_PACKING_WHOLE, goes_on = !window_begins && b->ids[row] == b->ids[row - 1] + 1;
+        if (window_begins || t == begin || (whole && !goes_on)) assert_int_equal(b->positions[row], 0);
         else assert_int_equal(b->positions[row], b->positions[row - 1] + 1);
-        if (!window_begins) assert_int_equal(b->ids[row], b->ids[row - 1] + 1);
+        if (!window_begins && !whole) assert_true(goes_on);
         if (t + 1 < end && tdl_token_file_counted(&d->file, t + 1)) {
             assert_int_equal(b->targets[row], b->ids[row] + 1);
             as_target[t + 1]++;
@@ -103,8 +104,8 @@ static void check_batch(const data *d, const tdl_data_reader_desc *desc, const t
         } else {
             assert_int_equal(b->targets[row], -1);
         }
-        bool fits = end - begin <= (uint64_t)desc->seq;
-        if (desc->packing == TDL_PACKING_WHOLE && fits) assert_int_equal(b->positions[row], t - begin); // never cut
+        bool fits = end - begin <= (uint64_t)desc->seq + 1;
+        if (whole && fits) assert_int_equal(b->positions[row], t - begin); // never cut
     }
     assert_int_equal(b->n_targets, n_targets);
     assert_int_equal(b->n_tokens, n_tokens);
@@ -112,9 +113,33 @@ static void check_batch(const data *d, const tdl_data_reader_desc *desc, const t
     check_order(b->positions, b->positions_order, b->n_rows);
 }
 
-// Over whole epochs every token of the part is used once an epoch, and is a target once an epoch where it can be.
+// Whether packing whole documents leaves the target t of document `d` out: it lies behind what a window holds of a record.
+static bool is_cut(const tdl_token_file *file, uint64_t document, uint64_t t, const tdl_data_reader_desc *desc) {
+    uint64_t begin = file->documents[document], last = file->documents[document + 1] - 1, n_counted = 0;
+    while (last > begin && !tdl_token_file_counted(file, last)) last--;
+    for (uint64_t i = begin + 1; i <= last; i++) n_counted += tdl_token_file_counted(file, i);
+    bool text = n_counted == last - begin;
+    return desc->packing == TDL_PACKING_WHOLE && !text && t > begin + (uint64_t)desc->seq;
+}
+
+static void check_nothing_fits(const data *d, const tdl_data_reader_desc *desc) {
+    uint64_t n = desc->n_documents ? desc->n_documents : d->file.n_documents - desc->document_first;
+    for (uint64_t i = desc->document_first; i < desc->document_first + n; i++)
+        for (uint64_t t = d->file.documents[i] + 1; t < d->file.documents[i + 1]; t++)
+            assert_true(!tdl_token_file_counted(&d->file, t) || is_cut(&d->file, i, t, desc));
+}
+
+// Over whole epochs every token of the part is used once an epoch, and is a target once an epoch where it can be. Whole documents
+// are without tokens behind the last target.
 static void check_epochs(const data *d, const tdl_data_reader_desc *desc, int n_epochs) {
-    tdl_data_reader *reader = reader_of(desc);
+    tdl_data_reader *reader = NULL;
+    tdl_error err = {0};
+    tdl_status status_of_create = tdl_data_reader_create(tdl_allocator_or_default(NULL), desc, &reader, &err);
+    if (status_of_create == TDL_ERROR_ARGUMENT && desc->packing == TDL_PACKING_WHOLE) {
+        check_nothing_fits(d, desc);
+        return;
+    }
+    if (status_of_create) fail_msg("%s", err.message);
     int *uses = calloc(d->file.n_tokens, sizeof *uses), *as_target = calloc(d->file.n_tokens, sizeof *as_target);
     uint64_t n = desc->n_documents ? desc->n_documents : d->file.n_documents - desc->document_first;
     uint64_t begin = d->file.documents[desc->document_first], end = d->file.documents[desc->document_first + n];
@@ -137,9 +162,11 @@ static void check_epochs(const data *d, const tdl_data_reader_desc *desc, int n_
     }
     for (uint64_t t = 0; t < d->file.n_tokens; t++) {
         bool in_part = t >= begin && t < end;
-        bool first = d->file.documents[tdl_token_file_document(&d->file, t)] == t;
-        assert_int_equal(uses[t], in_part ? n_epochs : 0);
-        assert_int_equal(as_target[t], in_part && !first && tdl_token_file_counted(&d->file, t) ? n_epochs : 0);
+        uint64_t document = tdl_token_file_document(&d->file, t);
+        bool first = d->file.documents[document] == t, cut = is_cut(&d->file, document, t, desc);
+        if (desc->packing == TDL_PACKING_STREAM || !in_part) assert_int_equal(uses[t], in_part ? n_epochs : 0);
+        else assert_true(uses[t] == 0 || uses[t] == n_epochs);
+        assert_int_equal(as_target[t], in_part && !first && !cut && tdl_token_file_counted(&d->file, t) ? n_epochs : 0);
     }
     free(uses);
     free(as_target);
@@ -192,16 +219,108 @@ static void test_by_hand(void **state) {
     assert_int_equal(tdl_data_reader_next(reader, &b), TDL_DONE);
     tdl_data_reader_destroy(reader);
 
-    desc.packing = TDL_PACKING_WHOLE; // 0-2 | 3-6 | 7-9 | 10-11
+    // Two rows of the first document, then 4 and 2 of the second, which is split, one of the third: 4 | 2 + 2 | 1, and by documents.
+    desc.packing = TDL_PACKING_WHOLE;
     reader = reader_of(&desc);
-    assert_int_equal(tdl_data_reader_n_windows(reader), 4);
+    assert_int_equal(tdl_data_reader_n_windows(reader), 3);
     assert_int_equal(tdl_data_reader_next(reader, &b), TDL_OK);
-    assert_memory_equal(b.ids, ((int32_t[]){1000, 1001, 1002, 0, 1003, 1004, 1005, 1006}), 32);
+    assert_memory_equal(b.ids, ((int32_t[]){1000, 1001, 1007, 1008, 1003, 1004, 1005, 1006}), 32);
+    assert_memory_equal(b.targets, ((int32_t[]){1001, 1002, 1008, 1009, 1004, 1005, 1006, 1007}), 32);
+    assert_memory_equal(b.positions, ((int32_t[]){0, 1, 0, 1, 0, 1, 2, 3}), 32);
     assert_int_equal(tdl_data_reader_next(reader, &b), TDL_OK);
-    assert_memory_equal(b.ids, ((int32_t[]){1007, 1008, 1009, 0, 1010, 1011, 0, 0}), 32);
-    assert_memory_equal(b.positions, ((int32_t[]){0, 1, 2, 0, 0, 1, 0, 0}), 32);
+    assert_memory_equal(b.ids, ((int32_t[]){1010, 0, 0, 0, 0, 0, 0, 0}), 32);
+    tdl_packed_counts counts = tdl_data_reader_packed(reader);
+    assert_true(counts.n_split == 1 && counts.n_cut == 0 && counts.n_dropped == 0 && counts.n_longest == 7);
     tdl_data_reader_destroy(reader);
     free(d.bytes);
+}
+
+// A document whose first `n_prompt` tokens are not counted, nor the last `n_after`.
+static void add_record(tdl_token_run *run, size_t n_prompt, size_t n_answer, size_t n_after, int32_t *id) {
+    int32_t ids[64];
+    uint8_t counted[64];
+    size_t n = n_prompt + n_answer + n_after;
+    for (size_t i = 0; i < n; i++) ids[i] = (*id)++, counted[i] = i >= n_prompt && i < n_prompt + n_answer;
+    test_run_add(run, ids, counted, n);
+}
+
+// Records in windows of 8: one that fits to the token without its uncounted end; one whose answer is cut; one whose prompt fills
+// the window; one of a single token; short ones that fill what is left.
+static void test_records(void **state) {
+    (void)state;
+    int32_t id = 1000;
+    size_t size;
+    data d;
+    tdl_token_run run;
+    tdl_error err = {0};
+    tdl_token_run_init(&run, tdl_allocator_or_default(NULL));
+    add_record(&run, 4, 5, 2, &id);  // 1000 to 1010, rows 1000 to 1007
+    add_record(&run, 3, 10, 0, &id); // 1011 to 1023, rows 1011 to 1018
+    add_record(&run, 12, 3, 0, &id); // 1024 to 1038: dropped
+    add_record(&run, 0, 1, 0, &id);  // 1039: dropped
+    add_record(&run, 2, 2, 0, &id);  // 1040 to 1043, rows 1040 to 1042
+    add_record(&run, 2, 4, 0, &id);  // 1044 to 1049, rows 1044 to 1048
+    d.bytes = test_token_file(&run, N_VOCAB, &size);
+    if (tdl_token_file_parse(d.bytes, size, &d.file, &err)) fail_msg("%s", err.message);
+    tdl_token_run_deinit(&run);
+    tdl_data_reader_desc desc = {
+        .tokens = &d.file, .batch = 3, .seq = 8, .packing = TDL_PACKING_WHOLE, .in_order = true};
+    tdl_data_reader *reader = reader_of(&desc);
+    tdl_data_batch b;
+    assert_int_equal(tdl_data_reader_n_windows(reader), 3);
+    assert_int_equal(tdl_data_reader_next(reader, &b), TDL_OK);
+    assert_memory_equal(b.ids, ((int32_t[]){1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, //
+                                            1011, 1012, 1013, 1014, 1015, 1016, 1017, 1018, //
+                                            1040, 1041, 1042, 1044, 1045, 1046, 1047, 1048}),
+                        96);
+    assert_memory_equal(b.targets, ((int32_t[]){-1, -1,   -1,   1004, 1005, 1006, 1007, 1008, //
+                                                -1, -1,   1014, 1015, 1016, 1017, 1018, 1019, //
+                                                -1, 1042, 1043, -1,   1046, 1047, 1048, 1049}),
+                        96);
+    assert_memory_equal(b.positions,
+                        ((int32_t[]){0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 0, 1, 2, 3, 4}), 96);
+    tdl_packed_counts counts = tdl_data_reader_packed(reader);
+    assert_int_equal(counts.n_cut, 1);
+    assert_int_equal(counts.n_tokens_cut, 4);
+    assert_int_equal(counts.n_dropped, 2);
+    assert_int_equal(counts.n_split, 0);
+    assert_int_equal(counts.n_longest, 15);
+    tdl_data_reader_destroy(reader);
+    desc.document_first = 2, desc.n_documents = 2;
+    assert_error(tdl_data_reader_create(tdl_allocator_or_default(NULL), &desc, &reader, &err), TDL_ERROR_ARGUMENT, &err,
+                 "nothing to learn in windows of 8 tokens: of each of the 2 records");
+    free(d.bytes);
+}
+
+// As many windows as best-fit decreasing opens when it is done slowly: each length, longest first, into the window with the least
+// room that has enough.
+static void test_best_fit(void **state) {
+    (void)state;
+    static const int32_t seqs[] = {1, 7, 63, 64, 65, 200};
+    for (size_t s = 0; s < sizeof seqs / sizeof *seqs; s++) {
+        enum { N = 300 };
+        size_t sizes[N], rooms[N], n_windows = 0;
+        size_t seq = (size_t)seqs[s];
+        tdl_rng rng = tdl_rng_make(seq, 5);
+        for (size_t i = 0; i < N; i++) sizes[i] = 2 + tdl_rng_u32(&rng) % seq;
+        data d = make(sizes, seq > 30 ? N / 8 : N, true);
+        size_t n = seq > 30 ? N / 8 : N;
+        tdl_data_reader_desc desc = {.tokens = &d.file, .batch = 1, .seq = seqs[s], .packing = TDL_PACKING_WHOLE};
+        tdl_data_reader *reader = reader_of(&desc);
+        for (size_t length = seq; length > 0; length--) {
+            for (size_t i = 0; i < n; i++) {
+                if (sizes[i] - 1 != length) continue;
+                size_t best = n_windows;
+                for (size_t w = 0; w < n_windows; w++)
+                    if (rooms[w] >= length && (best == n_windows || rooms[w] < rooms[best])) best = w;
+                if (best == n_windows) rooms[n_windows++] = seq;
+                rooms[best] -= length;
+            }
+        }
+        assert_int_equal(tdl_data_reader_n_windows(reader), n_windows);
+        tdl_data_reader_destroy(reader);
+        free(d.bytes);
+    }
 }
 
 // A batch over the end of an epoch goes on with the next one.
@@ -227,15 +346,14 @@ static void copy_batch(const tdl_data_batch *b, int32_t *copy) {
 
 // A state taken before batch n, and a reader with another seed: batches n and on are the same, epochs later too. And
 // two batches of 2 windows are one of 4: what accumulation relies on.
-static void test_resume(void **state) {
-    (void)state;
+static void check_resume(tdl_data_packing packing) {
     enum { T = 4 * 16, N_BATCHES = 40 };
     static int32_t expected[N_BATCHES][3 * T], got[3 * T];
     tdl_data_state states[N_BATCHES];
     tdl_error err = {0};
     tdl_data_batch b;
     data d = make_random(5, false);
-    tdl_data_reader_desc desc = {.tokens = &d.file, .batch = 4, .seq = 16, .seed = 42};
+    tdl_data_reader_desc desc = {.tokens = &d.file, .batch = 4, .seq = 16, .packing = packing, .seed = 42};
     tdl_data_reader *reader = reader_of(&desc);
     for (int i = 0; i < N_BATCHES; i++) {
         states[i] = tdl_data_reader_state(reader);
@@ -271,6 +389,12 @@ static void test_resume(void **state) {
     }
     tdl_data_reader_destroy(reader);
     free(d.bytes);
+}
+
+static void test_resume(void **state) {
+    (void)state;
+    check_resume(TDL_PACKING_STREAM);
+    check_resume(TDL_PACKING_WHOLE);
 }
 
 static void test_bad_states(void **state) {
@@ -418,6 +542,7 @@ int main(void) {
         cmocka_unit_test(test_by_hand), cmocka_unit_test(test_epochs),     cmocka_unit_test(test_epochs_meet),
         cmocka_unit_test(test_resume),  cmocka_unit_test(test_bad_states), cmocka_unit_test(test_bad_descs),
         cmocka_unit_test(test_shuffle), cmocka_unit_test(test_sort),       cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_records), cmocka_unit_test(test_best_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,106 @@ static void test_records(void **state) {
     tdl_dataset_close(dataset);
 }
 
+// Conversations as ShareGPT and Alpaca spell them, parts of contents, weights; what is left out is counted.
+static void test_forms(void **state) {
+    (void)state;
+    PUT(0, "a.JSONL",
+        "{\"conversations\": [{\"from\": \"human\", \"value\": \"hi\"}, {\"from\": \"gpt\", \"value\": \"ho\"}]}\n"
+        "{\"conversations\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"b\"}],"
+        " \"system\": \"brief\"}\n"
+        "{\"instruction\": \"add\", \"input\": \"1 and 2\", \"output\": \"3\"}\n"
+        "{\"instruction\": \"say no\", \"input\": \"\", \"output\": \"no\", \"history\": []}\n"
+        "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"one \"},"
+        " {\"type\": \"text\", \"text\": \"two\"}], \"id\": 3, \"name\": null},"
+        " {\"role\": \"assistant\", \"content\": \"bad\", \"weight\": 0},"
+        " {\"role\": \"user\", \"content\": \"again\"},"
+        " {\"role\": \"assistant\", \"content\": \"good\", \"weight\": 1, \"tool_calls\": []}]}\n"
+        "{\"prompt\": \"p\", \"completion\": \"\"}\n" // learns the end
+        "{\"text\": \"\"}\n{\"messages\": []}\n"      // empty
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"nobody answers\"}]}\n");
+    tdl_dataset *dataset = open_good(&(tdl_dataset_desc){0}, 1);
+    assert_string_equal(show(dataset, gpt2),
+                        "|[user: hi\nassistant:] ho" END "|[system: brief\nuser: a\nassistant:] b" END
+                        "|[user: add\n\n1 and 2\nassistant:] 3" END "|[user: say no\nassistant:] no" END
+                        "|[user: one two\nassistant: bad" END "user: again\nassistant:] good" END "|[p]" END);
+    const tdl_token_file *file = tdl_dataset_tokens(dataset);
+    assert_true(file->has_records);
+    assert_int_equal(file->counts.n_records, 9);
+    assert_int_equal(file->counts.n_empty, 2);
+    assert_int_equal(file->counts.n_masked, 1);
+    assert_int_equal(file->counts.n_empty_answers, 1);
+    tdl_dataset_close(dataset);
+    dataset = open_good(&(tdl_dataset_desc){0}, 1); // from the cache
+    assert_true(tdl_dataset_was_cached(dataset));
+    assert_int_equal(tdl_dataset_tokens(dataset)->counts.n_masked, 1);
+    tdl_dataset_close(dataset);
+
+    PUT(0, "b.txt", "one\0 \n\0\0two \xFF\0");
+    dataset = open_good(&(tdl_dataset_desc){0}, 1);
+    file = tdl_dataset_tokens(dataset);
+    assert_false(file->has_records);
+    assert_true(file->counts.n_records == 3 && file->counts.n_empty == 1 && file->counts.n_bad_utf8 == 1);
+    tdl_dataset_close(dataset);
+}
+
+// A .json file is an array of records, or JSONL; a text that looks like either is noticed.
+static void test_json_files(void **state) {
+    (void)state;
+    const tdl_dataset_desc desc = {0};
+    const char *first;
+    tdl_dataset *dataset = NULL;
+    tdl_error err;
+    PUT(0, "a.json",
+        "\n [{\"text\": \"one ] , \\\" } [\"},\n{\"prompt\": \"p\",\n \"completion\": \"c\", \"x\": [[], {}]}\n]\n ");
+    check_shown(&desc, 1, "|one ] , \" } [" END "|[p]c" END);
+    PUT(0, "b.Json", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+    check_shown(&desc, 1, "|one" END "|two" END);
+    static const char *const bad[][2] = {{"[{\"text\": \"a\"},\n\n{\"text\": 3}]", "c.json:3: \"text\" is a number"},
+                                         {"[{\"text\": \"a\"}", "c.json:1: the file ends within the array"},
+                                         {"[{\"text\": \"a\"},", "c.json:1: the file ends within the array"},
+                                         {"[{\"text\": \"a\"}]\n{}", "c.json:2: text after the array"},
+                                         {"[{\"text\": \"a\"},]", "nothing"},
+                                         {"[{\"text\": \"a\"},,{}]", "c.json:1: "},
+                                         {"[\"a\"]", "c.json:1: expected a JSON object"},
+                                         {"[]", "nothing to learn from"},
+                                         {"{\n\"text\": \"a\"}", "c.json:1: "}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put(0, "c.json", bad[i][0], strlen(bad[i][0]));
+        tdl_status status = open_files(&desc, 1, &dataset, &err);
+        if (strcmp(bad[i][1], "nothing") == 0) { // a comma too many does no harm
+            assert_int_equal(status, TDL_OK);
+            tdl_dataset_close(dataset);
+        } else {
+            assert_error(status, TDL_ERROR_FORMAT, &err, bad[i][1]);
+        }
+    }
+    static const struct {
+        const char *text;
+        size_t n;
+    } texts[] = {{"{\"text\": \"a\"}\nmore", 1}, {"[{\"text\": \"a\"}, {}]", 1}, {"{not json}\n", 0}, {"plain", 0}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        put(0, "d.txt", texts[i].text, strlen(texts[i].text));
+        dataset = open_good(&desc, 1);
+        assert_int_equal(tdl_dataset_n_like_json(dataset, &first), texts[i].n);
+        if (texts[i].n) assert_string_equal(first, file_paths[0]);
+        tdl_dataset_close(dataset);
+    }
+    // Over several pieces, with an element that lies across their boundary.
+    enum { N = 60000 };
+    char *text = malloc(N * 40);
+    size_t size = (size_t)sprintf(text, "[");
+    for (int i = 0; i < N; i++) size += (size_t)sprintf(text + size, "%s\n{\"text\": \"%d in\"}", i ? "," : "", i);
+    size += (size_t)sprintf(text + size, "]");
+    put(0, "e.json", text, size);
+    dataset = open_good(&desc, 1);
+    assert_int_equal(tdl_dataset_tokens(dataset)->n_documents, N);
+    tdl_dataset_close(dataset);
+    *strstr(text, "\"59999 in") = '3';
+    put(0, "e.json", text, size);
+    assert_error(open_files(&desc, 1, &dataset, &err), TDL_ERROR_FORMAT, &err, "e.json:60001: ");
+    free(text);
+}
+
 static void test_templates(void **state) {
     (void)state;
     static const char lines[] =
@@ -347,6 +447,8 @@ static void test_token_file_given(void **state) {
     assert_error(open_files(&(tdl_dataset_desc){0}, 1, &dataset, &err), TDL_ERROR_FORMAT, &err, "c.bin: token file: ");
 }
 
+#define TALK(role, content) "{\"messages\": [{\"role\": \"" role "\", \"content\": " content "}]}"
+
 static void test_bad_records(void **state) {
     (void)state;
     static const struct {
@@ -356,9 +458,12 @@ static void test_bad_records(void **state) {
     } cases[] = {
         {"{\"text\": \"a", TDL_ERROR_FORMAT, "bad.jsonl:3: line 1, column 11"},
         {"not json", TDL_ERROR_FORMAT, "bad.jsonl:3: "},
-        {"[]", TDL_ERROR_FORMAT, "data: %s:3: expected a JSON object"},
+        {"[]", TDL_ERROR_FORMAT,
+         "data: %s:3: expected a JSON object; a file that is one array of records is named .json"},
         {"\"text\"", TDL_ERROR_FORMAT, ":3: expected a JSON object"},
-        {"{}", TDL_ERROR_FORMAT, ":3: expected \"text\", \"prompt\" with \"completion\", or \"messages\""},
+        {"{}", TDL_ERROR_FORMAT,
+         ":3: expected \"text\", \"prompt\" with \"completion\", \"messages\", "
+         "\"conversations\" or \"instruction\" with \"output\""},
         {"{\"completion\": \"a\"}", TDL_ERROR_FORMAT, ":3: expected \"text\""},
         {"{\"prompt\": \"a\"}", TDL_ERROR_FORMAT, ":3: \"completion\" is missing, expected a string"},
         {"{\"text\": 3}", TDL_ERROR_FORMAT, ":3: \"text\" is a number, expected a string"},
@@ -371,6 +476,36 @@ static void test_bad_records(void **state) {
         {"{\"messages\": [{\"role\": true, \"content\": \"\"}]}", TDL_ERROR_FORMAT, ":3: message 1: \"role\" is true"},
         {"{\"text\": \"a\", \"text\": NaN}", TDL_ERROR_FORMAT, ":3: \"text\" is a number"},
         {"{\"text\": \"\xFF\"}", TDL_ERROR_FORMAT, ":3: line 1"},
+        // What a model would see otherwise is refused by name.
+        {TALK("assistant", "\"\", \"tool_calls\": [{\"type\": \"function\"}]"), TDL_ERROR_UNSUPPORTED,
+         ":3: message 1: \"tool_calls\" is not understood"},
+        {TALK("assistant", "null, \"tool_calls\": [{}]"), TDL_ERROR_UNSUPPORTED, "\"tool_calls\" is not understood"},
+        {TALK("assistant", "null"), TDL_ERROR_FORMAT, ":3: message 1: \"content\" is null"},
+        {TALK("assistant", "\"a\", \"function_call\": {\"name\": \"f\"}"), TDL_ERROR_UNSUPPORTED, "\"function_call\""},
+        {TALK("assistant", "\"a\", \"reasoning_content\": \"hm\""), TDL_ERROR_UNSUPPORTED, "\"reasoning_content\""},
+        {TALK("user", "\"a\", \"name\": \"Ann\""), TDL_ERROR_UNSUPPORTED, "\"name\" is not understood"},
+        {TALK("tool", "\"a\", \"tool_call_id\": \"c1\""), TDL_ERROR_UNSUPPORTED, "\"tool_call_id\""},
+        {TALK("user", "\"a\", \"anything\": 1"), TDL_ERROR_UNSUPPORTED, "message 1: \"anything\" is not understood"},
+        {TALK("assistant", "\"a\", \"weight\": 0.5"), TDL_ERROR_UNSUPPORTED, "\"weight\": 0 or 1 expected"},
+        {TALK("assistant", "\"a\", \"weight\": \"1\""), TDL_ERROR_UNSUPPORTED, "\"weight\": 0 or 1 expected"},
+        {TALK("user", "\"a\", \"weight\": 1"), TDL_ERROR_UNSUPPORTED, "\"weight\" is 1, but only answers are learned"},
+        {TALK("Assistant", "\"a\""), TDL_ERROR_UNSUPPORTED,
+         "\"role\" is 'Assistant', expected system, user, assistant"},
+        {TALK("user", "[{\"type\": \"image_url\", \"image_url\": \"x\"}]"), TDL_ERROR_UNSUPPORTED,
+         "\"content\": part 1 has the type 'image_url', expected 'text'"},
+        {TALK("user", "[{\"type\": \"text\"}]"), TDL_ERROR_FORMAT, "message 1: \"text\" is missing"},
+        {TALK("user", "[\"a\"]"), TDL_ERROR_UNSUPPORTED, "part 1 has the type ''"},
+        {"{\"tools\": [{}], \"messages\": []}", TDL_ERROR_UNSUPPORTED, ":3: \"tools\" is not understood"},
+        {"{\"images\": [\"a.png\"], \"text\": \"a\"}", TDL_ERROR_UNSUPPORTED, ":3: \"images\" is not understood"},
+        {"{\"system\": \"s\", \"prompt\": \"a\", \"completion\": \"b\"}", TDL_ERROR_UNSUPPORTED, "\"system\" is not"},
+        {"{\"system\": \"s\", \"messages\": [{\"role\": \"system\", \"content\": \"t\"}]}", TDL_ERROR_FORMAT,
+         "\"system\" is given beside a first message of that role"},
+        {"{\"conversations\": [{\"from\": \"observation\", \"value\": \"a\"}]}", TDL_ERROR_UNSUPPORTED,
+         "\"from\" is 'observation', expected human, gpt or system"},
+        {"{\"conversations\": [{\"from\": \"gpt\"}]}", TDL_ERROR_FORMAT, "message 1: \"value\" is missing"},
+        {"{\"instruction\": \"a\"}", TDL_ERROR_FORMAT, ":3: \"output\" is missing"},
+        {"{\"instruction\": \"a\", \"output\": \"b\", \"history\": [[\"a\", \"b\"]]}", TDL_ERROR_UNSUPPORTED,
+         "\"history\" is not understood"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[1024], part[256];
@@ -410,6 +545,28 @@ static void test_bad_input(void **state) {
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "xz.txt': is compressed (xz), expected text in UTF-8");
     PUT(1, "wide.txt", "\xFF\xFEw\0i\0d\0e\0");
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "wide.txt': is UTF-16");
+    PUT(1, "wide.txt", "w\0i\0d\0e\0 \0t\0e\0x\0t\0 \0h\0e\0r\0e\0");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED,
+              "wide.txt': looks like UTF-16, expected text in UTF-8: iconv -f utf-16le");
+    PUT(1, "wide.txt", "\0w\0i\0d\0e\0 \0t\0e\0x\0t\0 \0h\0e\0r\0e");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "iconv -f utf-16be");
+    PUT(1, "latin.txt", "na\xEFve caf\xE9s s\xE9rieux \xE0 No\xEBl, o\xF9 l'on c\xF4toie");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "latin.txt': is in another encoding");
+    PUT(1, "binary.txt", "\1\2\3\4\5 and so on");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "binary.txt': is a binary file");
+    PUT(1, "a.pdf", "%PDF-1.7\n");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "a.pdf': is a PDF");
+    PUT(1, "a.docx", "PK\x03\x04 and so on");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "a.docx': is compressed (zip), as .docx");
+    PUT(1, "a.CSV", "text\nhello\n");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED,
+              "a.CSV': is CSV, expected text or JSONL; its rows become records with: python3");
+    PUT(1, "a.tsv", "text\nhello\n");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "delimiter='\\t'");
+    PUT(1, "a.parquet", "anything");
+    check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "pandas.read_parquet('FILE').to_json(");
+    PUT(1, "a.json", "text");
+    check_bad(&desc, 2, TDL_ERROR_FORMAT, "a.json': expected an array of records, or a record a line");
     if (geteuid() != 0) { // root may read anything
         PUT(1, "secret.txt", "secret");
         chmod(file_paths[1], 0);
@@ -555,10 +712,11 @@ static void test_no_memory(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dirs, remove_dirs)
     const struct CMUnitTest tests[] = {
-        TEST(test_text),      TEST(test_records),          TEST(test_templates),   TEST(test_cuts),
-        TEST(test_cache),     TEST(test_token_file_given), TEST(test_bad_records), TEST(test_bad_input),
-        TEST(test_progress),  TEST(test_limits),           TEST(test_many_files),  TEST(test_many_lines),
-        TEST(test_no_memory),
+        TEST(test_text),        TEST(test_records),    TEST(test_templates),
+        TEST(test_cuts),        TEST(test_cache),      TEST(test_token_file_given),
+        TEST(test_bad_records), TEST(test_bad_input),  TEST(test_progress),
+        TEST(test_limits),      TEST(test_many_files), TEST(test_many_lines),
+        TEST(test_no_memory),   TEST(test_forms),      TEST(test_json_files),
     };
     gpt2 = golden_tokenizer("gpt2.tokenizer.json");
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

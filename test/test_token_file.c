@@ -140,7 +140,7 @@ static void test_contradictions(void **state) {
         tdl_status status;
         const char *part;
     } cases[] = {
-        {8 - FOOTER, 4, 2, TDL_ERROR_UNSUPPORTED, "version 2, expected 1"},
+        {8 - FOOTER, 4, 1, TDL_ERROR_UNSUPPORTED, "version 1, expected 2"},
         {12 - FOOTER, 4, 4, TDL_ERROR_FORMAT, "4 bytes a token"},
         {16 - FOOTER, 4, 0, TDL_ERROR_FORMAT, "a vocabulary of 0"},
         {16 - FOOTER, 4, TDL_VOCAB_MAX + 1, TDL_ERROR_FORMAT, "a vocabulary of 4194305"},
@@ -156,6 +156,7 @@ static void test_contradictions(void **state) {
         {32 - FOOTER, 8, 4, TDL_ERROR_FORMAT, "document 3 begins at token 10, the next one at 0"},
         {32 - FOOTER, 8, UINT64_MAX, TDL_ERROR_FORMAT, "do not hold"},
         {32 - FOOTER, 8, UINT64_MAX / 8, TDL_ERROR_FORMAT, "do not hold"},
+        {72 - FOOTER, 8, 2, TDL_ERROR_FORMAT, "the flag for records is 2"},
         {40 - FOOTER, 8, 6, TDL_ERROR_FORMAT, "5 counted targets, its footer says 6"},
         {64, 2, 300, TDL_ERROR_FORMAT, "has token 300, its vocabulary has 300"},
         {128, 1, 0, TDL_ERROR_FORMAT, "1 counted targets"},

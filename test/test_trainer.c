@@ -7,6 +7,7 @@
 #include "model/model_impl.h"
 #include "support/fail_alloc.h"
 #include "support/test_files.h"
+#include "support/train_runs.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -24,149 +25,15 @@ static const char LIBRARY[] = TDL_WEBGPU_LIBRARY;
 static const char *const LIBRARY = NULL;
 #endif
 
-static const char config[] =
-    "{\"model_type\": \"%s\", \"vocab_size\": 515, \"hidden_size\": 32, \"intermediate_size\": 64, "
-    "\"num_hidden_layers\": 2,"
-    " \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-5,"
-    " \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": true}";
-
-typedef struct fixture {
-    char dir[TEST_PATH_SIZE], config[TEST_PATH_SIZE], data[TEST_PATH_SIZE], val[TEST_PATH_SIZE];
-} fixture;
-
-static void write_text(const char *path, uint32_t seed, int n_sentences) {
-    static const char *const words[4][4] = {{"the cat", "a dog", "my bird", "one fish"},
-                                            {"sees", "likes", "hears", "follows"},
-                                            {"the house", "a tree", "my friend", "one star"},
-                                            {"today.", "again.", "at night.", "now."}};
-    char *text = malloc((size_t)n_sentences * 64 + 1);
-    size_t size = 0;
-    for (int i = 0; i < n_sentences; i++) {
-        for (int w = 0; w < 4; w++) {
-            seed = seed * 1664525u + 1013904223u;
-            size += (size_t)sprintf(text + size, "%s ", words[w][seed >> 30]);
-        }
-        if (i % 8 == 7) text[size - 1] = '\0'; // the next document
-    }
-    test_file_write(path, text, size);
-    free(text);
-}
-
-static int setup(void **state) {
-    fixture *f = calloc(1, sizeof *f);
-    test_dir_make(f->dir);
-    char text[sizeof config + 16];
-    snprintf(text, sizeof text, config, "llama");
-    test_file_write(test_path(f->config, f->dir, "config.json"), text, strlen(text));
-    write_text(test_path(f->data, f->dir, "train.txt"), 1, 400);
-    write_text(test_path(f->val, f->dir, "val.txt"), 2, 40);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    fixture *f = *state;
-    test_dir_remove(f->dir);
-    free(f);
-    return 0;
-}
-
-// A run of 12 steps; `run` names its directory.
-static tdl_trainer_desc desc_of(const fixture *f, char *run) {
-    static const char tokenizer[] = TDL_TEST_DATA "/token/gpt2.tokenizer.json";
-    static const char *data[1];
-    char path[TEST_PATH_SIZE];
-    data[0] = f->data;
-    test_path(path, f->dir, run);
-    strcpy(run, path);
-    return (tdl_trainer_desc){.size = sizeof(tdl_trainer_desc),
-                              .config_path = f->config,
-                              .tokenizer_path = tokenizer,
-                              .precision = TDL_PRECISION_F32,
-                              .dir = run,
-                              .data = data,
-                              .n_data = 1,
-                              .n_steps = 12,
-                              .n_batch = 4,
-                              .n_seq = 32,
-                              .n_warmup_steps = 2,
-                              .lr = 0.01f,
-                              .n_checkpoint_every = 5,
-                              .seed = 3};
-}
-
-typedef struct outcome {
-    int n_steps;
-    float losses[64], val_losses[64];
-    tdl_status status;
-    tdl_error err;
-} outcome;
-
-static tdl_trainer *create(const tdl_trainer_desc *desc) {
-    tdl_error err = {0};
-    tdl_trainer *trainer = NULL;
-    if (tdl_trainer_create(desc, &trainer, &err) != TDL_OK) fail_msg("%s", err.message);
-    return trainer;
-}
-
-// Steps until DONE, an error or n_max steps.
-static outcome advance(tdl_trainer *trainer, int n_max) {
-    outcome o = {.status = TDL_PENDING};
-    tdl_train_step step = {.size = sizeof step};
-    while (o.status >= 0 && o.status != TDL_DONE && o.n_steps < n_max) {
-        o.status = tdl_trainer_step(trainer, &step, &o.err);
-        if (o.status != TDL_OK) continue;
-        o.losses[o.n_steps] = step.loss;
-        o.val_losses[o.n_steps++] = step.val_loss;
-    }
-    return o;
-}
-
-// What returns PENDING is called until it returns something else.
-static tdl_status checkpoint(tdl_trainer *trainer, tdl_error *err) {
-    tdl_status status = TDL_PENDING;
-    while (status == TDL_PENDING) status = tdl_trainer_checkpoint(trainer, err);
-    return status;
-}
-
-static tdl_status save(tdl_trainer *trainer, const char *path, tdl_error *err) {
-    tdl_status status = TDL_PENDING;
-    while (status == TDL_PENDING) status = tdl_trainer_save(trainer, path, err);
-    return status;
-}
-
-static outcome run_whole(const tdl_trainer_desc *desc, const char *model) {
-    tdl_error err = {0};
-    tdl_trainer *trainer = create(desc);
-    outcome o = advance(trainer, 64);
-    if (o.status != TDL_DONE) fail_msg("%s", o.err.message);
-    if (model && save(trainer, model, &err) != TDL_OK) fail_msg("%s", err.message);
-    tdl_trainer_destroy(trainer);
-    return o;
-}
-
-static void assert_same_losses(const outcome *a, const outcome *b) {
-    assert_int_equal(a->n_steps, b->n_steps);
-    assert_memory_equal(a->losses, b->losses, (size_t)a->n_steps * sizeof *a->losses);
-}
-
-static void assert_same_files(const char *a, const char *b) {
-    size_t a_size, b_size;
-    uint8_t *a_bytes = test_file_read(a, &a_size), *b_bytes = test_file_read(b, &b_size);
-    assert_int_equal(a_size, b_size);
-    assert_memory_equal(a_bytes, b_bytes, a_size);
-    free(a_bytes), free(b_bytes);
-}
-
 // It learns; what it saves runs, and says the validation loss again.
 static void test_learns(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     char run[TEST_PATH_SIZE] = "learns", model[TEST_PATH_SIZE];
-    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer_desc desc = run_desc(f, run);
     const char *val[] = {f->val};
     desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4, desc.n_steps = 40;
     test_path(model, f->dir, "learns.gguf");
-    outcome o = run_whole(&desc, model);
+    run_outcome o = run_whole(&desc, model);
     assert_int_equal(o.n_steps, 40);
     assert_true(fabsf(o.losses[0] - logf(512)) < 0.3f); // random weights: every token alike
     assert_true(o.losses[39] < 0.6f * o.losses[0]);
@@ -189,13 +56,13 @@ static void test_learns(void **state) {
 
 // The same seed gives the same bits, with one thread or two; another seed does not.
 static void test_repeats(void **state) {
-    fixture *f = *state;
-    outcome first = {0};
+    run_fixture *f = *state;
+    run_outcome first = {0};
     char models[3][TEST_PATH_SIZE];
     for (int i = 0; i < 3; i++) {
         char run[TEST_PATH_SIZE], name[24];
         snprintf(run, sizeof run, "repeats%d", i);
-        tdl_trainer_desc desc = desc_of(f, run);
+        tdl_trainer_desc desc = run_desc(f, run);
         tdl_device *device = NULL;
         tdl_device_desc cpu = {.size = sizeof cpu, .n_threads = i == 1 ? 1 : 2};
         assert_int_equal(tdl_device_open(&cpu, &device, NULL), TDL_OK);
@@ -203,7 +70,7 @@ static void test_repeats(void **state) {
         desc.dropout = desc.attention_dropout = 0.1f;
         if (i == 2) desc.seed = 4;
         snprintf(name, sizeof name, "repeats%d/r.gguf", i); // the name within is the file's
-        outcome o = run_whole(&desc, test_path(models[i], f->dir, name));
+        run_outcome o = run_whole(&desc, test_path(models[i], f->dir, name));
         tdl_device_close(device);
         if (i == 0) first = o;
         if (i == 1) assert_same_losses(&first, &o);
@@ -224,11 +91,11 @@ static void test_precision(void **state) {
                 {NULL, TDL_PRECISION_AUTO, 1},
                 {"plain", TDL_PRECISION_F32, 2},
                 {"plain", TDL_PRECISION_AUTO, 2}};
-    outcome o[5];
+    run_outcome o[5];
     for (int i = 0; i < 5; i++) {
         char run[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "precision%d", i);
-        tdl_trainer_desc desc = desc_of(*state, run);
+        tdl_trainer_desc desc = run_desc(*state, run);
         tdl_device_desc cpu = {.size = sizeof cpu, .n_threads = runs[i].n_threads, .isa_max = runs[i].isa_max};
         assert_int_equal(tdl_device_open(&cpu, &desc.device, NULL), TDL_OK);
         desc.precision = runs[i].precision;
@@ -252,25 +119,25 @@ static void test_precision(void **state) {
 // A run that was stopped anywhere and resumed ends with the bits of one that was not: after a checkpoint asked for (7), after
 // one made on the way (5, of 6 steps done), before the first.
 static void test_resumes(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     char run[TEST_PATH_SIZE] = "whole", whole[TEST_PATH_SIZE], resumed[TEST_PATH_SIZE];
-    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer_desc desc = run_desc(f, run);
     const char *val[] = {f->val};
     desc.dropout = desc.attention_dropout = 0.1f, desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4;
-    outcome o = run_whole(&desc, test_path(whole, f->dir, "result.gguf"));
+    run_outcome o = run_whole(&desc, test_path(whole, f->dir, "result.gguf"));
     static const int stops[] = {7, 6, 0};
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         char part[TEST_PATH_SIZE];
         snprintf(part, sizeof part, "part%zu", i);
-        tdl_trainer_desc first = desc_of(f, part);
+        tdl_trainer_desc first = run_desc(f, part);
         first.dropout = first.attention_dropout = 0.1f, first.val_data = val, first.n_val_data = 1,
         first.n_val_every = 4;
-        tdl_trainer *trainer = create(&first);
-        outcome before = advance(trainer, stops[i]);
-        if (stops[i] == 7) assert_int_equal(checkpoint(trainer, NULL), TDL_OK);
+        tdl_trainer *trainer = run_create(&first);
+        run_outcome before = run_advance(trainer, stops[i]);
+        if (stops[i] == 7) assert_int_equal(run_checkpoint(trainer, NULL), TDL_OK);
         tdl_trainer_destroy(trainer);
         first.resume = true;
-        outcome after = run_whole(&first, test_path(resumed, part, "result.gguf"));
+        run_outcome after = run_whole(&first, test_path(resumed, part, "result.gguf"));
         int kept = 12 - after.n_steps;
         assert_int_equal(kept, stops[i] == 7 ? 7 : stops[i] == 6 ? 5 : 0);
         assert_memory_equal(before.losses, o.losses, (size_t)before.n_steps * sizeof *o.losses);
@@ -284,14 +151,14 @@ static void test_resumes(void **state) {
 
 // A step's gradients added up over 1, 2 and 4 micro-batches are the same sum in another order.
 static void test_accumulates(void **state) {
-    fixture *f = *state;
-    outcome whole = {0};
+    run_fixture *f = *state;
+    run_outcome whole = {0};
     for (int32_t micro = 4; micro >= 1; micro /= 2) {
         char run[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "micro%d", micro);
-        tdl_trainer_desc desc = desc_of(f, run);
+        tdl_trainer_desc desc = run_desc(f, run);
         desc.n_micro_batch = micro;
-        outcome o = run_whole(&desc, NULL);
+        run_outcome o = run_whole(&desc, NULL);
         if (micro == 4) whole = o;
         for (int i = 0; i < o.n_steps; i++) assert_true(fabsf(o.losses[i] - whole.losses[i]) < 2e-4f * whole.losses[i]);
     }
@@ -299,34 +166,34 @@ static void test_accumulates(void **state) {
 
 // Keeping activations or computing them again gives the same bits.
 static void test_recomputes(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     char a[TEST_PATH_SIZE] = "kept", b[TEST_PATH_SIZE] = "again";
-    tdl_trainer_desc kept = desc_of(f, a), again = desc_of(f, b);
+    tdl_trainer_desc kept = run_desc(f, a), again = run_desc(f, b);
     kept.dropout = again.dropout = kept.attention_dropout = again.attention_dropout = 0.2f;
     again.recompute = true;
-    outcome x = run_whole(&kept, NULL), y = run_whole(&again, NULL);
+    run_outcome x = run_whole(&kept, NULL), y = run_whole(&again, NULL);
     assert_same_losses(&x, &y);
 }
 
 // With adapters over a quantized model only they change; merged, the model says what it said with them beside it.
 static void test_adapters(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     char run[TEST_PATH_SIZE] = "lora", run2[TEST_PATH_SIZE] = "merged", model[TEST_PATH_SIZE];
-    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer_desc desc = run_desc(f, run);
     const char *val[] = {f->val}, *targets[] = {"blk.*.attn_q.weight", "blk.*.ffn_down.weight"};
     desc.config_path = desc.tokenizer_path = NULL;
     desc.model_path = TDL_REPO "/models/novelist-7m-q8_0.gguf";
     desc.n_steps = 4, desc.n_batch = 2, desc.lora_rank = 4, desc.lora_targets = targets, desc.n_lora_targets = 2;
     desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 4, desc.lr = 5e-3f;
-    outcome o = run_whole(&desc, test_path(model, f->dir, "merged.gguf"));
+    run_outcome o = run_whole(&desc, test_path(model, f->dir, "merged.gguf"));
     assert_true(o.losses[3] < o.losses[0]);
     // No step of this run counts: what is measured is the merged model's loss.
-    tdl_trainer_desc merged = desc_of(f, run2);
+    tdl_trainer_desc merged = run_desc(f, run2);
     merged.config_path = merged.tokenizer_path = NULL;
     merged.model_path = model;
     merged.n_steps = 1, merged.n_batch = 2, merged.lr = 1e-12f, merged.lr_min = -1, merged.n_warmup_steps = -1;
     merged.val_data = val, merged.n_val_data = 1;
-    outcome after = run_whole(&merged, NULL);
+    run_outcome after = run_whole(&merged, NULL);
     print_message("validation loss with adapters %.6f, merged %.6f\n", (double)o.val_losses[3],
                   (double)after.val_losses[0]);
     assert_true(fabsf(o.val_losses[3] - after.val_losses[0]) < 1e-3f * o.val_losses[3]); // matrices became F16
@@ -334,14 +201,14 @@ static void test_adapters(void **state) {
 
 // Stops when the validation loss no longer falls, and keeps the weights that had the lowest.
 static void test_stops_early(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     char run[TEST_PATH_SIZE] = "early";
-    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer_desc desc = run_desc(f, run);
     const char *val[] = {f->val};
     desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 1, desc.n_patience = 2;
     desc.n_steps = 60, desc.lr = 0.5f, desc.n_warmup_steps = 5, desc.schedule = TDL_SCHEDULE_CONSTANT;
-    tdl_trainer *trainer = create(&desc);
-    outcome o = advance(trainer, 64);
+    tdl_trainer *trainer = run_create(&desc);
+    run_outcome o = run_advance(trainer, 64);
     assert_int_equal(o.status, TDL_DONE);
     assert_true(o.n_steps < 60 && o.n_steps > 2);
     tdl_trainer_info info = {.size = sizeof info};
@@ -353,13 +220,13 @@ static void test_stops_early(void **state) {
 
 // Dropout of attention's weights alone: steps see it, evaluation does not.
 static void test_drops_weights(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     const char *val[] = {f->val};
-    outcome o[2];
+    run_outcome o[2];
     for (int i = 0; i < 2; i++) {
         char run[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "drops%d", i);
-        tdl_trainer_desc desc = desc_of(f, run);
+        tdl_trainer_desc desc = run_desc(f, run);
         desc.n_steps = 2, desc.lr = 1e-12f, desc.lr_min = -1; // the weights stay as they are
         desc.val_data = val, desc.n_val_data = 1, desc.n_val_every = 1;
         if (i == 1) desc.attention_dropout = 0.5f;
@@ -371,13 +238,13 @@ static void test_drops_weights(void **state) {
 
 // A run that diverges says where.
 static void test_diverges(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     char run[TEST_PATH_SIZE] = "diverges";
-    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer_desc desc = run_desc(f, run);
     desc.lr = 100, desc.weight_decay = 100, desc.n_warmup_steps = -1, desc.schedule = TDL_SCHEDULE_CONSTANT;
     desc.n_steps = 60;
-    tdl_trainer *trainer = create(&desc);
-    outcome o = advance(trainer, 64);
+    tdl_trainer *trainer = run_create(&desc);
+    run_outcome o = run_advance(trainer, 64);
     assert_error(o.status, TDL_ERROR_FORMAT, &o.err, "is not finite: op ");
     assert_non_null(strstr(o.err.message, " first made "));
     print_message("%s\n", o.err.message);
@@ -386,13 +253,13 @@ static void test_diverges(void **state) {
 
 // 20 steps on a GPU lose what they lose on the CPU; on the GPU too a seed gives the same bits twice.
 static void test_webgpu(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     tdl_error err = {0};
-    outcome o[3];
+    run_outcome o[3];
     for (int i = 0; i < 3; i++) {
         char run[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "gpu%d", i);
-        tdl_trainer_desc desc = desc_of(f, run);
+        tdl_trainer_desc desc = run_desc(f, run);
         desc.n_steps = 20, desc.dropout = desc.attention_dropout = 0.1f;
         tdl_device_desc where = {.size = sizeof where, .name = i ? "webgpu" : "cpu", .library = LIBRARY};
         if (tdl_device_open(&where, &desc.device, &err) != TDL_OK) {
@@ -413,25 +280,25 @@ static int64_t n_reads(const tdl_null_device *null) { return null->report.n_call
 
 // A directory has a tensor for each expert: all of them come from one read of the parameter, as for a GGUF file.
 static void test_saves_experts(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     tdl_error err = {0};
     static const char more[] = ", \"num_local_experts\": 4, \"num_experts_per_tok\": 2}";
-    char text[sizeof config + sizeof more + 16], path[TEST_PATH_SIZE], run[TEST_PATH_SIZE] = "experts";
+    char text[sizeof RUN_CONFIG + sizeof more + 16], path[TEST_PATH_SIZE], run[TEST_PATH_SIZE] = "experts";
     char files[2][TEST_PATH_SIZE];
-    snprintf(text, sizeof text, config, "mixtral");
+    snprintf(text, sizeof text, RUN_CONFIG, "mixtral");
     strcpy(strrchr(text, '}'), more);
     test_file_write(test_path(path, f->dir, "mixtral.json"), text, strlen(text));
-    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer_desc desc = run_desc(f, run);
     tdl_device_desc where = {.size = sizeof where, .name = "null"};
     assert_int_equal(tdl_device_open(&where, &desc.device, &err), TDL_OK);
     const tdl_null_device *null = (const tdl_null_device *)desc.device;
     desc.config_path = path, desc.n_steps = 1;
-    tdl_trainer *trainer = create(&desc);
-    if (advance(trainer, 1).n_steps != 1) fail_msg("no step");
+    tdl_trainer *trainer = run_create(&desc);
+    if (run_advance(trainer, 1).n_steps != 1) fail_msg("no step");
     int64_t before = n_reads(null);
-    assert_int_equal(save(trainer, test_path(files[0], run, "a.gguf"), &err), TDL_OK);
+    assert_int_equal(run_save(trainer, test_path(files[0], run, "a.gguf"), &err), TDL_OK);
     int64_t between = n_reads(null);
-    assert_int_equal(save(trainer, test_path(files[1], run, "a"), &err), TDL_OK);
+    assert_int_equal(run_save(trainer, test_path(files[1], run, "a"), &err), TDL_OK);
     assert_true(between > before);
     assert_int_equal(n_reads(null) - between, between - before);
     tdl_trainer_destroy(trainer);
@@ -453,22 +320,22 @@ static void test_saves_experts(void **state) {
 // On a device that takes its time nothing waits: a checkpoint and a save are PENDING, keep everything else out, and write what
 // they write on a device that is done at once. So does the search for what diverged.
 static void test_pending(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     tdl_error err = {0};
     char run[TEST_PATH_SIZE] = "slow", files[2][TEST_PATH_SIZE], left[TEST_PATH_SIZE];
-    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer_desc desc = run_desc(f, run);
     tdl_device_desc where = {.size = sizeof where, .name = "null"};
     assert_int_equal(tdl_device_open(&where, &desc.device, &err), TDL_OK);
     tdl_null_device *null = (tdl_null_device *)desc.device;
     null->n_pending = 1;
-    tdl_trainer *trainer = create(&desc);
-    outcome o = advance(trainer, 2);
+    tdl_trainer *trainer = run_create(&desc);
+    run_outcome o = run_advance(trainer, 2);
     if (o.n_steps != 2) fail_msg("%s", o.err.message);
     assert_int_equal(tdl_trainer_checkpoint(trainer, &err), TDL_PENDING);
     assert_error(tdl_trainer_step(trainer, NULL, &err), TDL_ERROR_ARGUMENT, &err, "is under way");
     test_path(files[0], f->dir, "slow.gguf");
     assert_error(tdl_trainer_save(trainer, files[0], &err), TDL_ERROR_ARGUMENT, &err, "is under way");
-    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    assert_int_equal(run_checkpoint(trainer, &err), TDL_OK);
     int n_polls = 0;
     for (tdl_status status = TDL_PENDING; status == TDL_PENDING; n_polls++) {
         status = tdl_trainer_save(trainer, files[0], &err);
@@ -477,12 +344,12 @@ static void test_pending(void **state) {
     }
     assert_true(n_polls > 20); // a tensor and more at a time
     // A file that cannot be made, and one that is given up, leave the trainer as it was, and no file.
-    assert_error(save(trainer, "/nowhere/a.gguf", &err), TDL_ERROR_IO, &err, "/nowhere/");
+    assert_error(run_save(trainer, "/nowhere/a.gguf", &err), TDL_ERROR_IO, &err, "/nowhere/");
     test_path(left, f->dir, "left.gguf");
     tdl_train_step step = {.size = sizeof step};
     assert_int_equal(tdl_trainer_step(trainer, &step, &err), TDL_PENDING);
     assert_error(tdl_trainer_save(trainer, left, &err), TDL_ERROR_ARGUMENT, &err, "a step is under way");
-    assert_int_equal(advance(trainer, 1).n_steps, 1);
+    assert_int_equal(run_advance(trainer, 1).n_steps, 1);
     assert_int_equal(tdl_trainer_save(trainer, left, &err), TDL_PENDING);
     tdl_trainer_destroy(trainer);
     assert_false(test_file_exists(left));
@@ -490,17 +357,17 @@ static void test_pending(void **state) {
 
     desc.resume = true; // two steps are done: written again, by the CPU
     null->n_pending = 0;
-    trainer = create(&desc);
-    assert_int_equal(save(trainer, test_path(files[1], run, "slow.gguf"), &err), TDL_OK);
+    trainer = run_create(&desc);
+    assert_int_equal(run_save(trainer, test_path(files[1], run, "slow.gguf"), &err), TDL_OK);
     assert_same_files(files[0], files[1]);
     tdl_trainer_destroy(trainer);
 
     char bad[TEST_PATH_SIZE] = "slow-bad";
-    tdl_trainer_desc diverging = desc_of(f, bad);
+    tdl_trainer_desc diverging = run_desc(f, bad);
     diverging.device = desc.device, diverging.lr = 100, diverging.weight_decay = 100, diverging.n_warmup_steps = -1;
     null->n_pending = 1;
-    trainer = create(&diverging);
-    o = advance(trainer, 12);
+    trainer = run_create(&diverging);
+    o = run_advance(trainer, 12);
     assert_error(o.status, TDL_ERROR_FORMAT, &o.err, " first made ");
     tdl_trainer_destroy(trainer);
     assert_int_equal(null->report.n_violations, 0);
@@ -509,7 +376,7 @@ static void test_pending(void **state) {
 
 // The drawn weights are let go once they are in the state, and a save holds one tensor: what a run allocates is what its plan says.
 static void test_memory_of_plan(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     tdl_error err = {0};
     static const char large[] =
         "{\"model_type\": \"%s\", \"vocab_size\": 512, \"hidden_size\": 256, \"intermediate_size\": 768, "
@@ -521,16 +388,16 @@ static void test_memory_of_plan(void **state) {
     test_file_write(test_path(path, f->dir, "large.json"), text, strlen(text));
     fail_alloc fa;
     fail_alloc_init(&fa);
-    tdl_trainer_desc desc = desc_of(f, run);
+    tdl_trainer_desc desc = run_desc(f, run);
     tdl_device_desc cpu = {.size = sizeof cpu, .allocator = &fa.mem, .n_threads = 2};
     assert_int_equal(tdl_device_open(&cpu, &desc.device, &err), TDL_OK);
     desc.allocator = &fa.mem, desc.config_path = path, desc.n_steps = 1, desc.n_batch = 2;
-    tdl_trainer *trainer = create(&desc);
+    tdl_trainer *trainer = run_create(&desc);
     tdl_trainer_info info = {.size = sizeof info};
     tdl_trainer_get_info(trainer, &info);
     double plan = (double)(info.weights_size + info.gradients_size + info.moments_size + info.activations_size);
-    assert_int_equal(advance(trainer, 1).n_steps, 1);
-    assert_int_equal(save(trainer, test_path(model, f->dir, "memory.gguf"), &err), TDL_OK);
+    assert_int_equal(run_advance(trainer, 1).n_steps, 1);
+    assert_int_equal(run_save(trainer, test_path(model, f->dir, "memory.gguf"), &err), TDL_OK);
     print_message("plan %.1f MB, allocated at most %.1f MB\n", plan / 1e6, (double)fa.size_peak / 1e6);
     assert_true((double)fa.size_peak < 1.1 * plan);
     tdl_trainer_destroy(trainer);
@@ -539,12 +406,12 @@ static void test_memory_of_plan(void **state) {
 }
 
 // An F32 safetensors model with one weight that is no number: a saved model, changed.
-static void write_nan_model(const fixture *f, const char *dir) {
+static void write_nan_model(const run_fixture *f, const char *dir) {
     char run[TEST_PATH_SIZE] = "to-break", file[TEST_PATH_SIZE];
     tdl_error err = {0};
-    tdl_trainer_desc desc = desc_of(f, run);
-    tdl_trainer *trainer = create(&desc);
-    if (save(trainer, dir, &err) != TDL_OK) fail_msg("%s", err.message);
+    tdl_trainer_desc desc = run_desc(f, run);
+    tdl_trainer *trainer = run_create(&desc);
+    if (run_save(trainer, dir, &err) != TDL_OK) fail_msg("%s", err.message);
     tdl_trainer_destroy(trainer);
     size_t size;
     uint8_t *bytes = test_file_read(test_path(file, dir, "model.safetensors"), &size);
@@ -555,11 +422,11 @@ static void write_nan_model(const fixture *f, const char *dir) {
 
 // What is wrong with data, weights and checkpoints is said, and what is odd but right works.
 static void test_bad_runs(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     tdl_error err = {0};
     tdl_trainer *trainer = NULL;
     char run[TEST_PATH_SIZE] = "bad-runs", odd[TEST_PATH_SIZE], path[TEST_PATH_SIZE];
-    const tdl_trainer_desc good = desc_of(f, run);
+    const tdl_trainer_desc good = run_desc(f, run);
     tdl_trainer_desc desc = good;
     const char *data[] = {test_path(odd, f->dir, "odd.txt")};
     desc.data = data;
@@ -569,8 +436,8 @@ static void test_bad_runs(void **state) {
     assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "odd.txt");
     test_file_write(odd, "a", 1); // one token, and the end of the document
     desc.n_steps = 2;
-    trainer = create(&desc);
-    outcome o = advance(trainer, 8);
+    trainer = run_create(&desc);
+    run_outcome o = run_advance(trainer, 8);
     assert_true(o.status == TDL_DONE && o.n_steps == 2 && isfinite(o.losses[1]));
     tdl_trainer_destroy(trainer);
     char *text = malloc(20000); // one document of some 300 times the context
@@ -578,7 +445,7 @@ static void test_bad_runs(void **state) {
     test_file_write(odd, text, 20000);
     free(text);
     char run2[TEST_PATH_SIZE] = "long-document";
-    tdl_trainer_desc longer = desc_of(f, run2);
+    tdl_trainer_desc longer = run_desc(f, run2);
     longer.data = data, longer.n_steps = 3;
     o = run_whole(&longer, NULL);
     assert_true(o.n_steps == 3 && o.losses[2] < o.losses[0]);
@@ -591,19 +458,20 @@ static void test_bad_runs(void **state) {
     assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "is nan, expected a finite number");
 
     // A checkpoint of another model, and one of another version.
-    char config_text[sizeof config + 16], other[TEST_PATH_SIZE], last[TEST_PATH_SIZE], run3[TEST_PATH_SIZE] = "others";
-    tdl_trainer_desc first = desc_of(f, run3);
-    trainer = create(&first);
-    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    char config_text[sizeof RUN_CONFIG + 16], other[TEST_PATH_SIZE], last[TEST_PATH_SIZE],
+        run3[TEST_PATH_SIZE] = "others";
+    tdl_trainer_desc first = run_desc(f, run3);
+    trainer = run_create(&first);
+    assert_int_equal(run_checkpoint(trainer, &err), TDL_OK);
     tdl_trainer_destroy(trainer);
-    snprintf(config_text, sizeof config_text, config, "llama");
+    snprintf(config_text, sizeof config_text, RUN_CONFIG, "llama");
     memcpy(strstr(config_text, "\"intermediate_size\": 64"), "\"intermediate_size\": 96", 23);
     test_file_write(test_path(other, f->dir, "other.json"), config_text, strlen(config_text));
     first.resume = true;
     desc = first;
     desc.config_path = other;
-    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_FORMAT, &err, "ffn_");
-    snprintf(config_text, sizeof config_text, config, "qwen2");
+    assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "a model with other settings");
+    snprintf(config_text, sizeof config_text, RUN_CONFIG, "qwen2");
     test_file_write(other, config_text, strlen(config_text));
     assert_error(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_ARGUMENT, &err,
                  "the checkpoint is of a llama model, this one is qwen2");
@@ -617,33 +485,34 @@ static void test_bad_runs(void **state) {
 
 // A disk that is full: the checkpoint fails, the one before stays, and the run goes on as if nothing had been asked for.
 static void test_disk_full(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     tdl_error err = {0};
     char run[TEST_PATH_SIZE] = "full", run2[TEST_PATH_SIZE] = "not-full", model[TEST_PATH_SIZE];
-    tdl_trainer_desc desc = desc_of(f, run), same = desc_of(f, run2);
-    outcome whole = run_whole(&same, NULL);
-    tdl_trainer *trainer = create(&desc);
-    assert_int_equal(advance(trainer, 2).n_steps, 2);
-    assert_int_equal(checkpoint(trainer, &err), TDL_OK);
+    tdl_trainer_desc desc = run_desc(f, run), same = run_desc(f, run2);
+    run_outcome whole = run_whole(&same, NULL);
+    tdl_trainer *trainer = run_create(&desc);
+    assert_int_equal(run_advance(trainer, 2).n_steps, 2);
+    assert_int_equal(run_checkpoint(trainer, &err), TDL_OK);
     struct rlimit before, small;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = before;
     small.rlim_cur = 50000;
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    tdl_status status = checkpoint(trainer, &err), saved = save(trainer, test_path(model, f->dir, "full.gguf"), NULL);
+    tdl_status status = run_checkpoint(trainer, &err),
+               saved = run_save(trainer, test_path(model, f->dir, "full.gguf"), NULL);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, SIG_DFL);
     assert_error(status, TDL_ERROR_IO, &err, "cannot write");
     assert_int_equal(saved, TDL_ERROR_IO);
     assert_false(test_file_exists(model));
-    outcome rest = advance(trainer, 64);
+    run_outcome rest = run_advance(trainer, 64);
     assert_int_equal(rest.status, TDL_DONE);
     assert_memory_equal(rest.losses, whole.losses + 2, 10 * sizeof *rest.losses);
     tdl_trainer_destroy(trainer);
     desc.resume = true; // the last step's checkpoint
-    trainer = create(&desc);
-    assert_int_equal(advance(trainer, 64).n_steps, 0);
+    trainer = run_create(&desc);
+    assert_int_equal(run_advance(trainer, 64).n_steps, 0);
     tdl_trainer_destroy(trainer);
 }
 
@@ -660,16 +529,16 @@ static tdl_device *open_device(const char *name, uint64_t size_max) {
 // Where a table of 64 KiB, its gradient and its moments come in parts, a run loses what it loses where they are whole, and
 // goes on from a checkpoint bit for bit.
 static void test_resumes_in_parts(void **state) {
-    fixture *f = *state;
-    outcome o[3];
+    run_fixture *f = *state;
+    run_outcome o[3];
     for (int i = 0; i < 3; i++) { // whole; in parts; in parts, stopped and resumed
         char run[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "parts%d", i);
-        tdl_trainer_desc desc = desc_of(f, run);
+        tdl_trainer_desc desc = run_desc(f, run);
         desc.device = open_device("null", i ? 32768 : 0);
         if (i == 2) {
-            tdl_trainer *trainer = create(&desc);
-            assert_int_equal(advance(trainer, 6).n_steps, 6); // the checkpoint is of step 5
+            tdl_trainer *trainer = run_create(&desc);
+            assert_int_equal(run_advance(trainer, 6).n_steps, 6); // the checkpoint is of step 5
             tdl_trainer_destroy(trainer);
             desc.resume = true;
         }
@@ -683,12 +552,12 @@ static void test_resumes_in_parts(void **state) {
 
 // A frozen, quantized table in three parts under adapters: its gradient by x is the sum of theirs.
 static void test_adapters_in_parts(void **state) {
-    fixture *f = *state;
-    outcome o[2];
+    run_fixture *f = *state;
+    run_outcome o[2];
     for (int i = 0; i < 2; i++) {
         char run[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "lora_parts%d", i);
-        tdl_trainer_desc desc = desc_of(f, run);
+        tdl_trainer_desc desc = run_desc(f, run);
         desc.config_path = desc.tokenizer_path = NULL;
         desc.model_path = TDL_REPO "/models/novelist-7m-q8_0.gguf";
         desc.n_steps = 3, desc.n_batch = 2, desc.lora_rank = 4, desc.lr = 5e-3f;
@@ -701,11 +570,11 @@ static void test_adapters_in_parts(void **state) {
 }
 
 static void test_bad_settings(void **state) {
-    fixture *f = *state;
+    run_fixture *f = *state;
     tdl_error err = {0};
     tdl_trainer *trainer = NULL;
     char run[TEST_PATH_SIZE] = "bad";
-    const tdl_trainer_desc good = desc_of(f, run);
+    const tdl_trainer_desc good = run_desc(f, run);
     const char *pattern[] = {"blk.7.*"}, *absent[] = {"/nowhere.txt"};
 #define BAD(code, part, ...)                                                       \
     do {                                                                           \
@@ -729,9 +598,9 @@ static void test_bad_settings(void **state) {
     BAD(TDL_ERROR_IO, "config.json", desc.config_path = "/nowhere/config.json");
 #undef BAD
     // Two runs in one directory; then a new one where another has been.
-    tdl_trainer *other = create(&good);
+    tdl_trainer *other = run_create(&good);
     assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "another run");
-    assert_int_equal(checkpoint(other, &err), TDL_OK);
+    assert_int_equal(run_checkpoint(other, &err), TDL_OK);
     tdl_trainer_destroy(other);
     assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "holds another run");
     tdl_trainer_desc changed = good;
@@ -742,25 +611,25 @@ static void test_bad_settings(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_learns, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_repeats, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_precision, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_resumes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_accumulates, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_recomputes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_adapters, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_drops_weights, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_diverges, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_webgpu, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_saves_experts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_memory_of_plan, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad_runs, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_resumes_in_parts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_adapters_in_parts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bad_settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_learns, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_repeats, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_precision, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_resumes, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_accumulates, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_recomputes, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_adapters, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_stops_early, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_drops_weights, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_diverges, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_webgpu, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_saves_experts, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_pending, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_memory_of_plan, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_bad_runs, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_disk_full, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_resumes_in_parts, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_adapters_in_parts, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_bad_settings, run_setup, run_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

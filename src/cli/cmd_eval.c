@@ -17,10 +17,13 @@
 
 static const char about[] =
     "Measures a model on a file. FILE is text, documents separated by NUL bytes, or JSONL with an object a line.\n"
-    "loss: the mean negative log-likelihood of all tokens of \"text\", in windows of -c tokens. Windows are cut from "
-    "the\n"
-    "documents one after the other, each ended by the end-of-sequence token; a token sees those before it in its\n"
-    "document and window. This is the validation loss of treadle train.\n"
+    "loss: the mean negative log-likelihood of what treadle train would learn of FILE, which is anything that it "
+    "reads: all\n"
+    "of a text, the answers of prompts and conversations. A record is a window by itself, cut after -c tokens; windows "
+    "of\n"
+    "texts are cut from the documents one after the other, each ended by the end-of-sequence token. A token sees "
+    "those\n"
+    "before it in its document and window. This is the validation loss of treadle train.\n"
     "last-word: whether the model finds the last word of each \"text\", as LAMBADA asks: all of its tokens have to be\n"
     "the likeliest. The perplexity is that of the words.\n"
     "choices: which of the texts in \"choices\" is the likeliest after \"prompt\", where \"answer\" is the number of "
@@ -42,15 +45,17 @@ typedef struct eval_args {
 typedef struct evaluation {
     const eval_args *args;
     cli_opened opened;
-    cli_buffer data;
+    cli_buffer data; // of tasks with records of their own, and of stdin
+    tdl_data *documents;
     cli_scorer scorer;
     int32_t n_ctx;
     int32_t first; // id that a text begins with; -1: none
     // results
-    cli_score score;      // loss, last-word: of tokens
-    int64_t n;            // windows, or records
-    int64_t n_right;      // last-word, choices
-    int64_t n_right_norm; // choices
+    cli_score score;          // loss, last-word: of tokens
+    int64_t n;                // windows, or records
+    int64_t n_right;          // last-word, choices
+    int64_t n_right_norm;     // choices
+    int64_t n_cut, n_dropped; // loss: records that a window does not hold
     // the window of task loss: tokens in it so far
     int32_t n_window;
 } evaluation;
@@ -64,15 +69,17 @@ typedef struct record {
 } record;
 
 static int start(evaluation *e);
+static int each_document(evaluation *e);
 static int each_record(evaluation *e);
 static int parse_line(const evaluation *e, record *r);
-static int eval_document(evaluation *e, const record *r);
+static int eval_text(evaluation *e, const tdl_data_document *document);
+static int eval_data_record(evaluation *e, const tdl_data_document *document);
 static int eval_last_word(evaluation *e, const record *r);
 static int eval_choices(evaluation *e, const record *r);
 static int score_after(evaluation *e, tdl_text context, tdl_text continuation, cli_score *score);
 static int text_of(const evaluation *e, const record *r, const char *key, tdl_text *out);
 static int bad_record(const evaluation *e, const record *r, const char *what);
-static void print_result(const evaluation *e, double seconds);
+static void print_result(const evaluation *e, bool stopped, double seconds);
 
 int cmd_eval(int argc, char **argv) {
     eval_args args = {0};
@@ -98,13 +105,17 @@ int cmd_eval(int argc, char **argv) {
     if (code == CLI_GO && !args.file) code = cli_usage("eval", "--data FILE is missing");
     if (code == CLI_GO) code = start(&e);
     double begin = cli_seconds();
-    if (code == CLI_GO) code = each_record(&e);
+    if (code == CLI_GO) code = args.task == TASK_LOSS ? each_document(&e) : each_record(&e);
     cli_progress_end();
-    if (code == CLI_GO && (e.args->task == TASK_LOSS ? e.score.n : e.n) == 0) {
-        cli_error("%s: nothing to measure", args.file);
+    bool measured = (args.task == TASK_LOSS ? e.score.n : e.n) > 0;
+    if (code == CLI_GO && !measured) {
+        cli_error("%s: nothing to measure%s", args.file,
+                  e.n_dropped ? ": no record has an answer within -c tokens" : "");
         code = CLI_FAILURE;
     }
-    if (code == CLI_GO) print_result(&e, cli_seconds() - begin);
+    if (code == CLI_GO || (code == CLI_INTERRUPTED && measured))
+        print_result(&e, code != CLI_GO, cli_seconds() - begin);
+    tdl_data_close(e.documents);
     cli_scorer_deinit(&e.scorer);
     cli_model_close(&e.opened);
     cli_buffer_deinit(&e.data);
@@ -113,7 +124,10 @@ int cmd_eval(int argc, char **argv) {
 
 static int start(evaluation *e) {
     const eval_args *args = e->args;
-    if (!cli_read_file(args->file, &e->data)) return cli_interrupted() ? CLI_INTERRUPTED : CLI_FAILURE;
+    bool is_stdin = strcmp(args->file, "-") == 0;
+    tdl_error err = {0};
+    if ((args->task != TASK_LOSS || is_stdin) && !cli_read_file(args->file, &e->data))
+        return cli_interrupted() ? CLI_INTERRUPTED : CLI_FAILURE;
     int code = cli_model_open(&args->model, &e->opened);
     if (code != CLI_GO) return code;
     const tdl_tokenizer *tokenizer = e->opened.tokenizer;
@@ -123,30 +137,46 @@ static int start(evaluation *e) {
     }
     e->first = cli_wants_bos(tokenizer) ? tdl_tokenizer_bos(tokenizer) : -1;
     e->n_ctx = args->n_ctx ? args->n_ctx : cli_default_n_ctx(&e->opened.info, 0);
+    const tdl_data_desc desc = {.size = sizeof desc,
+                                .tokenizer = tokenizer,
+                                .path = is_stdin ? NULL : args->file,
+                                .bytes = e->data.data,
+                                .bytes_size = e->data.size};
+    if (args->task == TASK_LOSS && tdl_data_open(&desc, &e->documents, &err)) return cli_fail(&err);
     cli_check_context(&e->opened.info, e->n_ctx);
     return cli_scorer_init(&e->scorer, &e->opened, e->n_ctx);
 }
 
+static int each_document(evaluation *e) {
+    tdl_data_document document = {.size = sizeof document};
+    tdl_error err = {0};
+    int code = CLI_GO;
+    tdl_status status = TDL_OK;
+    while (code == CLI_GO && !(e->args->n_max && e->n >= e->args->n_max && (document.is_record || e->n_window == 0))) {
+        status = tdl_data_next(e->documents, &document, &err);
+        if (status != TDL_OK) break;
+        code = document.is_record ? eval_data_record(e, &document) : eval_text(e, &document);
+        if (e->score.n) cli_progress("window %lld, loss %.4f", (long long)e->n, cli_score_mean(&e->score));
+    }
+    return status < 0 ? cli_fail(&err) : code;
+}
+
 static int each_record(evaluation *e) {
     const eval_args *args = e->args;
-    const char *dot = strrchr(args->file, '.');
-    bool jsonl = args->task != TASK_LOSS || strcmp(args->file, "-") == 0 || (dot && strcmp(dot, ".jsonl") == 0);
     const char *end = e->data.data + e->data.size;
     record r = {.text = e->data.data, .line = 1};
     int code = CLI_GO;
     for (const char *next; r.text < end && code == CLI_GO; r.text = next + 1, r.line++) {
-        next = memchr(r.text, jsonl ? '\n' : '\0', (size_t)(end - r.text));
+        next = memchr(r.text, '\n', (size_t)(end - r.text));
         if (!next) next = end;
         r.size = (size_t)(next - r.text);
         if (args->n_max && e->n >= args->n_max) break;
         if (strspn(r.text, " \t\r\n") >= r.size) continue; // the buffer ends with NUL
-        if (jsonl && (code = parse_line(e, &r)) != CLI_GO) break;
-        if (args->task == TASK_LOSS) code = eval_document(e, &r);
-        else if (args->task == TASK_LAST_WORD) code = eval_last_word(e, &r);
-        else code = eval_choices(e, &r);
+        if ((code = parse_line(e, &r)) != CLI_GO) break;
+        code = args->task == TASK_LAST_WORD ? eval_last_word(e, &r) : eval_choices(e, &r);
         json_decref(r.json);
         r.json = NULL;
-        if (args->task != TASK_LOSS) cli_progress("record %lld, %lld right", (long long)e->n, (long long)e->n_right);
+        cli_progress("record %lld, %lld right", (long long)e->n, (long long)e->n_right);
     }
     return code;
 }
@@ -163,29 +193,46 @@ static int parse_line(const evaluation *e, record *r) {
 
 // ---- loss
 
-static int eval_document(evaluation *e, const record *r) {
-    cli_i32_list ids = {0};
-    tdl_text text = {.ptr = r->text, .size = r->size};
-    const tdl_encode_desc desc = {.size = sizeof desc, .bos = TDL_BOS_NEVER};
-    int32_t end = tdl_tokenizer_eos(e->opened.tokenizer);
-    int code = r->json ? text_of(e, r, "text", &text) : CLI_GO;
-    if (code != CLI_GO) return code;
-    if (e->first >= 0) cli_i32_list_add(&ids, &e->first, 1);
-    code = cli_encode(e->opened.tokenizer, text.ptr, text.size, &desc, &ids);
-    if (end >= 0) cli_i32_list_add(&ids, &end, 1);
-    for (size_t i = 0, n; i < ids.n && code == CLI_GO; i += n) {
+static int eval_text(evaluation *e, const tdl_data_document *document) {
+    int code = CLI_GO;
+    for (size_t i = 0, n; i < document->n_ids && code == CLI_GO; i += n) {
         // What of the document lies in this window; the last token there is followed by one of the next window.
-        n = ids.n - i < (size_t)(e->n_ctx - e->n_window) ? ids.n - i : (size_t)(e->n_ctx - e->n_window);
-        size_t n_scored = i + n < ids.n ? n : n - 1;
+        size_t left = document->n_ids - i, room = (size_t)(e->n_ctx - e->n_window);
+        n = left < room ? left : room;
         tdl_error err = {0};
         if (e->n_window == 0 && e->args->n_max && e->n >= e->args->n_max) break;
+        const int32_t *ids = document->ids + i;
         if (tdl_session_rewind(e->scorer.session, 0, &err)) code = cli_fail(&err);
-        else code = cli_scorer_add(&e->scorer, ids.items + i, ids.items + i + 1, (int32_t)n_scored, &e->score);
+        else code = cli_scorer_add(&e->scorer, ids, ids + 1, (int32_t)(n < left ? n : n - 1), &e->score);
         e->n += e->n_window == 0;
         e->n_window = (e->n_window + (int32_t)n) % e->n_ctx;
-        if (e->score.n) cli_progress("window %lld, loss %.4f", (long long)e->n, cli_score_mean(&e->score));
     }
-    cli_i32_list_deinit(&ids);
+    return code;
+}
+
+// As a trainer packs them (docs/DATA.md): a record keeps its beginning, a text is cut into pieces.
+static int eval_data_record(evaluation *e, const tdl_data_document *d) {
+    size_t last = d->n_ids - 1, n_ctx = (size_t)e->n_ctx, n_counted = 0;
+    while (!d->counted[last]) last--; // there is one: the first does not count, but another does
+    for (size_t i = 1; i <= last; i++) n_counted += d->counted[i];
+    if (n_counted < last && last > n_ctx) {
+        for (last = n_ctx; last > 0 && !d->counted[last];) last--;
+        if (last == 0) {
+            e->n_dropped++;
+            return CLI_GO;
+        }
+        e->n_cut++;
+    }
+    int32_t *targets = cli_realloc(NULL, last, sizeof *targets);
+    for (size_t i = 0; i < last; i++) targets[i] = d->counted[i + 1] ? d->ids[i + 1] : -1;
+    int code = CLI_GO;
+    for (size_t i = 0, n; i < last && code == CLI_GO && !(e->args->n_max && e->n >= e->args->n_max); i += n, e->n++) {
+        tdl_error err = {0};
+        n = last - i < n_ctx ? last - i : n_ctx;
+        if (tdl_session_rewind(e->scorer.session, 0, &err)) code = cli_fail(&err);
+        else code = cli_scorer_add(&e->scorer, d->ids + i, targets + i, (int32_t)n, &e->score);
+    }
+    free(targets);
     return code;
 }
 
@@ -305,39 +352,71 @@ static int bad_record(const evaluation *e, const record *r, const char *what) {
     return CLI_FAILURE;
 }
 
-static void print_result(const evaluation *e, double seconds) {
+// What was left out of the loss.
+static void note_left_out(const evaluation *e) {
+    tdl_train_data_info info = {0};
+    if (!e->documents) return;
+    tdl_data_get_info(e->documents, &info);
+    if (info.n_empty + info.n_masked)
+        cli_note("%llu of %llu records have nothing that is learned: left out\n",
+                 (unsigned long long)(info.n_empty + info.n_masked), (unsigned long long)info.n_records);
+    if (e->n_dropped)
+        cli_note("%lld records have no answer within %d tokens: left out\n", (long long)e->n_dropped, e->n_ctx);
+    if (e->n_cut) cli_note("%lld records are cut after %d tokens\n", (long long)e->n_cut, e->n_ctx);
+}
+
+static void print_json(const evaluation *e, json_t *result, bool stopped, double seconds) {
+    json_object_set_new(result, "seconds", cli_json_real(seconds));
+    if (stopped) json_object_set_new(result, "interrupted", json_true());
+    if (e->documents) {
+        tdl_train_data_info info = {0};
+        tdl_data_get_info(e->documents, &info);
+        json_object_set_new(result, "n_left_out",
+                            json_integer((json_int_t)(info.n_empty + info.n_masked) + (json_int_t)e->n_dropped));
+        json_object_set_new(result, "n_cut", json_integer((json_int_t)e->n_cut));
+    }
+    cli_print_json(result);
+}
+
+static void print_result(const evaluation *e, bool stopped, double seconds) {
     double n = (double)e->n, accuracy = (double)e->n_right / n, norm = (double)e->n_right_norm / n;
     double error = e->n > 1 ? sqrt(accuracy * (1.0 - accuracy) / (n - 1.0)) : 0.0;
+    const char *end = stopped ? ", interrupted" : "";
     if (e->args->task == TASK_CHOICES) {
         if (e->args->json) {
-            cli_print_json(cli_json_pack("{s:s, s:f, s:f, s:f, s:I, s:f}", "task", "choices", "accuracy", accuracy,
-                                         "stderr", error, "accuracy_norm", norm, "n", (json_int_t)e->n, "seconds",
-                                         seconds));
+            print_json(e,
+                       cli_json_pack("{s:s, s:f, s:f, s:f, s:I}", "task", "choices", "accuracy", accuracy, "stderr",
+                                     error, "accuracy_norm", norm, "n", (json_int_t)e->n),
+                       stopped, seconds);
             return;
         }
         cli_printf("accuracy %.4f +/- %.4f, normalized %.4f\n", accuracy, error, norm);
-        cli_note("%lld records, %.1f s\n", (long long)e->n, seconds);
+        cli_note("%lld records, %.1f s%s\n", (long long)e->n, seconds, end);
         return;
     }
     double mean = cli_score_mean(&e->score), mean_error = cli_score_mean_error(&e->score);
     if (e->args->task == TASK_LAST_WORD) {
         if (e->args->json) {
-            cli_print_json(cli_json_pack("{s:s, s:f, s:f, s:f, s:I, s:f}", "task", "last-word", "accuracy", accuracy,
-                                         "stderr", error, "perplexity", exp(mean), "n", (json_int_t)e->n, "seconds",
-                                         seconds));
+            print_json(e,
+                       cli_json_pack("{s:s, s:f, s:f, s:f, s:I}", "task", "last-word", "accuracy", accuracy, "stderr",
+                                     error, "perplexity", exp(mean), "n", (json_int_t)e->n),
+                       stopped, seconds);
             return;
         }
         cli_printf("accuracy %.4f +/- %.4f, perplexity %.4f\n", accuracy, error, exp(mean));
-        cli_note("%lld records, %.1f s\n", (long long)e->n, seconds);
+        cli_note("%lld records, %.1f s%s\n", (long long)e->n, seconds, end);
         return;
     }
+    note_left_out(e);
     if (e->args->json) {
-        cli_print_json(cli_json_pack("{s:s, s:f, s:f, s:f, s:I, s:I, s:i, s:f}", "task", "loss", "loss", mean, "stderr",
-                                     mean_error, "perplexity", exp(mean), "n_scored", (json_int_t)e->score.n,
-                                     "n_windows", (json_int_t)e->n, "n_ctx", e->n_ctx, "seconds", seconds));
+        print_json(e,
+                   cli_json_pack("{s:s, s:f, s:f, s:f, s:I, s:I, s:i}", "task", "loss", "loss", mean, "stderr",
+                                 mean_error, "perplexity", exp(mean), "n_scored", (json_int_t)e->score.n, "n_windows",
+                                 (json_int_t)e->n, "n_ctx", e->n_ctx),
+                   stopped, seconds);
         return;
     }
     cli_printf("loss %.4f +/- %.4f, perplexity %.4f\n", mean, mean_error, exp(mean));
-    cli_note("%lld windows of %d tokens, %lld predictions, %.1f s\n", (long long)e->n, e->n_ctx, (long long)e->score.n,
-             seconds);
+    cli_note("%lld windows of %d tokens, %lld predictions, %.1f s%s\n", (long long)e->n, e->n_ctx,
+             (long long)e->score.n, seconds, end);
 }

@@ -30,8 +30,8 @@ typedef struct logits_args {
 
 static int run(logits_args *args, cli_opened *opened);
 static int write_file(const char *path, tdl_session *session, const cli_i32_list *ids, int32_t n_vocab);
-static bool write_header(FILE *file, size_t n, int32_t n_vocab);
-static int write_rows(FILE *file, tdl_session *session, const cli_i32_list *ids, int32_t n_vocab);
+static bool write_header(FILE *file, size_t n, size_t n_max, int32_t n_vocab);
+static int write_rows(FILE *file, tdl_session *session, const cli_i32_list *ids, int32_t n_vocab, size_t *n_written);
 
 int cmd_logits(int argc, char **argv) {
     logits_args args = {0};
@@ -91,7 +91,7 @@ cleanup:
     return code;
 }
 
-// A file that could not be finished is removed, so that none is taken for whole.
+// A file that could not be finished is removed, so that none is taken for whole; one that was interrupted says how many rows it has.
 static int write_file(const char *path, tdl_session *session, const cli_i32_list *ids, int32_t n_vocab) {
     bool is_stdout = strcmp(path, "-") == 0;
     FILE *file = is_stdout ? stdout : fopen(path, "wb");
@@ -102,22 +102,29 @@ static int write_file(const char *path, tdl_session *session, const cli_i32_list
     struct stat status;
     bool is_regular = !is_stdout && fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
     int code;
-    if (write_header(file, ids->n, n_vocab)) code = write_rows(file, session, ids, n_vocab);
+    size_t n_written = 0;
+    if (write_header(file, ids->n, ids->n, n_vocab)) code = write_rows(file, session, ids, n_vocab, &n_written);
     else code = CLI_FAILURE;
-    if (code == CLI_OK && fflush(file) != 0) code = CLI_FAILURE;
+    bool kept = code == CLI_INTERRUPTED && is_regular && n_written > 0;
+    if (kept && (fseek(file, 0, SEEK_SET) != 0 || !write_header(file, n_written, ids->n, n_vocab))) code = CLI_FAILURE;
+    if (code != CLI_FAILURE && fflush(file) != 0) code = CLI_FAILURE;
     if (code == CLI_FAILURE && ferror(file) && !(is_stdout && errno == EPIPE))
         cli_error("%s: %s", is_stdout ? "stdout" : path, strerror(errno));
     if (!is_stdout) fclose(file);
-    if (code != CLI_OK && is_regular) unlink(path);
+    if (kept && code == CLI_INTERRUPTED)
+        cli_note("%s: interrupted, it has the logits of the first %zu of %zu tokens\n", path, n_written, ids->n);
+    else if (code != CLI_OK && is_regular) unlink(path);
     return code;
 }
 
-static bool write_header(FILE *file, size_t n, int32_t n_vocab) {
+// As long for n rows as for n_max.
+static bool write_header(FILE *file, size_t n, size_t n_max, int32_t n_vocab) {
+    static const char format[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %d), }";
     char header[192];
-    int size =
-        snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %d), }", n, n_vocab);
+    int n_used = snprintf(header, sizeof header, format, n, n_vocab);
+    int size = snprintf(NULL, 0, format, n_max, n_vocab);
     int padded = (10 + size + 1 + 63) / 64 * 64 - 10;
-    memset(header + size, ' ', (size_t)(padded - size));
+    memset(header + n_used, ' ', (size_t)(padded - n_used));
     header[padded - 1] = '\n';
     const unsigned char head[10] = {
         0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)padded, (unsigned char)(padded >> 8)};
@@ -125,7 +132,7 @@ static bool write_header(FILE *file, size_t n, int32_t n_vocab) {
            fwrite(header, 1, (size_t)padded, file) == (size_t)padded;
 }
 
-static int write_rows(FILE *file, tdl_session *session, const cli_i32_list *ids, int32_t n_vocab) {
+static int write_rows(FILE *file, tdl_session *session, const cli_i32_list *ids, int32_t n_vocab, size_t *n_written) {
     tdl_error err = {0};
     int code = CLI_OK;
     float *logits = cli_realloc(NULL, N_POSITIONS_AT_ONCE * sizeof *logits, (size_t)n_vocab);
@@ -135,6 +142,7 @@ static int write_rows(FILE *file, tdl_session *session, const cli_i32_list *ids,
         if (cli_interrupted()) code = CLI_INTERRUPTED;
         else if (tdl_session_eval(session, ids->items + i, n, logits, &err)) code = cli_fail(&err);
         else if (fwrite(logits, (size_t)n_vocab * sizeof *logits, n, file) != n) code = CLI_FAILURE;
+        else *n_written = i + n;
     }
     cli_progress_end();
     free(logits);

@@ -28,10 +28,10 @@ typedef struct perplexity_args {
 
 static int run(const perplexity_args *args, cli_opened *opened);
 static int measure(cli_scorer *scorer, const cli_opened *opened, const cli_i32_list *ids, int32_t n_ctx,
-                   int64_t n_chunks, cli_score *out);
+                   int64_t *n_chunks, cli_score *out);
 static int measure_chunk(cli_scorer *scorer, const int32_t *ids, int32_t first_id, int32_t n_ctx, cli_score *out);
 static void print_result(const perplexity_args *args, const cli_score *score, size_t n_tokens, int64_t n_chunks,
-                         double seconds);
+                         bool stopped, double seconds);
 
 int cmd_perplexity(int argc, char **argv) {
     perplexity_args args = {.n_ctx = 512};
@@ -79,8 +79,9 @@ static int run(const perplexity_args *args, cli_opened *opened) {
     code = cli_scorer_init(&scorer, opened, args->n_ctx);
     if (code != CLI_GO) goto cleanup;
     double start = cli_seconds();
-    code = measure(&scorer, opened, &ids, args->n_ctx, n_chunks, &score);
-    if (code == CLI_OK) print_result(args, &score, ids.n, n_chunks, cli_seconds() - start);
+    code = measure(&scorer, opened, &ids, args->n_ctx, &n_chunks, &score);
+    bool stopped = code == CLI_INTERRUPTED && score.n > 0; // what was measured is printed all the same
+    if (code == CLI_OK || stopped) print_result(args, &score, ids.n, n_chunks, stopped, cli_seconds() - start);
 
 cleanup:
     cli_scorer_deinit(&scorer);
@@ -90,14 +91,19 @@ cleanup:
 }
 
 static int measure(cli_scorer *scorer, const cli_opened *opened, const cli_i32_list *ids, int32_t n_ctx,
-                   int64_t n_chunks, cli_score *out) {
+                   int64_t *n_chunks, cli_score *out) {
     bool has_bos = cli_wants_bos(opened->tokenizer);
     int code = CLI_GO;
-    for (int64_t c = 0; c < n_chunks && code == CLI_GO; c++) {
-        if (out->n) cli_progress("chunk %lld/%lld, %.4f", (long long)c, (long long)n_chunks, exp(cli_score_mean(out)));
+    int64_t n = *n_chunks; // to do; then done
+    for (int64_t c = 0; c < n && code == CLI_GO; c++) {
+        if (out->n) cli_progress("chunk %lld/%lld, %.4f", (long long)c, (long long)n, exp(cli_score_mean(out)));
         const int32_t *chunk = ids->items + c * n_ctx;
         int32_t first_id = has_bos ? tdl_tokenizer_bos(opened->tokenizer) : chunk[0];
+        const cli_score before = *out;
         code = measure_chunk(scorer, chunk, first_id, n_ctx, out);
+        if (code == CLI_GO) continue;
+        *out = before; // whole chunks alone
+        *n_chunks = c;
     }
     cli_progress_end();
     return code == CLI_GO ? CLI_OK : code;
@@ -114,17 +120,18 @@ static int measure_chunk(cli_scorer *scorer, const int32_t *ids, int32_t first_i
 }
 
 static void print_result(const perplexity_args *args, const cli_score *score, size_t n_tokens, int64_t n_chunks,
-                         double seconds) {
+                         bool stopped, double seconds) {
     double mean = cli_score_mean(score), mean_error = cli_score_mean_error(score);
     double perplexity = exp(mean);
     if (args->json) {
-        cli_print_json(cli_json_pack("{s:f, s:f, s:f, s:I, s:i, s:I, s:I, s:f}", "perplexity", perplexity, "stderr",
-                                     mean_error * perplexity, "nll", mean, "n_chunks", (json_int_t)n_chunks, "n_ctx",
-                                     args->n_ctx, "n_scored", (json_int_t)score->n, "n_tokens", (json_int_t)n_tokens,
-                                     "seconds", seconds));
+        cli_print_json(cli_json_pack("{s:f, s:f, s:f, s:I, s:i, s:I, s:I, s:f, s:b}", "perplexity", perplexity,
+                                     "stderr", mean_error * perplexity, "nll", mean, "n_chunks", (json_int_t)n_chunks,
+                                     "n_ctx", args->n_ctx, "n_scored", (json_int_t)score->n, "n_tokens",
+                                     (json_int_t)n_tokens, "seconds", seconds, "interrupted", stopped));
         return;
     }
     cli_printf("perplexity %.4f +/- %.5f\n", perplexity, mean_error * perplexity);
     cli_note("%lld chunks of %d tokens, %lld predictions, %.1f s, %.0f tok/s\n", (long long)n_chunks, args->n_ctx,
              (long long)score->n, seconds, (double)n_chunks * args->n_ctx / seconds);
+    if (stopped) cli_note("interrupted: of the file's first %lld tokens\n", (long long)n_chunks * args->n_ctx);
 }

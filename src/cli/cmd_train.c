@@ -13,13 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char train_about[] = "Trains on text files (documents end at NUL bytes) and on .jsonl files with "
-                                  "\"text\", \"prompt\" and \"completion\", or chat\n"
-                                  "\"messages\". DIR gets the tokenized data, checkpoint.tdl, log.jsonl, loss.html, "
-                                  "TensorBoard's events, and in the end\n"
-                                  "model.gguf: with --val the weights of the lowest validation loss. Ctrl-C writes a "
-                                  "checkpoint; --resume goes on from it\n"
-                                  "as if nothing had happened.";
+static const char train_about[] = "Trains on text files (documents end at NUL bytes) and on records in .jsonl and "
+                                  ".json files: \"text\", \"prompt\" and\n"
+                                  "\"completion\", chat \"messages\", ShareGPT's \"conversations\", Alpaca's "
+                                  "\"instruction\" and \"output\". DIR gets the\n"
+                                  "tokenized data, checkpoint.tdl, log.jsonl, run.json, loss.html, TensorBoard's "
+                                  "events, and in the end model.gguf: with\n"
+                                  "--val the weights of the lowest validation loss. Ctrl-C (or SIGTERM) writes a "
+                                  "checkpoint; --resume goes on from it as if\n"
+                                  "nothing had happened, and what is not given then is as it was.";
 static const char finetune_about[] =
     "Trains adapters (LoRA) beside the matrices of a model, which stay as they are and may be quantized. DIR gets "
     "what\n"
@@ -33,7 +35,7 @@ typedef struct train_args {
     cli_model_args device; // where to compute; its path is not used
     int32_t n_steps, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
         n_checkpoint_every, n_patience, rank;
-    float lr, lr_min, weight_decay, clip, dropout, attention_dropout, alpha;
+    float lr, lr_min, weight_decay, clip, dropout, attention_dropout, alpha; // NaN: not given
     uint64_t seed;
     bool resume, recompute, plan;
     cli_trace trace;
@@ -43,18 +45,25 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                    int argc, char **argv);
 static int check_combinations(const char *name, const train_args *a);
 static int run(train_args *args);
-static int steps(tdl_trainer *trainer);
+static int steps(tdl_trainer *trainer, const train_args *args);
+static int stop_failed(tdl_trainer *trainer, const train_args *args, const tdl_error *why);
 static int save(tdl_trainer *trainer, const train_args *args);
 static bool show_reading(void *user, double fraction);
 
+enum { NOT_GIVEN = INT32_MIN }; // of --warmup, where 0 is none
+
+#define ARGS_NOT_GIVEN                                                                                    \
+    .lr = NAN, .lr_min = NAN, .weight_decay = NAN, .clip = NAN, .dropout = NAN, .attention_dropout = NAN, \
+    .alpha = NAN, .n_warmup = NOT_GIVEN
+
 int cmd_train(int argc, char **argv) {
-    train_args args = {0};
+    train_args args = {ARGS_NOT_GIVEN};
     return command("train", "(--config FILE --tokenizer FILE | --from MODEL) --data FILE... --out DIR [options]",
                    train_about, &args, NULL, argc, argv);
 }
 
 int cmd_finetune(int argc, char **argv) {
-    train_args args = {.rank = 16};
+    train_args args = {.rank = 16, ARGS_NOT_GIVEN};
     return command("finetune", "MODEL --data FILE... --out DIR [options]", finetune_about, &args, &args.from, argc,
                    argv);
 }
@@ -84,20 +93,19 @@ static int command(const char *name, const char *synopsis, const char *about, tr
               {NULL, "micro-batch", CLI_I32, "N", &a->n_micro, 1, INT32_MAX,
                "sequences computed at once; gradients add up (default: all)"},
               {NULL, "lr", CLI_F32, "X", &a->lr, 0, 100, "peak learning rate (default 1e-3; 1e-4 from a model)"},
-              {NULL, "lr-min", CLI_F32, "X", &a->lr_min, -1, 100, "lowest (default lr / 10; -1: 0)"},
+              {NULL, "lr-min", CLI_F32, "X", &a->lr_min, -1, 100, "lowest (default lr / 10)"},
               {NULL, "schedule", CLI_CHOICE, SCHEDULE_NAMES, &a->schedule, 0, 0, "after the warm-up (default cosine)"},
-              {NULL, "warmup", CLI_I32, "N", &a->n_warmup, -1, INT32_MAX,
-               "steps up to the peak (default steps / 50; -1: none)"},
+              {NULL, "warmup", CLI_I32, "N", &a->n_warmup, -1, INT32_MAX, "steps up to the peak (default steps / 50)"},
               {NULL, "decay-steps", CLI_I32, "N", &a->n_decay, 1, INT32_MAX,
                "steps down at the end of wsd (default steps / 5)"},
-              {NULL, "weight-decay", CLI_F32, "X", &a->weight_decay, -1, 100, "of matrices (default 0.1; -1: none)"},
-              {NULL, "clip", CLI_F32, "X", &a->clip, -1, INFINITY, "the gradient's norm at most (default 1; -1: any)"},
+              {NULL, "weight-decay", CLI_F32, "X", &a->weight_decay, -1, 100, "of matrices (default 0.1)"},
+              {NULL, "clip", CLI_F32, "X", &a->clip, -1, INFINITY, "the gradient's norm at most (default 1; 0: any)"},
               {NULL, "dropout", CLI_F32, "X", &a->dropout, 0, 0.99, "of the embedding and each block (default 0)"},
               {NULL, "attention-dropout", CLI_F32, "X", &a->attention_dropout, 0, 0.99,
                "of attention's weights (default 0)"},
               {NULL, "seed", CLI_U64, "N", &a->seed, 0, 0, "of weights, order of data and dropout (default 0)"},
               {NULL, "freeze", CLI_TEXT_LIST, "PATTERN", &a->freeze, 0, 0,
-               "tensors that stay as they are, by GGUF's names: 'token_embd.*'"}}},
+               "tensors that stay as they are, without adapters too: 'token_embd.*'"}}},
         {.title = "Adapters, evaluation, memory",
          .options = {{NULL, "rank", CLI_I32, "N", &a->rank, 0, 4096,
                       "train adapters of this rank (finetune: 16, train: 0, none)"},
@@ -157,6 +165,9 @@ static int check_combinations(const char *name, const train_args *a) {
     return CLI_GO;
 }
 
+// What the library takes for 0 and for the default.
+static float setting(float value) { return isnan(value) ? 0 : value == 0 ? TDL_ZERO : value; }
+
 static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *percent) {
     return (tdl_trainer_desc){.size = sizeof(tdl_trainer_desc),
                               .model_path = a->from,
@@ -176,20 +187,22 @@ static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *p
                               .n_batch = a->n_batch,
                               .n_seq = a->n_seq,
                               .n_micro_batch = a->n_micro,
-                              .lr = a->lr,
-                              .lr_min = a->lr_min,
+                              .lr = setting(a->lr),
+                              .lr_min = setting(a->lr_min),
                               .schedule = (tdl_schedule)a->schedule,
-                              .n_warmup_steps = a->n_warmup,
+                              .n_warmup_steps = a->n_warmup == NOT_GIVEN ? 0
+                                                : a->n_warmup <= 0       ? -1
+                                                                         : a->n_warmup,
                               .n_decay_steps = a->n_decay,
-                              .weight_decay = a->weight_decay,
-                              .clip_norm = a->clip,
-                              .dropout = a->dropout,
-                              .attention_dropout = a->attention_dropout,
+                              .weight_decay = setting(a->weight_decay),
+                              .clip_norm = setting(a->clip),
+                              .dropout = setting(a->dropout),
+                              .attention_dropout = setting(a->attention_dropout),
                               .seed = a->seed,
                               .freeze = a->freeze.items,
                               .n_freeze = a->freeze.n,
                               .lora_rank = a->rank,
-                              .lora_alpha = a->alpha,
+                              .lora_alpha = setting(a->alpha),
                               .lora_targets = a->targets.items,
                               .n_lora_targets = a->targets.n,
                               .n_val_every = a->n_val_every,
@@ -220,7 +233,7 @@ static int run(train_args *args) {
     if (status) code = status == TDL_ERROR_CANCELLED ? CLI_INTERRUPTED : cli_fail(&err);
     if (code == CLI_GO && args->plan) code = print_plan(trainer);
     if (code == CLI_GO) code = cli_trace_begin(&args->trace, device);
-    if (code == CLI_GO) code = steps(trainer);
+    if (code == CLI_GO) code = steps(trainer, args);
     code = cli_trace_end(&args->trace, device, code);
     if (code == CLI_GO) code = save(trainer, args);
     tdl_trainer_destroy(trainer);
@@ -228,8 +241,11 @@ static int run(train_args *args) {
     return code;
 }
 
-static void describe(const tdl_trainer_info *info) {
+static void describe(const tdl_trainer_info *info, const train_args *args) {
     const double mb = 1e6;
+    cli_note("%s", info->notes);
+    if (args->lr == 0) cli_note("--lr 0: the weights stay as they are\n");
+    if (args->alpha == 0) cli_note("--alpha 0: the adapters change nothing, and learn nothing\n");
     cli_note("%s, %.2f M parameters, %.2f M of them trained; %.2f M tokens; %s\n", info->arch,
              (double)info->n_params / 1e6, (double)info->n_trained / 1e6, (double)info->n_data_tokens / 1e6,
              info->device);
@@ -240,22 +256,37 @@ static void describe(const tdl_trainer_info *info) {
              (double)info->activations_size / mb);
 }
 
-static void show(const tdl_train_step *s, int32_t n_steps, double left_s) {
-    if (!isnan(s->val_loss)) {
-        cli_note("step %d/%d  loss %.4f  val %.4f  lr %.2e\n", s->step, n_steps, (double)s->loss, (double)s->val_loss,
-                 (double)s->lr);
-        return;
-    }
-    cli_progress("step %d/%d  loss %.4f  lr %.2e  %.0f tok/s  %d:%02d:%02d left", s->step, n_steps, (double)s->loss,
-                 (double)s->lr, (double)s->tokens_per_s, (int)(left_s / 3600), (int)(left_s / 60) % 60,
-                 (int)left_s % 60);
+// A loss of no token is none.
+static const char *loss_text(char text[32], float loss) {
+    if (isnan(loss)) return "none, no token was counted";
+    snprintf(text, 32, "%.4f", (double)loss);
+    return text;
 }
 
-static int steps(tdl_trainer *trainer) {
+static void show(const tdl_train_step *s, int32_t n_steps, double left_s) {
+    char loss[32], val[32];
+    if (s->n_val_counted >= 0) {
+        cli_note("step %d/%d  loss %s  val %s  lr %.2e\n", s->step, n_steps, loss_text(loss, s->loss),
+                 loss_text(val, s->val_loss), (double)s->lr);
+        return;
+    }
+    cli_progress("step %d/%d  loss %s  lr %.2e  %.0f tok/s  %d:%02d:%02d left", s->step, n_steps,
+                 loss_text(loss, s->loss), (double)s->lr, (double)s->tokens_per_s, (int)(left_s / 3600),
+                 (int)(left_s / 60) % 60, (int)left_s % 60);
+}
+
+static int write_checkpoint(tdl_trainer *trainer, tdl_error *err) {
+    tdl_status status;
+    for (int32_t n = 0; (status = tdl_trainer_checkpoint(trainer, err)) == TDL_PENDING; n++) cli_wait(n);
+    return status == TDL_OK ? CLI_OK : CLI_FAILURE;
+}
+
+static int steps(tdl_trainer *trainer, const train_args *args) {
     tdl_error err = {0};
     tdl_trainer_info info = {.size = sizeof info};
+    char loss[32];
     tdl_trainer_get_info(trainer, &info);
-    describe(&info);
+    describe(&info, args);
     double start = cli_seconds();
     int32_t n_turns = 0, n_done = 0;
     tdl_train_step step = {.size = sizeof step};
@@ -267,22 +298,43 @@ static int steps(tdl_trainer *trainer) {
         }
         n_turns = 0;
         if (status == TDL_DONE) break;
-        if (status < 0) return cli_fail(&err);
+        if (status < 0) return stop_failed(trainer, args, &err);
         n_done++;
         show(&step, info.n_steps, (cli_seconds() - start) / n_done * (info.n_steps - step.step));
         if (!cli_interrupted()) continue;
         cli_interrupt_clear();
         cli_progress_end();
-        for (int32_t n = 0; (status = tdl_trainer_checkpoint(trainer, &err)) == TDL_PENDING; n++) cli_wait(n);
-        if (status) return cli_fail(&err);
+        if (write_checkpoint(trainer, &err)) return cli_fail(&err);
         cli_note("stopped after step %d; go on with --resume\n", step.step);
         return CLI_INTERRUPTED;
     }
     cli_progress_end();
     if (n_done)
-        cli_note("%d steps in %.1f s, %.0f tok/s; last loss %.4f\n", n_done, cli_seconds() - start,
-                 (double)n_done * info.n_batch * info.n_seq / (cli_seconds() - start), (double)step.loss);
+        cli_note("%d steps in %.1f s, %.0f tok/s; last loss %s\n", n_done, cli_seconds() - start,
+                 (double)n_done * info.n_batch * info.n_seq / (cli_seconds() - start), loss_text(loss, step.loss));
+    else if (info.n_done >= info.n_steps)
+        cli_note("nothing is left to train: %d of %d steps are done; --steps above %d goes on\n", info.n_done,
+                 info.n_steps, info.n_done);
+    else
+        cli_note(
+            "nothing is left to train: it stopped after step %d, when the validation loss no longer fell; a larger "
+            "--patience goes on\n",
+            info.n_done);
     return CLI_GO;
+}
+
+// A step that failed changed no weight: what is there is worth keeping.
+static int stop_failed(tdl_trainer *trainer, const train_args *args, const tdl_error *why) {
+    tdl_trainer_info info = {.size = sizeof info};
+    tdl_error err = {0};
+    (void)cli_fail(why);
+    tdl_trainer_get_info(trainer, &info);
+    if (info.n_done == 0) return CLI_FAILURE;
+    if (write_checkpoint(trainer, &err)) return cli_fail(&err);
+    cli_note("%s/checkpoint.tdl is as it was after step %d: --resume goes on from it, with a lower --lr where the loss "
+             "diverged; --resume --steps %d writes it as a model\n",
+             args->out, info.n_done, info.n_done);
+    return CLI_FAILURE;
 }
 
 static int save(tdl_trainer *trainer, const train_args *args) {

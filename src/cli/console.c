@@ -220,11 +220,13 @@ void cli_buffer_deinit(cli_buffer *buffer) {
     *buffer = (cli_buffer){0};
 }
 
-// No SA_RESTART: a read that waits for a message ends. SA_RESETHAND: the next Ctrl-C has the system's effect.
+// No SA_RESTART: a read that waits for a message ends. SA_RESETHAND: the next Ctrl-C has the system's effect. SIGTERM is what
+// a service manager, a batch system or a container's end sends: it asks for the same.
 static void arm_interrupt(void) {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }
 
 static void on_interrupt(int number) {

@@ -1,8 +1,8 @@
 // console.h - what a command shares with the world: stdout and stderr, Ctrl-C, the clock, files, memory.
 //
 // Results go to stdout, everything else to stderr. Writes to stdout may fail (a full disk, a closed pipe): the first
-// failure is kept, later writes do nothing, and cli_finish turns it into the exit code. The first Ctrl-C sets a flag; a
-// second one, before the flag is taken back, ends the process.
+// failure is kept, later writes do nothing, and cli_finish turns it into the exit code. The first Ctrl-C or SIGTERM sets
+// a flag; a second one, before the flag is taken back, ends the process.
 //
 // What a terminal would obey does not reach one (shown.h): on stderr never, on stdout where that is a terminal.
 #ifndef TDL_CLI_CONSOLE_H

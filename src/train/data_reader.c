@@ -2,7 +2,7 @@
 //
 // A window is an interval of the stream, so a batch is a few copies and a search for the document it begins in. In a
 // stream of n tokens, window i of an epoch is [i seq - shift, (i + 1) seq - shift), as far as that lies in the stream;
-// the shift below seq depends on the epoch. With whole documents the intervals are found once and kept.
+// the shift below seq depends on the epoch. With whole documents a window is several intervals, found once (packing.h).
 #include "train/data_reader.h"
 
 #include "base/error.h"
@@ -18,7 +18,7 @@ struct tdl_data_reader {
     const tdl_allocator *mem;
     tdl_data_reader_desc desc;
     uint64_t begin, end; // tokens of the file that are read
-    tdl_vec window_ends; // WHOLE: uint64_t, where each window ends
+    tdl_packed packed;   // WHOLE
     tdl_data_state state;
     // of the epoch
     uint64_t shift, n_windows;
@@ -26,16 +26,18 @@ struct tdl_data_reader {
     int32_t *ids, *targets, *positions, *ids_order, *positions_order, *spare; // [T], one allocation
 };
 
-typedef struct interval {
-    uint64_t begin, end; // tokens of the file
-} interval;
+// Tokens of the file: one interval in a stream, else pieces.
+typedef struct window {
+    tdl_packed_piece interval;
+    const tdl_packed_piece *pieces; // [n]
+    size_t n;
+} window;
 
 static tdl_status check_desc(const tdl_data_reader_desc *desc, tdl_error *err);
-static bool pack_whole(tdl_data_reader *reader);
 static void enter_epoch(tdl_data_reader *reader);
-static bool next_window(tdl_data_reader *reader, interval *out);
-static void fill_window(tdl_data_reader *reader, interval window, size_t row);
-static int64_t count_targets(const tdl_data_reader *reader, interval window);
+static bool next_window(tdl_data_reader *reader, window *out);
+static void fill_piece(tdl_data_reader *reader, tdl_packed_piece piece, size_t row);
+static int64_t count_targets(const tdl_data_reader *reader, const window *w);
 
 tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reader_desc *desc, tdl_data_reader **out,
                                   tdl_error *err) {
@@ -45,7 +47,7 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
     size_t n_rows = (size_t)desc->batch * (size_t)desc->seq;
     tdl_data_reader *reader = tdl_alloc(mem, 1, sizeof *reader);
     if (!reader) goto no_memory;
-    *reader = (tdl_data_reader){.mem = mem, .desc = *desc, .window_ends = tdl_vec_make(mem, sizeof(uint64_t))};
+    *reader = (tdl_data_reader){.mem = mem, .desc = *desc};
     reader->ids = tdl_alloc(mem, n_rows, 6 * sizeof *reader->ids);
     if (!reader->ids) goto no_memory;
     reader->targets = reader->ids + n_rows;
@@ -56,7 +58,21 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
     if (reader->desc.n_documents == 0) reader->desc.n_documents = tokens->n_documents - desc->document_first;
     reader->begin = tokens->documents[reader->desc.document_first];
     reader->end = tokens->documents[reader->desc.document_first + reader->desc.n_documents];
-    if (desc->packing == TDL_PACKING_WHOLE && !pack_whole(reader)) goto no_memory;
+    if (desc->packing == TDL_PACKING_WHOLE) {
+        status = tdl_packed_init(mem, tokens, desc->document_first, reader->desc.n_documents, (uint32_t)desc->seq,
+                                 &reader->packed, err);
+        if (status == TDL_OK && !tdl_packed_n_windows(&reader->packed))
+            status =
+                tdl_fail(err, TDL_ERROR_ARGUMENT,
+                         "data: nothing to learn in windows of %d tokens: of each of the %llu records the first %d "
+                         "tokens have none that is counted; the longest record has %llu",
+                         desc->seq, (unsigned long long)reader->desc.n_documents, desc->seq + 1,
+                         (unsigned long long)reader->packed.counts.n_longest);
+        if (status != TDL_OK) {
+            tdl_data_reader_destroy(reader);
+            return status;
+        }
+    }
     const uint64_t how[] = {reader->begin, reader->end, (uint64_t)desc->seq, (uint64_t)desc->packing, desc->in_order};
     reader->state = (tdl_data_state){.data = tdl_hash_bytes(how, sizeof how, tokens->checksum), .seed = desc->seed};
     enter_epoch(reader);
@@ -69,7 +85,7 @@ no_memory:
 
 void tdl_data_reader_destroy(tdl_data_reader *reader) {
     if (!reader) return;
-    tdl_vec_deinit(&reader->window_ends);
+    tdl_packed_deinit(&reader->packed);
     tdl_free(reader->mem, reader->ids); // and what lies behind
     tdl_free(reader->mem, reader);
 }
@@ -88,11 +104,14 @@ tdl_status tdl_data_reader_next(tdl_data_reader *reader, tdl_data_batch *out) {
     memset(reader->targets, 0xFF, n_rows * sizeof *reader->targets);
     memset(reader->positions, 0, n_rows * sizeof *reader->positions);
     for (int32_t i = 0; i < batch; i++) {
-        interval window;
-        if (!next_window(reader, &window)) break;
-        fill_window(reader, window, (size_t)i * (size_t)seq);
-        made.n_targets += count_targets(reader, window);
-        made.n_tokens += (int64_t)(window.end - window.begin);
+        window w;
+        if (!next_window(reader, &w)) break;
+        made.n_targets += count_targets(reader, &w);
+        size_t row = (size_t)i * (size_t)seq;
+        for (size_t k = 0; k < w.n; row += w.pieces[k++].n) {
+            fill_piece(reader, w.pieces[k], row);
+            made.n_tokens += w.pieces[k].n;
+        }
     }
     tdl_rows_sort(reader->ids, made.n_rows, reader->ids_order, reader->spare);
     tdl_rows_sort(reader->positions, made.n_rows, reader->positions_order, reader->spare);
@@ -103,21 +122,24 @@ tdl_status tdl_data_reader_next(tdl_data_reader *reader, tdl_data_batch *out) {
 int64_t tdl_data_reader_n_targets(const tdl_data_reader *reader, int32_t n_batches) {
     tdl_data_reader ahead = *reader; // only its place in the data moves
     int64_t n = 0;
-    interval window;
-    for (int64_t i = (int64_t)n_batches * reader->desc.batch; i > 0 && next_window(&ahead, &window); i--) {
-        n += count_targets(reader, window);
+    window w;
+    for (int64_t i = (int64_t)n_batches * reader->desc.batch; i > 0 && next_window(&ahead, &w); i--) {
+        n += count_targets(reader, &w);
     }
     return n;
 }
 
 uint64_t tdl_data_reader_n_windows(const tdl_data_reader *reader) { return reader->n_windows; }
 
+tdl_packed_counts tdl_data_reader_packed(const tdl_data_reader *reader) { return reader->packed.counts; }
+
 tdl_data_state tdl_data_reader_state(const tdl_data_reader *reader) { return reader->state; }
 
 tdl_status tdl_data_reader_restore(tdl_data_reader *reader, const tdl_data_state *state, tdl_error *err) {
     if (state->data != reader->state.data) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT,
-                        "data: the position is one in other data, or with another length of sequence or packing");
+                        "data: the position is one in other data, or with another length of sequence or packing: the "
+                        "files of the run have to be those it began with");
     }
     tdl_data_state before = reader->state;
     reader->state = *state;
@@ -150,36 +172,18 @@ static tdl_status check_desc(const tdl_data_reader_desc *desc, tdl_error *err) {
 
 // ---- windows
 
-// Finds the windows' ends: each takes documents while they fit; one that never would is cut, beginning with a window.
-static bool pack_whole(tdl_data_reader *reader) {
-    const uint64_t *documents = reader->desc.tokens->documents;
-    uint64_t seq = (uint64_t)reader->desc.seq, begin = reader->begin; // of the window that is being filled
-    for (uint64_t i = 0; i < reader->desc.n_documents; i++) {
-        uint64_t first = documents[reader->desc.document_first + i];
-        uint64_t end = documents[reader->desc.document_first + i + 1];
-        if (end - begin > seq && first > begin) {
-            if (!tdl_vec_push(&reader->window_ends, &first, 1)) return false;
-            begin = first;
-        }
-        for (; end - begin > seq;) {
-            begin += seq;
-            if (!tdl_vec_push(&reader->window_ends, &begin, 1)) return false;
-        }
-    }
-    return tdl_vec_push(&reader->window_ends, &reader->end, 1);
-}
-
 static void enter_epoch(tdl_data_reader *reader) {
     uint64_t n_tokens = reader->end - reader->begin, seq = (uint64_t)reader->desc.seq;
     const tdl_data_state *state = &reader->state;
     bool shifts = !reader->desc.in_order && reader->desc.packing == TDL_PACKING_STREAM && n_tokens > seq;
     reader->shift = shifts ? tdl_shuffle_offset(seq, state->seed, state->epoch) : 0;
-    reader->n_windows = reader->window_ends.n ? reader->window_ends.n : (n_tokens + reader->shift + seq - 1) / seq;
+    reader->n_windows = (n_tokens + reader->shift + seq - 1) / seq;
+    if (reader->desc.packing == TDL_PACKING_WHOLE) reader->n_windows = tdl_packed_n_windows(&reader->packed);
     reader->shuffle = tdl_shuffle_make(reader->n_windows, state->seed, state->epoch);
 }
 
 // false: in order, and there is none.
-static bool next_window(tdl_data_reader *reader, interval *out) {
+static bool next_window(tdl_data_reader *reader, window *out) {
     if (reader->state.next == reader->n_windows) {
         if (reader->desc.in_order) return false;
         reader->state.epoch++;
@@ -188,22 +192,24 @@ static bool next_window(tdl_data_reader *reader, interval *out) {
     }
     uint64_t i = reader->state.next++, seq = (uint64_t)reader->desc.seq;
     if (!reader->desc.in_order) i = tdl_shuffle_at(&reader->shuffle, i);
-    if (reader->window_ends.n) {
-        const uint64_t *ends = reader->window_ends.data;
-        *out = (interval){i > 0 ? ends[i - 1] : reader->begin, ends[i]};
+    if (reader->desc.packing == TDL_PACKING_WHOLE) {
+        const uint64_t *firsts = reader->packed.firsts.data;
+        out->pieces = tdl_vec_at(&reader->packed.pieces, tdl_packed_piece, firsts[i]);
+        out->n = (size_t)(firsts[i + 1] - firsts[i]);
         return true;
     }
-    uint64_t end = reader->begin + (i + 1) * seq - reader->shift;
-    out->begin = i > 0 ? end - seq : reader->begin;
-    out->end = end < reader->end ? end : reader->end;
+    uint64_t end = reader->begin + (i + 1) * seq - reader->shift, begin = i > 0 ? end - seq : reader->begin;
+    if (end > reader->end) end = reader->end;
+    *out = (window){.interval = {.begin = begin, .n = (uint32_t)(end - begin)}, .n = 1};
+    out->pieces = &out->interval;
     return true;
 }
 
-// ids, targets and positions of a window, from `row` on.
-static void fill_window(tdl_data_reader *reader, interval window, size_t row) {
+// ids, targets and positions of tokens that lie one after another, from `row` on.
+static void fill_piece(tdl_data_reader *reader, tdl_packed_piece piece, size_t row) {
     const tdl_token_file *tokens = reader->desc.tokens;
-    uint64_t document = tdl_token_file_document(tokens, window.begin), first = window.begin;
-    for (uint64_t i = window.begin; i < window.end; i++, row++) {
+    uint64_t document = tdl_token_file_document(tokens, piece.begin), first = piece.begin;
+    for (uint64_t i = piece.begin; i < piece.begin + piece.n; i++, row++) {
         if (i == tokens->documents[document + 1]) {
             document++;
             first = i;
@@ -215,14 +221,16 @@ static void fill_window(tdl_data_reader *reader, interval window, size_t row) {
     }
 }
 
-// Of the targets of fill_window, those that are not -1: tokens (begin, end] that are no document's first.
-static int64_t count_targets(const tdl_data_reader *reader, interval window) {
+// Of the targets of fill_piece, those that are not -1: tokens (begin, begin + n] that are no document's first.
+static int64_t count_targets(const tdl_data_reader *reader, const window *w) {
     const tdl_token_file *tokens = reader->desc.tokens;
-    uint64_t document = tdl_token_file_document(tokens, window.begin);
     int64_t n = 0;
-    for (uint64_t i = window.begin + 1; i <= window.end && i < tokens->n_tokens; i++) {
-        if (i == tokens->documents[document + 1]) document++;
-        else n += tdl_token_file_counted(tokens, i);
+    for (size_t k = 0; k < w->n; k++) {
+        uint64_t begin = w->pieces[k].begin, document = tdl_token_file_document(tokens, begin);
+        for (uint64_t i = begin + 1; i <= begin + w->pieces[k].n && i < tokens->n_tokens; i++) {
+            if (i == tokens->documents[document + 1]) document++;
+            else n += tdl_token_file_counted(tokens, i);
+        }
     }
     return n;
 }

@@ -2,8 +2,8 @@
 //
 //     while (tdl_data_reader_next(reader, &batch) == TDL_OK) ... batch.ids, batch.targets, batch.positions ...
 //
-// A batch is `batch` windows of `seq` tokens. The tokens of all documents are one stream; a window is a piece of it and
-// may hold several documents and parts of them. Positions begin at 0 with each document and with each window, which is
+// A batch is `batch` windows of `seq` tokens. Records are packed whole (packing.h). Of texts the tokens of all documents are one
+// stream; a window is a piece of it and may hold several documents and parts of them. Positions begin at 0 with each document and with each window, which is
 // how a plan tells what may attend to what: a document that goes on in the next window begins there anew. The target of
 // a token is the one that follows it, also when that one lies in the next window; -1 where the document ends there or
 // the loss does not count it. So in an epoch every counted token that is no document's first is a target once.
@@ -14,11 +14,11 @@
 #ifndef TDL_TRAIN_DATA_READER_H
 #define TDL_TRAIN_DATA_READER_H
 
-#include "train/token_file.h"
+#include "train/packing.h"
 
 typedef enum tdl_data_packing {
     TDL_PACKING_STREAM = 0, // windows are cut from the stream wherever they end: full, but for the epoch's ends
-    TDL_PACKING_WHOLE, // a document that fits a window is not cut: windows end early, as many documents as fit in each
+    TDL_PACKING_WHOLE,      // a document that fits a window is not cut: windows end early, the same in every epoch
 } tdl_data_packing;
 
 typedef struct tdl_data_reader_desc {
@@ -52,7 +52,7 @@ typedef struct tdl_data_state {
 
 typedef struct tdl_data_reader tdl_data_reader;
 
-// Errors: ARGUMENT, LIMIT, MEMORY.
+// Errors: ARGUMENT (also: in such windows nothing is counted), LIMIT, MEMORY.
 tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reader_desc *desc, tdl_data_reader **out,
                                   tdl_error *err);
 void tdl_data_reader_destroy(tdl_data_reader *reader); // accepts NULL
@@ -62,6 +62,8 @@ tdl_status tdl_data_reader_next(tdl_data_reader *reader, tdl_data_batch *out);
 int64_t tdl_data_reader_n_targets(const tdl_data_reader *reader, int32_t n_batches);
 // Windows of the epoch that the reader is in.
 uint64_t tdl_data_reader_n_windows(const tdl_data_reader *reader);
+// What became of the documents; zeros for a stream.
+tdl_packed_counts tdl_data_reader_packed(const tdl_data_reader *reader);
 
 tdl_data_state tdl_data_reader_state(const tdl_data_reader *reader);
 // Goes on where the state was taken, with its seed. Errors: ARGUMENT (of other data).

@@ -1,4 +1,4 @@
-// data_record.c - see data_record.h.
+// data_record.c - a tokenizer's style, runs of ids, messages in a template. See data_record.h; the records' JSON: record_forms.c.
 //
 // The templates' markers are put as ids and everything between them as plain text, as `treadle chat` does: role, newline
 // and content of what others say are one text; an answer is a text of its own, because it follows an open marker when a
@@ -7,27 +7,19 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/json.h"
-#include "base/limits.h"
 #include "base/str.h"
 
 #include <string.h>
 
 enum {
-    IDS_SPARE = 16,  // an encoder may add a few ids to those of the text's bytes
-    PLACE_SIZE = 400 // bytes of a place in a message
+    IDS_SPARE = 16 // an encoder may add a few ids to those of the text's bytes
 };
 
 static tdl_status find_cuts(const tdl_tokenizer *tokenizer, tdl_data_cuts *out, tdl_error *err);
 static tdl_status try_cut(const tdl_tokenizer *tokenizer, const char *text, size_t at, bool *same, tdl_error *err);
 static tdl_status put_id(tdl_token_run *run, int32_t id, bool counted, tdl_error *err);
-static tdl_status encode_messages(const json_t *messages, const char *what, const tdl_data_style *style,
-                                  tdl_token_run *run, tdl_error *err);
-static tdl_status encode_message(tdl_text role, tdl_text content, const tdl_data_style *style, tdl_token_run *run,
-                                 tdl_error *err);
 static tdl_status encode_role(tdl_text role, const tdl_data_style *style, tdl_token_run *run, tdl_str *head,
                               tdl_error *err);
-static tdl_status text_of(const json_t *object, const char *key, const char *what, tdl_text *out, tdl_error *err);
 static tdl_status no_memory(tdl_error *err);
 
 // ---- style
@@ -111,6 +103,8 @@ void tdl_token_run_init(tdl_token_run *run, const tdl_allocator *mem) {
     run->ids = tdl_vec_make(mem, sizeof(int32_t));
     run->counted = tdl_vec_make(mem, sizeof(uint8_t));
     run->starts = tdl_vec_make(mem, sizeof(size_t));
+    run->counts = (tdl_data_counts){0};
+    run->has_records = false;
 }
 
 void tdl_token_run_deinit(tdl_token_run *run) {
@@ -119,7 +113,11 @@ void tdl_token_run_deinit(tdl_token_run *run) {
     tdl_vec_deinit(&run->starts);
 }
 
-void tdl_token_run_clear(tdl_token_run *run) { run->ids.n = run->counted.n = run->starts.n = 0; }
+void tdl_token_run_clear(tdl_token_run *run) {
+    run->ids.n = run->counted.n = run->starts.n = 0;
+    run->counts = (tdl_data_counts){0};
+    run->has_records = false;
+}
 
 tdl_status tdl_token_run_begin(tdl_token_run *run, const tdl_data_style *style, tdl_error *err) {
     if (!tdl_vec_push(&run->starts, &run->ids.n, 1)) return no_memory(err);
@@ -164,79 +162,10 @@ static tdl_status put_id(tdl_token_run *run, int32_t id, bool counted, tdl_error
     return no_memory(err);
 }
 
-// ---- records
+// ---- messages
 
-// Whether an id after the document's first is counted.
-static bool learns(const tdl_token_run *run, size_t start) {
-    size_t n = run->counted.n - start;
-    return n > 1 && memchr(tdl_vec_at(&run->counted, uint8_t, start + 1), 1, n - 1);
-}
-
-tdl_status tdl_data_record_encode(tdl_text json, const char *what, const tdl_data_style *style, tdl_token_run *run,
-                                  tdl_error *err) {
-    json_t *root = NULL;
-    const json_t *messages;
-    tdl_text text = {0}, completion = {0};
-    size_t n_ids = run->ids.n, n_starts = run->starts.n;
-    tdl_status status = tdl_json_parse(json.ptr, json.size, what, &root, err);
-    if (status != TDL_OK) return status;
-    if (!json_is_object(root)) {
-        status = tdl_fail(err, TDL_ERROR_FORMAT, "data: %s: expected a JSON object", what);
-        goto cleanup;
-    }
-    status = tdl_token_run_begin(run, style, err);
-    if (status == TDL_OK && (messages = json_object_get(root, "messages"))) {
-        status = encode_messages(messages, what, style, run, err);
-    } else if (status == TDL_OK && json_object_get(root, "prompt")) {
-        status = text_of(root, "prompt", what, &text, err);
-        if (status == TDL_OK) status = text_of(root, "completion", what, &completion, err);
-        if (status == TDL_OK) status = tdl_token_run_text(run, style, text, false, err);
-        if (status == TDL_OK) status = tdl_token_run_text(run, style, completion, true, err);
-        if (status == TDL_OK) status = tdl_token_run_end(run, style, err);
-    } else if (status == TDL_OK && json_object_get(root, "text")) {
-        status = text_of(root, "text", what, &text, err);
-        if (status == TDL_OK && text.size) {
-            status = tdl_token_run_text(run, style, text, true, err);
-            if (status == TDL_OK) status = tdl_token_run_end(run, style, err);
-        }
-    } else if (status == TDL_OK) {
-        status = tdl_fail(err, TDL_ERROR_FORMAT,
-                          "data: %s: expected \"text\", \"prompt\" with \"completion\", or \"messages\"", what);
-    }
-    if (status != TDL_OK || !learns(run, n_ids)) {
-        run->ids.n = run->counted.n = n_ids;
-        run->starts.n = n_starts;
-    }
-cleanup:
-    json_decref(root);
-    return status;
-}
-
-static tdl_status encode_messages(const json_t *messages, const char *what, const tdl_data_style *style,
-                                  tdl_token_run *run, tdl_error *err) {
-    if (!json_is_array(messages)) return tdl_fail(err, TDL_ERROR_FORMAT, "data: %s: \"messages\" is no array", what);
-    size_t n = json_array_size(messages);
-    if (n > TDL_DATA_MESSAGES_MAX) {
-        return tdl_fail(err, TDL_ERROR_LIMIT, "data: %s: %zu messages, at most %d", what, n, TDL_DATA_MESSAGES_MAX);
-    }
-    for (size_t i = 0; i < n; i++) {
-        const json_t *message = json_array_get(messages, i);
-        tdl_text role = {0}, content = {0};
-        char place[PLACE_SIZE];
-        snprintf(place, sizeof place, "%s: message %zu", what, i + 1);
-        if (!json_is_object(message)) {
-            return tdl_fail(err, TDL_ERROR_FORMAT, "data: %s: expected a JSON object", place);
-        }
-        tdl_status status = text_of(message, "role", place, &role, err);
-        if (status == TDL_OK) status = text_of(message, "content", place, &content, err);
-        if (status == TDL_OK) status = encode_message(role, content, style, run, err);
-        if (status != TDL_OK) return status;
-    }
-    return TDL_OK;
-}
-
-static tdl_status encode_message(tdl_text role, tdl_text content, const tdl_data_style *style, tdl_token_run *run,
-                                 tdl_error *err) {
+tdl_status tdl_token_run_message(tdl_token_run *run, const tdl_data_style *style, tdl_text role, tdl_text content,
+                                 bool counted, tdl_error *err) {
     bool answer = tdl_text_is(role, "assistant"), plain = style->chat == TDL_CHAT_PLAIN;
     tdl_str head = tdl_str_make(run->ids.mem), body = head; // up to the content; the answer
     tdl_status status = encode_role(role, style, run, &head, err);
@@ -251,10 +180,10 @@ static tdl_status encode_message(tdl_text role, tdl_text content, const tdl_data
     }
     status = tdl_token_run_text(run, style, tdl_text_of(head.ptr, head.size), false, err);
     if (status == TDL_OK && body.size) {
-        status = tdl_token_run_text(run, style, tdl_text_of(body.ptr, body.size), true, err);
+        status = tdl_token_run_text(run, style, tdl_text_of(body.ptr, body.size), counted, err);
     }
-    if (status == TDL_OK && plain && answer) status = tdl_token_run_end(run, style, err);
-    if (status == TDL_OK && !plain) status = put_id(run, style->chat_end, answer, err);
+    if (status == TDL_OK && plain && answer && style->eos >= 0) status = put_id(run, style->eos, counted, err);
+    if (status == TDL_OK && !plain) status = put_id(run, style->chat_end, counted, err);
     if (status == TDL_OK && style->chat == TDL_CHAT_CHATML) {
         status = tdl_token_run_text(run, style, tdl_text_of("\n", 1), false, err);
     }
@@ -278,19 +207,6 @@ static tdl_status encode_role(tdl_text role, const tdl_data_style *style, tdl_to
         tdl_str_append(head, style->chat == TDL_CHAT_CHATML ? "\n" : ":", 1);
     }
     return status;
-}
-
-static tdl_status text_of(const json_t *object, const char *key, const char *what, tdl_text *out, tdl_error *err) {
-    static const char *const kinds[] = {
-        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_INTEGER] = "a number", [JSON_REAL] = "a number",
-        [JSON_TRUE] = "true",        [JSON_FALSE] = "false",    [JSON_NULL] = "null"};
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_string(value)) {
-        return tdl_fail(err, TDL_ERROR_FORMAT, "data: %s: \"%s\" is %s, expected a string", what, key,
-                        value ? kinds[json_typeof(value)] : "missing");
-    }
-    *out = tdl_text_of(json_string_value(value), json_string_length(value));
-    return TDL_OK;
 }
 
 static tdl_status no_memory(tdl_error *err) {

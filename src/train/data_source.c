@@ -1,4 +1,4 @@
-// data_source.c - see data_source.h.
+// data_source.c - cuts sources into pieces. See data_source.h; what a file is: data_sniff.c.
 //
 // Where a long document is cut, its tokens must come out as if it had not been: at a line break between characters that
 // are no white space, where pre-tokenizers begin a new piece, if the tokenizer is one for which that holds. One that puts
@@ -14,35 +14,18 @@
 
 enum {
     PIECE_SIZE = 1 << 20, // bytes a piece has at least, where there are as many
-    LONG_SIZE = 64 << 20, // bytes of text it has at most
-    MAGIC_SIZE_MAX = 8
+    LONG_SIZE = 64 << 20  // bytes of text it has at most
 };
 
-static tdl_data_format format_of(const char *path);
 static tdl_status open_next(tdl_data_cutter *cutter, tdl_error *err);
-static tdl_status refuse_magic(const tdl_file_map *map, const char *path, tdl_error *err);
 static size_t cut_text(const tdl_data_cutter *cutter, tdl_text rest, bool *ends);
 static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size, tdl_error *err);
+static tdl_status cut_array(tdl_data_cutter *cutter, tdl_text rest, size_t *n_text, size_t *size, tdl_error *err);
+static void close_map(tdl_data_cutter *cutter, size_t i);
 static size_t find_line(tdl_data_cuts cuts, tdl_text text, size_t begin, size_t end);
 static bool ends_word(tdl_text text, size_t i);
 static bool begins_word(tdl_text text, size_t i);
 static bool is_space(uint32_t c);
-
-tdl_status tdl_data_source_find(const char *path, tdl_data_format format, tdl_data_source *out, tdl_error *err) {
-    tdl_data_source source = {.path = path, .format = format};
-    tdl_status status = tdl_file_stat_get(path, &source.stat, err);
-    if (status != TDL_OK) return status;
-    if (source.stat.size == 0) return tdl_fail(err, TDL_ERROR_FORMAT, "data: '%s': the file is empty", path);
-    if (format == TDL_DATA_AUTO) source.format = format_of(path);
-    *out = source;
-    return TDL_OK;
-}
-
-static tdl_data_format format_of(const char *path) {
-    const char *dot = strrchr(path, '.');
-    if (dot && (strcmp(dot, ".jsonl") == 0 || strcmp(dot, ".ndjson") == 0)) return TDL_DATA_JSONL;
-    return dot && strcmp(dot, ".bin") == 0 ? TDL_DATA_TOKENS : TDL_DATA_TEXT;
-}
 
 void tdl_data_cutter_init(tdl_data_cutter *cutter, const tdl_allocator *mem, const tdl_data_source *sources,
                           size_t n_sources, tdl_text separator, tdl_data_cuts cuts) {
@@ -54,7 +37,7 @@ void tdl_data_cutter_init(tdl_data_cutter *cutter, const tdl_allocator *mem, con
 }
 
 void tdl_data_cutter_deinit(tdl_data_cutter *cutter) {
-    for (size_t i = 0; i < cutter->maps.n; i++) tdl_file_map_close(tdl_vec_at(&cutter->maps, tdl_file_map, i));
+    for (size_t i = 0; i < cutter->maps.n; i++) close_map(cutter, i);
     tdl_vec_deinit(&cutter->maps);
 }
 
@@ -68,13 +51,13 @@ tdl_status tdl_data_cutter_next(tdl_data_cutter *cutter, tdl_data_piece *out, td
     const tdl_file_map *map = tdl_vec_at(&cutter->maps, tdl_file_map, cutter->maps.n - 1);
     tdl_text rest = tdl_text_of((const char *)map->data + cutter->offset, map->size - cutter->offset);
     tdl_data_piece piece = {.source = source, .line = cutter->line, .begins = cutter->begins, .ends = true};
-    if (source->format == TDL_DATA_TEXT) {
-        rest.size = cut_text(cutter, rest, &piece.ends);
-    } else {
-        tdl_status status = cut_lines(cutter, rest, &rest.size, err);
-        if (status != TDL_OK) return status;
-    }
-    piece.text = rest;
+    size_t n_text = 0;
+    tdl_status status = TDL_OK;
+    if (source->format == TDL_DATA_TEXT) n_text = rest.size = cut_text(cutter, rest, &piece.ends);
+    else if (source->format == TDL_DATA_JSON) status = cut_array(cutter, rest, &n_text, &rest.size, err);
+    else if ((status = cut_lines(cutter, rest, &rest.size, err)) == TDL_OK) n_text = rest.size;
+    if (status != TDL_OK) return status;
+    piece.text = tdl_text_of(rest.ptr, n_text);
     cutter->begins = piece.ends;
     cutter->offset += rest.size;
     cutter->n_bytes += rest.size;
@@ -88,7 +71,7 @@ tdl_status tdl_data_cutter_next(tdl_data_cutter *cutter, tdl_data_piece *out, td
 
 void tdl_data_cutter_release(tdl_data_cutter *cutter) {
     size_t n_done = cutter->maps.n - (cutter->opened ? 1 : 0);
-    for (size_t i = 0; i < n_done; i++) tdl_file_map_close(tdl_vec_at(&cutter->maps, tdl_file_map, i));
+    for (size_t i = 0; i < n_done; i++) close_map(cutter, i);
     cutter->maps.n = 0;
     if (!cutter->opened) return;
     tdl_file_map *map = tdl_vec_at(&cutter->maps, tdl_file_map, 0);
@@ -98,44 +81,41 @@ void tdl_data_cutter_release(tdl_data_cutter *cutter) {
     cutter->released = cutter->offset;
 }
 
+// What a source has in memory is its owner's.
+static void close_map(tdl_data_cutter *cutter, size_t i) {
+    tdl_file_map *map = tdl_vec_at(&cutter->maps, tdl_file_map, i);
+    for (size_t k = 0; k < cutter->n_sources; k++)
+        if (cutter->sources[k].bytes && cutter->sources[k].bytes == map->data) map->data = NULL;
+    tdl_file_map_close(map);
+}
+
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 static tdl_status open_next(tdl_data_cutter *cutter, tdl_error *err) {
     const tdl_data_source *source = &cutter->sources[cutter->source];
     tdl_file_map *map = tdl_vec_add(&cutter->maps);
     if (!map) return tdl_fail(err, TDL_ERROR_MEMORY, "data: '%s': no memory to open it", source->path);
-    tdl_status status = tdl_file_map_open(cutter->maps.mem, source->path, map, err);
+    tdl_status status = TDL_OK;
+    if (source->bytes)
+        *map = (tdl_file_map){.mem = cutter->maps.mem, .data = source->bytes, .size = (size_t)source->stat.size};
+    else status = tdl_file_map_open(cutter->maps.mem, source->path, map, err);
     if (status != TDL_OK) {
         cutter->maps.n--;
         return status;
     }
-    if ((status = refuse_magic(map, source->path, err)) != TDL_OK) return status;
     cutter->opened = cutter->begins = true;
     cutter->line = 1;
     cutter->offset = map->size > 3 && memcmp(map->data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; // a byte order mark
+    if (source->format == TDL_DATA_JSON) {
+        const char *text = (const char *)map->data;
+        while (cutter->offset < map->size && is_blank(text[cutter->offset]))
+            cutter->line += text[cutter->offset++] == '\n';
+        cutter->offset++; // the bracket, which `find` has seen
+        if (cutter->offset > map->size)
+            return tdl_fail(err, TDL_ERROR_FORMAT, "data: '%s': changed while it was read", source->path);
+    }
     cutter->n_bytes += cutter->offset;
     cutter->released = 0;
-    return TDL_OK;
-}
-
-// What people hand over by mistake. A file's text would come out as noise, and the model would learn it.
-static tdl_status refuse_magic(const tdl_file_map *map, const char *path, tdl_error *err) {
-    static const struct {
-        char bytes[MAGIC_SIZE_MAX + 2];
-        size_t size;
-        const char *what;
-    } magics[] = {{"\x1F\x8B", 2, "compressed (gzip)"},
-                  {"\xFD\x37zXZ", 5, "compressed (xz)"},
-                  {"\x28\xB5\x2F\xFD", 4, "compressed (zstd)"},
-                  {"BZh", 3, "compressed (bzip2)"},
-                  {"PK\x03\x04", 4, "compressed (zip)"},
-                  {"PAR1", 4, "a Parquet file"},
-                  {"GGUF", 4, "a model (GGUF)"},
-                  {"TDLTOKEN", 8, "a token file not named .bin"},
-                  {"\xFF\xFE", 2, "UTF-16"},
-                  {"\xFE\xFF", 2, "UTF-16"}};
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
-        if (map->size < magics[i].size || memcmp(map->data, magics[i].bytes, magics[i].size) != 0) continue;
-        return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "data: '%s': is %s, expected text in UTF-8", path, magics[i].what);
-    }
     return TDL_OK;
 }
 
@@ -197,6 +177,55 @@ static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size
     cutter->line += n_lines;
     *size = n;
     return TDL_OK;
+}
+
+// *n_text bytes are elements with commas between and perhaps behind them; *size also has what ends the array and the file.
+static tdl_status cut_array(tdl_data_cutter *cutter, tdl_text rest, size_t *n_text, size_t *size, tdl_error *err) {
+    const char *path = cutter->sources[cutter->source].path;
+    size_t at = 0;
+    bool ends = false;
+    for (;;) {
+        while (at < rest.size && is_blank(rest.ptr[at])) cutter->line += rest.ptr[at++] == '\n';
+        ends = at < rest.size && rest.ptr[at] == ']';
+        if (ends || at >= PIECE_SIZE) break;
+        size_t room = rest.size - at < TDL_DATA_RECORD_SIZE_MAX + 1 ? rest.size - at : TDL_DATA_RECORD_SIZE_MAX + 1;
+        size_t end = tdl_data_element_end(tdl_text_of(rest.ptr, at + room), at);
+        if (end == at + room && room == TDL_DATA_RECORD_SIZE_MAX + 1)
+            return tdl_fail(err, TDL_ERROR_LIMIT, "data: %s:%llu: the record has more than %d bytes", path,
+                            (unsigned long long)cutter->line, TDL_DATA_RECORD_SIZE_MAX);
+        if (end == rest.size)
+            return tdl_fail(err, TDL_ERROR_FORMAT, "data: %s:%llu: the file ends within the array of records", path,
+                            (unsigned long long)cutter->line);
+        for (; at < end; at++) cutter->line += rest.ptr[at] == '\n';
+        at += rest.ptr[at] == ',';
+    }
+    *n_text = *size = at;
+    if (!ends) return TDL_OK;
+    for (at++; at < rest.size && is_blank(rest.ptr[at]); at++) cutter->line += rest.ptr[at] == '\n';
+    *size = at;
+    if (at == rest.size) return TDL_OK;
+    return tdl_fail(err, TDL_ERROR_FORMAT, "data: %s:%llu: text after the array of records", path,
+                    (unsigned long long)cutter->line);
+}
+
+size_t tdl_data_element_end(tdl_text text, size_t from) {
+    size_t depth = 0;
+    bool quoted = false;
+    for (size_t i = from; i < text.size; i++) {
+        char c = text.ptr[i];
+        if (quoted) {
+            if (c == '\\') i++;
+            else quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']' || c == ',') {
+            if (depth == 0) return i;
+            depth -= c != ',';
+        }
+    }
+    return text.size;
 }
 
 // Whether the character before text[i], or that at text[i], is no white space.

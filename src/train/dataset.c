@@ -19,6 +19,8 @@ struct tdl_dataset {
     tdl_file_map map;
     tdl_token_file tokens;
     bool cached;
+    size_t n_like_json; // text files that begin as records do
+    char first_like_json[128];
 };
 
 // What opening needs besides.
@@ -53,12 +55,16 @@ tdl_status tdl_dataset_open(const tdl_allocator *mem, const tdl_dataset_desc *de
         goto cleanup;
     }
     for (size_t i = 0; i < desc->n_paths && status == TDL_OK; i++) {
-        status = tdl_data_source_find(desc->paths[i], desc->format, &o.sources[i], err);
+        status = tdl_data_source_find(mem, desc->paths[i], desc->format, &o.sources[i], err);
         if (status == TDL_OK && desc->n_paths > 1 && o.sources[i].format == TDL_DATA_TOKENS) {
             status =
                 tdl_fail(err, TDL_ERROR_ARGUMENT, "data: '%s': a token file is given by itself, these are %zu files",
                          desc->paths[i], desc->n_paths);
         }
+    }
+    for (size_t i = 0; i < desc->n_paths && status == TDL_OK; i++) {
+        if (!o.sources[i].looks_json || dataset->n_like_json++) continue;
+        snprintf(dataset->first_like_json, sizeof dataset->first_like_json, "%s", desc->paths[i]);
     }
     if (status == TDL_OK) status = tdl_data_style_find(desc->tokenizer, &o.style, err);
     if (status == TDL_OK) status = find_key(mem, &o, err);
@@ -83,6 +89,11 @@ void tdl_dataset_close(tdl_dataset *dataset) {
 const tdl_token_file *tdl_dataset_tokens(const tdl_dataset *dataset) { return &dataset->tokens; }
 const char *tdl_dataset_cache_path(const tdl_dataset *dataset) { return dataset->path; }
 bool tdl_dataset_was_cached(const tdl_dataset *dataset) { return dataset->cached; }
+
+size_t tdl_dataset_n_like_json(const tdl_dataset *dataset, const char **first) {
+    *first = dataset->first_like_json;
+    return dataset->n_like_json;
+}
 
 static tdl_status check_desc(const tdl_dataset_desc *desc, opening *o, tdl_error *err) {
     if (!desc->paths || desc->n_paths == 0 || !desc->tokenizer || !desc->cache_dir) {

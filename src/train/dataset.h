@@ -6,8 +6,8 @@
 //     ... a reader of data_reader.h gives batches; several readers may share a dataset ...
 //     tdl_dataset_close(dataset);
 //
-// A text file is documents with NUL bytes, or another separator, between them; a JSONL file a record a line
-// (data_record.h). Documents begin with the beginning-of-sequence token where the tokenizer adds one, and end with the
+// A text file is documents with NUL bytes, or another separator, between them; a JSONL file a record a line, a JSON file one
+// array of them (data_record.h). Documents begin with the beginning-of-sequence token where the tokenizer adds one, and end with the
 // end-of-sequence token where it has one.
 //
 // The ids go to a token file (token_file.h) in the cache directory, named after the sources' paths, the tokenizer and
@@ -42,5 +42,7 @@ void tdl_dataset_close(tdl_dataset *dataset); // accepts NULL
 const tdl_token_file *tdl_dataset_tokens(const tdl_dataset *dataset);
 const char *tdl_dataset_cache_path(const tdl_dataset *dataset);
 bool tdl_dataset_was_cached(const tdl_dataset *dataset); // the file was there already
+// How many of the files are text by their names and begin as records do; the first one's path, perhaps cut.
+size_t tdl_dataset_n_like_json(const tdl_dataset *dataset, const char **first);
 
 #endif

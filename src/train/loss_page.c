@@ -22,7 +22,9 @@ static const char head[] =
     "body{background:var(--bg);color:var(--fg);font:15px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:64rem;"
     "padding:0 1rem}\n"
     "h1{font-size:1.25rem;margin:0}h2{font-size:.95rem;margin:1.2rem 0 .2rem;font-weight:600}\n"
-    "p{margin:.2rem 0;color:var(--dim)}label{margin-right:1.2rem}svg{display:block;width:100%;touch-action:none}\n"
+    "p{margin:.2rem "
+    "0;color:var(--dim)}pre{font-size:.85rem;color:var(--dim);white-space:pre-wrap}label{margin-right:1.2rem}svg{"
+    "display:block;width:100%;touch-action:none}\n"
     "text{fill:var(--dim);font-size:12px;font-variant-numeric:tabular-nums}.grid{stroke:var(--grid)}\n"
     "path{fill:none;stroke-width:1.8;stroke-linejoin:round}.raw{opacity:.3;stroke-width:1}.tip{fill:var(--fg)}\n"
     ".box{fill:var(--bg);stroke:var(--grid)}i{display:inline-block;width:1.2em;height:3px;vertical-align:middle;"
@@ -31,7 +33,8 @@ static const char head[] =
     "<p><label><input type=\"checkbox\" id=\"log\"> logarithmic loss</label><label><input type=\"checkbox\" "
     "id=\"smooth\" "
     "checked> smoothed</label><i style=\"background:var(--train)\"></i>training &nbsp; "
-    "<i style=\"background:var(--val)\"></i>validation</p>\n<div id=\"charts\"></div>\n<script>\nconst D=";
+    "<i style=\"background:var(--val)\"></i>validation</p>\n<div id=\"charts\"></div>\n<h2 id=\"of\"></h2><pre "
+    "id=\"run\"></pre>\n<script>\nconst D=";
 
 static const char tail[] =
     ";\n"
@@ -98,19 +101,23 @@ static const char tail[] =
     "if(D.last)$('now').textContent=`step ${D.last.step}, loss ${show(D.last.loss)}`+\n"
     "  (D.val.length?`, validation ${show(D.val[D.val.length-1][1])} at step ${D.val[D.val.length-1][0]}`:'')+\n"
     "  `, learning rate ${show(D.last.lr)}, ${Math.round(D.last.tokens_per_s)} tokens/s`;\n"
+    "if(D.run){$('of').textContent='this run';$('run').textContent=Object.entries(D.run).map(([k,v])=>k=='notes'?v:\n"
+    "  k.padEnd(18)+(v&&typeof v=='object'?Array.isArray(v)?v.join(' '):Object.entries(v).map(e=>e.join(' ')).join(', "
+    "'):v))\n"
+    "  .filter(s=>s).join('\\n')}\n"
     "$('log').onchange=$('smooth').onchange=onresize=draw;draw();\n"
     "</script></html>\n";
 
-static json_t *make_data(const char *title, const tdl_run_line *lines, size_t n);
+static json_t *make_data(const char *title, const char *run, const tdl_run_line *lines, size_t n);
 static bool add_point(json_t *data, const tdl_run_line *lines, size_t n);
 static json_t *number(double value);
 static int append_escaped(const char *text, size_t size, void *str);
 
-tdl_status tdl_loss_page_write(const tdl_allocator *mem, const char *path, const char *title, const tdl_run_line *lines,
-                               size_t n, tdl_error *err) {
+tdl_status tdl_loss_page_write(const tdl_allocator *mem, const char *path, const char *title, const char *run,
+                               const tdl_run_line *lines, size_t n, tdl_error *err) {
     tdl_file_writer *file = NULL;
     tdl_str page = tdl_str_make(mem);
-    json_t *data = make_data(title, lines, n);
+    json_t *data = make_data(title, run, lines, n);
     tdl_status status;
     tdl_str_append(&page, head, sizeof head - 1);
     if (!data || json_dump_callback(data, append_escaped, &page, JSON_COMPACT | JSON_REAL_PRECISION(7)) != 0 ||
@@ -128,8 +135,8 @@ cleanup:
     return status;
 }
 
-// {"title", "last": {..}, "val": [[step, loss]..], and a column each: "step", "loss", ..}
-static json_t *make_data(const char *title, const tdl_run_line *lines, size_t n) {
+// {"title", "run": {..}, "last": {..}, "val": [[step, loss]..], and a column each: "step", "loss", ..}
+static json_t *make_data(const char *title, const char *run, const tdl_run_line *lines, size_t n) {
     json_t *data = json_pack("{s:s, s:[], s:[], s:[], s:[], s:[], s:[]}", "title", title, "val", "step", "loss", "lr",
                              "tokens_per_s", "grad_norm");
     size_t bucket = n / POINTS_MAX + 1;
@@ -141,6 +148,7 @@ static json_t *make_data(const char *title, const tdl_run_line *lines, size_t n)
                                    "lr", number(last->lr), "tokens_per_s", number(last->tokens_per_s));
         ok = json_object_set_new(data, "last", object) == 0;
     }
+    if (ok && run) ok = json_object_set_new(data, "run", json_loads(run, 0, NULL)) == 0;
     if (ok) return data;
     json_decref(data);
     return NULL;
@@ -149,10 +157,12 @@ static json_t *make_data(const char *title, const tdl_run_line *lines, size_t n)
 // One point for n neighbouring steps: means, at the last step. Every validation is kept.
 static bool add_point(json_t *data, const tdl_run_line *lines, size_t n) {
     double loss = 0, speed = 0, norm = 0;
-    size_t n_norms = 0;
+    size_t n_norms = 0, n_losses = 0;
     bool ok = true;
     for (size_t i = 0; i < n; i++) {
-        loss += lines[i].loss;
+        bool counted = isfinite(lines[i].loss) || !lines[i].has_n_counted || lines[i].n_counted;
+        loss += counted ? lines[i].loss : 0;
+        n_losses += counted;
         speed += lines[i].tokens_per_s;
         norm += lines[i].has_grad_norm ? lines[i].grad_norm : 0;
         n_norms += lines[i].has_grad_norm;
@@ -164,7 +174,7 @@ static bool add_point(json_t *data, const tdl_run_line *lines, size_t n) {
     const tdl_run_line *last = &lines[n - 1];
     double count = (double)n;
     return ok && json_array_append_new(json_object_get(data, "step"), json_integer(last->step)) == 0 &&
-           json_array_append_new(json_object_get(data, "loss"), number(loss / count)) == 0 &&
+           json_array_append_new(json_object_get(data, "loss"), number(loss / (double)n_losses)) == 0 &&
            json_array_append_new(json_object_get(data, "lr"), number(last->lr)) == 0 &&
            json_array_append_new(json_object_get(data, "tokens_per_s"), number(speed / count)) == 0 &&
            json_array_append_new(json_object_get(data, "grad_norm"),

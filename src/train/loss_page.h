@@ -10,13 +10,15 @@
 typedef struct tdl_run_line {
     int64_t step;
     double loss, lr, tokens_per_s;
-    double grad_norm, val_loss; // where has_ says so
-    bool has_grad_norm, has_val_loss;
+    double grad_norm, val_loss; // where has_ says so; a loss is NaN where no token was counted
+    int64_t n_counted;          // targets of the step
+    bool has_grad_norm, has_val_loss, has_n_counted;
 } tdl_run_line;
 
 // Writes the page to `path`, temporary name first. At most some thousand points are drawn: of a longer run each point is the
 // mean of neighbouring steps. Errors: IO, MEMORY.
-tdl_status tdl_loss_page_write(const tdl_allocator *mem, const char *path, const char *title, const tdl_run_line *lines,
-                               size_t n, tdl_error *err);
+// run: a JSON object of settings that the page lists; NULL: none.
+tdl_status tdl_loss_page_write(const tdl_allocator *mem, const char *path, const char *title, const char *run,
+                               const tdl_run_line *lines, size_t n, tdl_error *err);
 
 #endif

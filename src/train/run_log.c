@@ -21,7 +21,7 @@ enum { PAGE_EVERY_DEFAULT = 100 };
 
 struct tdl_run_log {
     const tdl_allocator *mem;
-    char *log_path, *page_path, *title;
+    char *log_path, *page_path, *title, *run;
     int fd;
     int64_t page_every, n_since_page;
     tdl_vec lines; // tdl_run_line
@@ -35,6 +35,8 @@ static tdl_status read_line(const tdl_run_log *log, const char *text, size_t siz
                             tdl_error *err);
 static double read_number(const json_t *object, const char *key);
 static tdl_status keep_lines(tdl_run_log *log, const uint8_t *bytes, size_t size, tdl_error *err);
+static tdl_status write_file(const tdl_run_log *log, const char *path, const void *bytes, size_t size, tdl_error *err);
+static tdl_status write_run(const tdl_run_log *log, const char *dir, tdl_error *err);
 static tdl_status write_line(tdl_run_log *log, const tdl_run_line *line, tdl_error *err);
 static tdl_status write_events(tdl_run_log *log, const tdl_run_line *line, tdl_error *err);
 static tdl_status write_page(tdl_run_log *log, tdl_error *err);
@@ -55,12 +57,15 @@ tdl_status tdl_run_log_open(const tdl_run_log_desc *desc, tdl_run_log **out, tdl
     bool text = tdl_utf8_valid(desc->title, title_size);
     log->title = text ? tdl_strndup(log->mem, desc->title, title_size) : tdl_strndup(log->mem, "run", 3);
     tdl_status status = TDL_OK;
-    if (!log->log_path || !log->page_path || !log->title) status = tdl_fail(err, TDL_ERROR_MEMORY, "log: no memory");
+    if (desc->run) log->run = tdl_strndup(log->mem, desc->run, strlen(desc->run));
+    if (!log->log_path || !log->page_path || !log->title || !log->run != !desc->run)
+        status = tdl_fail(err, TDL_ERROR_MEMORY, "log: no memory");
     if (status == TDL_OK && tdl_path_exists(log->log_path)) status = read_lines(log, desc->resume_step, err);
     if (status == TDL_OK) {
         log->fd = open(log->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
         if (log->fd < 0) status = tdl_fail(err, TDL_ERROR_IO, "log: '%s': cannot open: %m", log->log_path);
     }
+    if (status == TDL_OK && log->run) status = write_run(log, desc->dir, err);
     if (status == TDL_OK) status = tdl_event_file_open(log->mem, desc->dir, desc->resume_step + 1, &log->events, err);
     if (status == TDL_OK) {
         *out = log;
@@ -81,6 +86,7 @@ tdl_status tdl_run_log_close(tdl_run_log *log, tdl_error *err) {
     tdl_free(log->mem, log->log_path);
     tdl_free(log->mem, log->page_path);
     tdl_free(log->mem, log->title);
+    tdl_free(log->mem, log->run);
     tdl_free(log->mem, log);
     return status;
 }
@@ -98,6 +104,8 @@ tdl_status tdl_run_log_add(tdl_run_log *log, const tdl_run_line *line, tdl_error
     log->n_since_page = 0;
     return write_page(log, err);
 }
+
+void tdl_run_log_sync(tdl_run_log *log) { (void)fsync(log->fd); } // what cannot be synced cannot be written either
 
 const tdl_run_line *tdl_run_log_lines(const tdl_run_log *log, size_t *n) {
     *n = log->lines.n;
@@ -164,6 +172,8 @@ static tdl_status read_line(const tdl_run_log *log, const char *text, size_t siz
                                .tokens_per_s = read_number(object, "tokens_per_s"),
                                .grad_norm = read_number(object, "grad_norm"),
                                .val_loss = read_number(object, "val_loss"),
+                               .n_counted = json_integer_value(json_object_get(object, "n_counted")),
+                               .has_n_counted = json_object_get(object, "n_counted") != NULL,
                                .has_grad_norm = json_object_get(object, "grad_norm") != NULL,
                                .has_val_loss = json_object_get(object, "val_loss") != NULL};
     }
@@ -178,11 +188,23 @@ static double read_number(const json_t *object, const char *key) {
 
 // The log becomes these bytes.
 static tdl_status keep_lines(tdl_run_log *log, const uint8_t *bytes, size_t size, tdl_error *err) {
+    return write_file(log, log->log_path, bytes, size, err);
+}
+
+static tdl_status write_file(const tdl_run_log *log, const char *path, const void *bytes, size_t size, tdl_error *err) {
     tdl_file_writer *file = NULL;
-    tdl_status status = tdl_file_writer_open(log->mem, log->log_path, &file, err);
+    tdl_status status = tdl_file_writer_open(log->mem, path, &file, err);
     if (status == TDL_OK) status = tdl_file_writer_write(file, bytes, size, err);
     if (status == TDL_OK) return tdl_file_writer_commit(file, err);
     tdl_file_writer_abort(file);
+    return status;
+}
+
+static tdl_status write_run(const tdl_run_log *log, const char *dir, tdl_error *err) {
+    char *path = tdl_path_join(log->mem, dir, "run.json");
+    if (!path) return tdl_fail(err, TDL_ERROR_MEMORY, "log: no memory");
+    tdl_status status = write_file(log, path, log->run, strlen(log->run), err);
+    tdl_free(log->mem, path);
     return status;
 }
 
@@ -194,6 +216,7 @@ static tdl_status write_line(tdl_run_log *log, const tdl_run_line *line, tdl_err
               put_number(object, "loss", line->loss) && put_number(object, "lr", line->lr) &&
               put_number(object, "tokens_per_s", line->tokens_per_s) &&
               (!line->has_grad_norm || put_number(object, "grad_norm", line->grad_norm)) &&
+              (!line->has_n_counted || json_object_set_new(object, "n_counted", json_integer(line->n_counted)) == 0) &&
               (!line->has_val_loss || put_number(object, "val_loss", line->val_loss));
     tdl_str_clear(&log->text);
     ok = ok && json_dump_callback(object, append_text, &log->text, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
@@ -216,12 +239,11 @@ static tdl_status write_line(tdl_run_log *log, const tdl_run_line *line, tdl_err
 static tdl_status write_events(tdl_run_log *log, const tdl_run_line *line, tdl_error *err) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    tdl_scalar scalars[5] = {{"train/loss", (float)line->loss},
-                             {"train/lr", (float)line->lr},
-                             {"train/tokens_per_s", (float)line->tokens_per_s}};
-    size_t n = 3;
+    tdl_scalar scalars[5] = {{"train/lr", (float)line->lr}, {"train/tokens_per_s", (float)line->tokens_per_s}};
+    size_t n = 2;
+    if (isfinite(line->loss)) scalars[n++] = (tdl_scalar){"train/loss", (float)line->loss};
     if (line->has_grad_norm) scalars[n++] = (tdl_scalar){"train/grad_norm", (float)line->grad_norm};
-    if (line->has_val_loss) scalars[n++] = (tdl_scalar){"val/loss", (float)line->val_loss};
+    if (line->has_val_loss && isfinite(line->val_loss)) scalars[n++] = (tdl_scalar){"val/loss", (float)line->val_loss};
     return tdl_event_file_add(log->events,
                               &(tdl_event){.wall_time = (double)now.tv_sec + (double)now.tv_nsec * 1e-9,
                                            .step = line->step,
@@ -231,7 +253,7 @@ static tdl_status write_events(tdl_run_log *log, const tdl_run_line *line, tdl_e
 }
 
 static tdl_status write_page(tdl_run_log *log, tdl_error *err) {
-    return tdl_loss_page_write(log->mem, log->page_path, log->title, log->lines.data, log->lines.n, err);
+    return tdl_loss_page_write(log->mem, log->page_path, log->title, log->run, log->lines.data, log->lines.n, err);
 }
 
 static bool put_number(json_t *object, const char *key, double value) {

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "base/utf8.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -35,8 +36,10 @@ typedef struct builder {
 static tdl_status build(builder *b, tdl_data_cutter *cutter, tdl_pool *pool, tdl_token_writer *writer, tdl_error *err);
 static tdl_status cut_round(builder *b, tdl_data_cutter *cutter, tdl_error *err);
 static void encode_jobs(void *arg, int32_t index);
-static tdl_status encode_text(const builder *b, const tdl_data_piece *piece, tdl_token_run *run, tdl_error *err);
-static tdl_status encode_lines(const builder *b, const tdl_data_piece *piece, tdl_token_run *run, tdl_error *err);
+static tdl_status encode_text(const tdl_data_piece *piece, tdl_text separator, const tdl_data_style *style,
+                              tdl_token_run *run, tdl_error *err);
+static tdl_status encode_records(const tdl_data_piece *piece, const tdl_data_style *style, tdl_token_run *run,
+                                 tdl_error *err);
 static bool is_blank(tdl_text text);
 static tdl_status check_enough(const builder *b, const tdl_token_writer *writer, tdl_error *err);
 
@@ -114,24 +117,33 @@ static void encode_jobs(void *arg, int32_t index) {
     (void)index;
     for (size_t i; (i = atomic_fetch_add(&b->next, 1)) < b->n_jobs;) {
         job *own = &b->jobs[i];
-        bool jsonl = own->piece.source->format == TDL_DATA_JSONL;
         tdl_token_run_clear(&own->run);
         own->err = (tdl_error){0};
-        own->status = (jsonl ? encode_lines : encode_text)(b, &own->piece, &own->run, &own->err);
+        own->status = tdl_data_piece_encode(&own->piece, b->desc->separator, b->desc->style, &own->run, &own->err);
     }
 }
 
+tdl_status tdl_data_piece_encode(const tdl_data_piece *piece, tdl_text separator, const tdl_data_style *style,
+                                 tdl_token_run *run, tdl_error *err) {
+    if (piece->source->format == TDL_DATA_TEXT) return encode_text(piece, separator, style, run, err);
+    return encode_records(piece, style, run, err);
+}
+
 // Documents of nothing but white space are left out.
-static tdl_status encode_text(const builder *b, const tdl_data_piece *piece, tdl_token_run *run, tdl_error *err) {
-    const tdl_data_style *style = b->desc->style;
-    tdl_text text = piece->text, separator = b->desc->separator;
+static tdl_status encode_text(const tdl_data_piece *piece, tdl_text separator, const tdl_data_style *style,
+                              tdl_token_run *run, tdl_error *err) {
+    tdl_text text = piece->text;
     tdl_status status = TDL_OK;
     bool begins = piece->begins;
     for (size_t pos = 0; pos <= text.size && status == TDL_OK;) {
         size_t end = tdl_data_separator_find(text, pos, separator);
-        bool ends = end < text.size || piece->ends;
+        bool ends = end < text.size || piece->ends, blank;
         tdl_text document = tdl_text_of(text.ptr + pos, end - pos);
-        if (!(begins && ends && is_blank(document))) {
+        blank = begins && ends && is_blank(document);
+        run->counts.n_records += begins && document.size > 0;
+        run->counts.n_empty += blank && document.size > 0;
+        if (!blank) {
+            run->counts.n_bad_utf8 += !tdl_utf8_valid(document.ptr, document.size);
             if (begins) status = tdl_token_run_begin(run, style, err);
             if (status == TDL_OK) status = tdl_token_run_text(run, style, document, true, err);
             if (status == TDL_OK && ends) status = tdl_token_run_end(run, style, err);
@@ -143,21 +155,37 @@ static tdl_status encode_text(const builder *b, const tdl_data_piece *piece, tdl
     return status;
 }
 
-static tdl_status encode_lines(const builder *b, const tdl_data_piece *piece, tdl_token_run *run, tdl_error *err) {
+// Where the next record in text begins and ends; records are lines, or elements of an array.
+static tdl_text next_record(tdl_text text, bool array, size_t *pos, uint64_t *line) {
+    while (array && *pos < text.size && is_blank(tdl_text_of(text.ptr + *pos, 1))) *line += text.ptr[(*pos)++] == '\n';
+    size_t begin = *pos, end;
+    if (array) {
+        end = tdl_data_element_end(text, begin);
+    } else {
+        const char *p = memchr(text.ptr + begin, '\n', text.size - begin);
+        end = p ? (size_t)(p - text.ptr) : text.size;
+    }
+    *pos = end + 1;
+    return tdl_text_of(text.ptr + begin, end - begin);
+}
+
+static tdl_status encode_records(const tdl_data_piece *piece, const tdl_data_style *style, tdl_token_run *run,
+                                 tdl_error *err) {
     tdl_text text = piece->text;
-    uint64_t number = piece->line;
-    for (size_t pos = 0; pos < text.size; number++) {
-        const char *end = memchr(text.ptr + pos, '\n', text.size - pos);
-        tdl_text line = tdl_text_of(text.ptr + pos, (end ? (size_t)(end - text.ptr) : text.size) - pos);
-        pos += line.size + 1;
-        if (is_blank(line)) continue;
+    bool array = piece->source->format == TDL_DATA_JSON;
+    uint64_t line = piece->line;
+    for (size_t pos = 0; pos < text.size;) {
+        tdl_text record = next_record(text, array, &pos, &line);
         char what[PLACE_SIZE];
-        snprintf(what, sizeof what, "%s:%llu", piece->source->path, (unsigned long long)number);
-        if (line.size > TDL_DATA_RECORD_SIZE_MAX) {
-            return tdl_fail(err, TDL_ERROR_LIMIT, "data: %s: the line has %zu bytes, at most %d", what, line.size,
+        snprintf(what, sizeof what, "%s:%llu", piece->source->path, (unsigned long long)line);
+        for (size_t i = 0; i < record.size; i++) line += record.ptr[i] == '\n';
+        line += !array;
+        if (is_blank(record) && (!array || pos > text.size)) continue;
+        if (record.size > TDL_DATA_RECORD_SIZE_MAX) {
+            return tdl_fail(err, TDL_ERROR_LIMIT, "data: %s: the line has %zu bytes, at most %d", what, record.size,
                             TDL_DATA_RECORD_SIZE_MAX);
         }
-        tdl_status status = tdl_data_record_encode(line, what, b->desc->style, run, err);
+        tdl_status status = tdl_data_record_encode(record, what, style, run, err);
         if (status != TDL_OK) return status;
     }
     return TDL_OK;

@@ -18,6 +18,10 @@ typedef struct tdl_token_build_desc {
     void *progress_user;
 } tdl_token_build_desc;
 
+// The ids of one piece. Errors: FORMAT, UNSUPPORTED, LIMIT, MEMORY.
+tdl_status tdl_data_piece_encode(const tdl_data_piece *piece, tdl_text separator, const tdl_data_style *style,
+                                 tdl_token_run *run, tdl_error *err);
+
 // The same file whatever n_threads. Errors: IO, FORMAT (a bad record; nothing to learn), UNSUPPORTED, LIMIT, ARGUMENT,
 // MEMORY, DEVICE (threads), CANCELLED.
 tdl_status tdl_token_build(const tdl_allocator *mem, const tdl_token_build_desc *desc, tdl_error *err);

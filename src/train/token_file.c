@@ -2,8 +2,8 @@
 //
 // The footer, in bytes: 0 "TDLTOKEN", 8 u32 version, 12 u32 bytes of a token, 16 u32 n_vocab, 20 u32 whether there are
 // counted bits, 24 u64 n_tokens, 32 u64 n_documents, 40 u64 n_targets, 48 u64 key of the tokenizer, 56 u64 key of the
-// sources, 64 u64 checksum of all before the footer, 72 zeros, 120 u64 checksum of the footer's bytes before. It stands
-// at the end because a file is written in one go. Where sections lie follows from the numbers.
+// sources, 64 u64 checksum of all before the footer, 72 u64 whether there are records, 80 u64 [5] tdl_data_counts, 120 u64
+// checksum of the footer's bytes before. It stands at the end because a file is written in one go. Where sections lie follows from the numbers.
 // Checksums are XXH64.
 #include "train/token_file.h"
 
@@ -33,7 +33,8 @@ typedef struct footer {
     uint64_t n_tokens, n_documents, n_targets;
     tdl_token_file_key key;
     uint64_t checksum;
-    uint64_t zeros[6];
+    uint64_t has_records;
+    tdl_data_counts counts;
     uint64_t own_checksum;
 } footer; // as in the file
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are used as they lie in the file");
@@ -83,7 +84,9 @@ tdl_status tdl_token_file_parse(const void *bytes, size_t size, tdl_token_file *
                            .n_documents = f.n_documents,
                            .n_targets = f.n_targets,
                            .checksum = f.checksum,
-                           .n_vocab = f.n_vocab};
+                           .n_vocab = f.n_vocab,
+                           .has_records = f.has_records,
+                           .counts = f.counts};
     status = check_contents(&file, err);
     if (status == TDL_OK) *out = file;
     return status;
@@ -101,6 +104,10 @@ static tdl_status check_footer(const footer *f, tdl_error *err) {
     if (f->token_size != (f->n_vocab <= U16_VOCAB_MAX ? 2 : 4) || f->has_counted > 1) {
         return tdl_fail(err, TDL_ERROR_FORMAT, "token file: %u bytes a token, counted %u: not with %u tokens",
                         f->token_size, f->has_counted, f->n_vocab);
+    }
+    if (f->has_records > 1) {
+        return tdl_fail(err, TDL_ERROR_FORMAT, "token file: the flag for records is %llu, expected 0 or 1",
+                        (unsigned long long)f->has_records);
     }
     if (f->n_tokens == 0 || f->n_documents == 0) {
         return tdl_fail(err, TDL_ERROR_FORMAT, "token file: no tokens");
@@ -223,6 +230,13 @@ tdl_status tdl_token_writer_open(const tdl_allocator *mem, const char *path, int
 tdl_status tdl_token_writer_add(tdl_token_writer *writer, const tdl_token_run *run, tdl_error *err) {
     const uint8_t *counted = run->counted.data;
     size_t n = run->ids.n;
+    const tdl_data_counts *more = &run->counts;
+    writer->f.has_records |= run->has_records;
+    writer->f.counts.n_records += more->n_records;
+    writer->f.counts.n_empty += more->n_empty;
+    writer->f.counts.n_masked += more->n_masked;
+    writer->f.counts.n_empty_answers += more->n_empty_answers;
+    writer->f.counts.n_bad_utf8 += more->n_bad_utf8;
     if (n == 0) return TDL_OK;
     uint64_t n_before = writer->f.n_tokens;
     for (size_t i = 0; i < run->starts.n; i++) {

@@ -14,7 +14,7 @@
 
 #include <stddef.h>
 
-enum { TDL_TOKEN_FILE_VERSION = 1, TDL_TOKEN_FILE_FOOTER_SIZE = 128 };
+enum { TDL_TOKEN_FILE_VERSION = 2, TDL_TOKEN_FILE_FOOTER_SIZE = 128 };
 
 // What a file was made from: hashes that tell whether it can be used again.
 typedef struct tdl_token_file_key {
@@ -33,6 +33,8 @@ typedef struct tdl_token_file {
     uint64_t n_targets; // counted tokens that are no document's first
     uint64_t checksum;  // of the contents
     uint32_t n_vocab;   // all tokens are below
+    bool has_records;   // some documents are records, which are kept whole
+    tdl_data_counts counts;
 } tdl_token_file;
 
 // bytes aligned to 8. Untrusted input: reads all of it. Errors: FORMAT, UNSUPPORTED (version).

@@ -133,25 +133,30 @@ static tdl_status check_used(const char *what, const char *const *patterns, cons
     return TDL_OK;
 }
 
-// Marks in e->trained or numbers in e->adapter what the patterns say.
+// Marks in e->trained or numbers in e->adapter what the patterns say: what is frozen is not trained, and gets no adapter.
 static tdl_status mark(tdl_train_engine *e, const tdl_train_engine_desc *desc, int32_t *n_marked, tdl_error *err) {
     const tdl_params *params = &e->model->params;
     bool lora = desc->lora_rank > 0;
-    size_t n_patterns = lora ? desc->n_lora_targets : desc->n_freeze;
-    const char *const *patterns = lora ? desc->lora_targets : desc->freeze;
-    bool *used = tdl_alloc(e->mem, n_patterns, sizeof *used);
-    if (!used) return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for %zu patterns", n_patterns);
-    for (int32_t i = 0; i < params->n; i++) {
+    bool *freezes = tdl_alloc(e->mem, desc->n_freeze, sizeof *freezes);
+    bool *targeted = tdl_alloc(e->mem, desc->n_lora_targets, sizeof *targeted);
+    tdl_status status = TDL_OK;
+    if (!freezes || !targeted) status = tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory for patterns");
+    for (int32_t i = 0; i < params->n && status == TDL_OK; i++) {
         const tdl_param *p = &params->list[i];
         e->adapter[i] = -1;
-        if (!(lora ? adaptable(p, i) : trainable(p, i))) continue;
-        bool fit = fits(p->name, patterns, n_patterns, used);
-        if (lora && (fit || !n_patterns)) e->adapter[i] = (*n_marked)++;
-        if (!lora && !fit) e->trained[i] = true, ++*n_marked;
+        if (!trainable(p, i)) continue;
+        bool frozen = fits(p->name, desc->freeze, desc->n_freeze, freezes);
+        bool target = lora && adaptable(p, i) && fits(p->name, desc->lora_targets, desc->n_lora_targets, targeted);
+        if (lora && !desc->n_lora_targets) target = adaptable(p, i);
+        if (!frozen && target) e->adapter[i] = (*n_marked)++;
+        if (!frozen && !lora) e->trained[i] = true, ++*n_marked;
     }
-    tdl_status status = check_used(lora ? "LoRA target" : "freeze", patterns, used, n_patterns, err);
-    tdl_free(e->mem, used);
-    if (status == TDL_OK && !*n_marked) return tdl_fail(err, TDL_ERROR_ARGUMENT, "train: everything is frozen");
+    if (status == TDL_OK) status = check_used("freeze", desc->freeze, freezes, desc->n_freeze, err);
+    if (status == TDL_OK && lora)
+        status = check_used("LoRA target", desc->lora_targets, targeted, desc->n_lora_targets, err);
+    if (status == TDL_OK && !*n_marked) status = tdl_fail(err, TDL_ERROR_ARGUMENT, "train: everything is frozen");
+    tdl_free(e->mem, freezes);
+    tdl_free(e->mem, targeted);
     return status;
 }
 

@@ -15,9 +15,10 @@ typedef struct tdl_train_engine tdl_train_engine;
 
 // Which parameters are trained, and how.
 typedef struct tdl_train_engine_desc {
-    tdl_model *model;          // borrowed until destroy
-    int32_t n_tokens;          // of a micro-batch
-    const char *const *freeze; // [n_freeze] patterns of names (GGUF's) that stay as they are: "blk.0.*"
+    tdl_model *model; // borrowed until destroy
+    int32_t n_tokens; // of a micro-batch
+    const char *const
+        *freeze; // [n_freeze] patterns of names (GGUF's) that stay as they are, without adapters too: "blk.0.*"
     size_t n_freeze;
     int32_t lora_rank;               // 0: no adapters, every parameter is trained
     float lora_alpha;                // adapters are scaled by lora_alpha / lora_rank

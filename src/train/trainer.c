@@ -13,6 +13,7 @@ static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_e
 static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status create_engine(tdl_trainer *t, tdl_error *err);
+static tdl_status open_log(tdl_trainer *t, tdl_error *err);
 static tdl_status begin_step(tdl_trainer *t, tdl_error *err);
 static tdl_status after_gradients(tdl_trainer *t, tdl_error *err);
 static tdl_status after_update(tdl_trainer *t, tdl_error *err);
@@ -21,28 +22,33 @@ static tdl_status after_checkpoint(tdl_trainer *t, tdl_error *err);
 static tdl_status after_diagnosis(tdl_trainer *t, tdl_error *err);
 static tdl_status after_clearing(tdl_trainer *t, tdl_error *err);
 static tdl_status end_step(tdl_trainer *t, tdl_error *err);
+static tdl_status log_step(tdl_trainer *t, tdl_error *err);
 
 tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err) {
     if (!desc || !out || desc->size != sizeof *desc)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: desc size is %zu, expected %zu", desc ? desc->size : 0,
                         sizeof *desc);
     tdl_trainer_desc first; // what is wrong without looking at a model is said before one is opened
-    tdl_status status = tdl_trainer_settings(desc, 0, &first, err);
+    tdl_status status = desc->resume ? TDL_OK : tdl_trainer_settings(desc, 0, &first, err);
     if (status != TDL_OK) return status;
+    if (!desc->dir) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: dir is missing");
     const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
     tdl_trainer *t = tdl_alloc(mem, 1, sizeof *t);
     if (!t) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
     t->mem = mem;
+    t->notes = tdl_str_make(mem);
+    first = *desc; // without defaults
     status = open_dir(t, desc, err);
-    if (status == TDL_OK) status = open_model(t, desc, err);
-    if (status == TDL_OK) status = tdl_trainer_settings(desc, t->model->config.n_ctx, &t->desc, err);
-    if (status == TDL_OK) status = open_data(t, desc, err);
+    if (status == TDL_OK && desc->resume) status = tdl_trainer_resume_begin(t, &first, err);
+    if (status == TDL_OK) status = open_model(t, &first, err);
+    if (status == TDL_OK) status = tdl_trainer_settings(&first, t->model->config.n_ctx, &t->desc, err);
+    if (status == TDL_OK) status = open_data(t, &first, err);
     if (status == TDL_OK) status = create_engine(t, err);
-    if (status == TDL_OK && desc->resume && tdl_trainer_checkpoint_exists(t)) status = tdl_trainer_restore(t, err);
-    if (status == TDL_OK)
-        status = tdl_run_log_open(
-            &(tdl_run_log_desc){.mem = mem, .dir = t->dir, .title = t->dir, .resume_step = t->counts.step}, &t->log,
-            err);
+    if (status == TDL_OK && t->resumed) status = tdl_trainer_restore(t, err);
+    if (status == TDL_OK) status = tdl_trainer_note_data(t, err);
+    if (status == TDL_OK) status = open_log(t, err);
+    tdl_checkpoint_close(t->resumed);
+    t->resumed = NULL;
     if (status != TDL_OK) {
         tdl_trainer_destroy(t);
         return status;
@@ -65,6 +71,7 @@ void tdl_trainer_destroy(tdl_trainer *t) {
     tdl_model_close(t->model);
     if (t->owns_device) tdl_device_close(t->device);
     tdl_run_lock_give(t->lock);
+    tdl_str_deinit(&t->notes);
     tdl_free(t->mem, t->model_path);
     tdl_free(t->mem, t->dir);
     tdl_free(t->mem, t);
@@ -100,6 +107,7 @@ static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_e
         status = tdl_weights_open(&(tdl_weights_desc){.mem = t->mem, .path = desc->model_path}, &weights, err);
     }
     if (status != TDL_OK) return status;
+    t->base = tdl_fingerprint_of(weights);
     tdl_model_desc model = {
         .size = sizeof model, .device = t->device, .allocator = desc->allocator, .precision = desc->precision};
     status = tdl_model_open_weights(weights, &model, &t->model, err);
@@ -123,9 +131,12 @@ static tdl_status open_dataset(tdl_trainer *t, const char *const *paths, size_t 
     tdl_data_reader_desc windows = {.tokens = tdl_dataset_tokens(*data),
                                     .batch = t->desc.n_micro_batch,
                                     .seq = t->desc.n_seq,
+                                    .packing =
+                                        tdl_dataset_tokens(*data)->has_records ? TDL_PACKING_WHOLE : TDL_PACKING_STREAM,
                                     .in_order = in_order,
                                     .seed = t->desc.seed};
-    return tdl_data_reader_create(t->mem, &windows, reader, err);
+    status = tdl_data_reader_create(t->mem, &windows, reader, err);
+    return status < 0 && in_order ? tdl_fail_at(err, status, "validation data") : status;
 }
 
 static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
@@ -133,6 +144,16 @@ static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_er
     if (status == TDL_OK && desc->n_val_data)
         status = open_dataset(t, desc->val_data, desc->n_val_data, true, &t->val_data, &t->val_reader, err);
     if (status == TDL_OK && t->val_reader) t->val_start = tdl_data_reader_state(t->val_reader);
+    return status;
+}
+
+static tdl_status open_log(tdl_trainer *t, tdl_error *err) {
+    tdl_str run = tdl_str_make(t->mem);
+    tdl_status status = tdl_trainer_describe(t, &run, err);
+    const tdl_run_log_desc desc = {
+        .mem = t->mem, .dir = t->dir, .title = t->dir, .run = run.ptr, .resume_step = t->counts.step};
+    if (status == TDL_OK) status = tdl_run_log_open(&desc, &t->log, err);
+    tdl_str_deinit(&run);
     return status;
 }
 
@@ -186,7 +207,10 @@ tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err)
         case TDL_PHASE_CLEAR: status = after_clearing(t, err); break;
         default: break; // those that do not get here
         }
-    if (status < 0) t->phase = TDL_PHASE_NEXT; // the step is over, whatever became of it
+    if (status < 0) { // the step is over; where it changed no weight, its windows come again
+        if (t->counts.step < t->result.step) (void)tdl_data_reader_restore(t->reader, &t->step_start, NULL);
+        t->phase = TDL_PHASE_NEXT;
+    }
     if (status == TDL_OK && out) *out = t->result;
     return status;
 }
@@ -220,15 +244,18 @@ static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
     t->begun_ns = tdl_now_ns();
     t->n_micro = 0;
     t->loss_sum = 0;
+    t->logged = false;
+    t->step_start = tdl_data_reader_state(t->reader);
     int32_t n_micro = t->desc.n_batch / t->desc.n_micro_batch;
-    t->n_counted = tdl_max_i64(1, tdl_data_reader_n_targets(t->reader, n_micro));
+    t->n_counted = tdl_data_reader_n_targets(t->reader, n_micro);
+    float n_counted = (float)tdl_max_i64(1, t->n_counted);
     // F16 has fewer exponents than gradients need; a CPU's BF16 has F32's.
     bool rounds = t->desc.precision == TDL_PRECISION_AUTO && t->device->backend->id != TDL_BACKEND_CPU;
-    if (rounds && !t->counts.scale) t->counts.scale = exp2f(floorf(log2f((float)t->n_counted)));
+    if (rounds && !t->counts.scale) t->counts.scale = exp2f(floorf(log2f(n_counted)));
     if (!t->counts.scale) t->counts.scale = 1;
     int32_t step = t->counts.step + 1;
     float *h = t->hypers.values;
-    h[TDL_HYPER_LOSS_SCALE] = t->counts.scale / (float)t->n_counted;
+    h[TDL_HYPER_LOSS_SCALE] = t->counts.scale / n_counted;
     h[TDL_HYPER_UNSCALE] = 1 / t->counts.scale;
     h[TDL_HYPER_CLIP] = t->desc.clip_norm;
     h[TDL_HYPER_LR] = tdl_schedule_lr(&t->schedule, step);
@@ -238,7 +265,9 @@ static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
                                  .step = step,
                                  .lr = h[TDL_HYPER_LR],
                                  .val_loss = NAN,
-                                 .n_tokens = t->desc.n_batch * t->desc.n_seq};
+                                 .n_tokens = t->desc.n_batch * t->desc.n_seq,
+                                 .n_counted = t->n_counted,
+                                 .n_val_counted = -1};
     tdl_status status = begin_micro(t, err);
     if (status == TDL_OK) t->phase = TDL_PHASE_GRADIENTS;
     return status;
@@ -296,7 +325,7 @@ static tdl_status begin_validation(tdl_trainer *t, tdl_error *err) {
 static tdl_status after_update(tdl_trainer *t, tdl_error *err) {
     bool finite;
     t->result.grad_norm = tdl_train_engine_grad_norm(t->engine, &finite);
-    t->result.loss = (float)(t->loss_sum / (double)t->n_counted);
+    t->result.loss = t->n_counted ? (float)(t->loss_sum / (double)t->n_counted) : NAN;
     t->result.tokens_per_s =
         (float)((double)t->result.n_tokens / (1e-9 * fmax(1, (double)(tdl_now_ns() - t->begun_ns))));
     if (!finite && t->counts.scale > 1) {
@@ -329,7 +358,9 @@ static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
         tdl_status status = begin_validation(t, err);
         return status == TDL_OK ? TDL_PENDING : status;
     }
-    t->result.val_loss = (float)(t->loss_sum / (double)tdl_max_i64(1, t->n_counted));
+    t->result.n_val_counted = t->n_counted;
+    if (!t->n_counted) return end_step(t, err); // nothing was measured: neither better nor worse
+    t->result.val_loss = (float)(t->loss_sum / (double)t->n_counted);
     t->writes_best = !t->counts.best_step || t->result.val_loss < t->counts.best_loss;
     if (t->writes_best) {
         t->counts.best_step = t->counts.step;
@@ -346,8 +377,11 @@ static tdl_status after_checkpoint(tdl_trainer *t, tdl_error *err) {
     return status == TDL_OK ? end_step(t, err) : status;
 }
 
-// Writes what there is to write, then the step is done.
+// Writes the log's line, then checkpoints, then the step is done. Were the checkpoint first, a run that is killed between the two
+// would go on behind a step without a line; the other way round the line is cut when the run goes on, and comes again.
 static tdl_status end_step(tdl_trainer *t, tdl_error *err) {
+    if (!t->logged) t->log_status = log_step(t, &t->log_err);
+    t->logged = true;
     bool best = t->writes_best;
     if (best || t->writes_last) {
         *(best ? &t->writes_best : &t->writes_last) = false;
@@ -356,6 +390,11 @@ static tdl_status end_step(tdl_trainer *t, tdl_error *err) {
         return status == TDL_OK ? TDL_PENDING : status;
     }
     t->phase = TDL_PHASE_NEXT;
+    if (t->log_status != TDL_OK && err) *err = t->log_err;
+    return t->log_status;
+}
+
+static tdl_status log_step(tdl_trainer *t, tdl_error *err) {
     const tdl_train_step *r = &t->result;
     return tdl_run_log_add(t->log,
                            &(tdl_run_line){.step = r->step,
@@ -364,8 +403,10 @@ static tdl_status end_step(tdl_trainer *t, tdl_error *err) {
                                            .tokens_per_s = (double)r->tokens_per_s,
                                            .grad_norm = (double)r->grad_norm,
                                            .has_grad_norm = true,
+                                           .n_counted = r->n_counted,
+                                           .has_n_counted = true,
                                            .val_loss = (double)r->val_loss,
-                                           .has_val_loss = !isnan(r->val_loss)},
+                                           .has_val_loss = r->n_val_counted >= 0},
                            err);
 }
 
@@ -407,7 +448,10 @@ void tdl_trainer_get_info(const tdl_trainer *t, tdl_trainer_info *info) {
                             .weights_size = sizes.weights,
                             .gradients_size = sizes.gradients,
                             .moments_size = sizes.moments,
-                            .activations_size = sizes.activations};
+                            .activations_size = sizes.activations,
+                            .data = tdl_trainer_data_info(t, false),
+                            .val_data = tdl_trainer_data_info(t, true),
+                            .notes = t->notes.ptr ? t->notes.ptr : ""};
     memcpy(info, &all, size);
 }
 

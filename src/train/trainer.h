@@ -10,6 +10,7 @@
 #include "train/data_reader.h"
 #include "train/dataset.h"
 #include "train/export.h"
+#include "train/fingerprint.h"
 #include "train/run_lock.h"
 #include "train/run_log.h"
 #include "train/schedule.h"
@@ -52,7 +53,10 @@ struct tdl_trainer {
     tdl_train_engine *engine;
     tdl_dataset *data, *val_data;         // val_data NULL: none
     tdl_data_reader *reader, *val_reader; // micro-batches
-    tdl_data_state val_start;
+    tdl_data_state val_start, step_start; // step_start: before the step at hand
+    tdl_fingerprint base;                 // what the weights were at first
+    tdl_checkpoint *resumed;              // during create: what the run goes on from; NULL: a new run
+    tdl_str notes;                        // lines for people
     tdl_schedule_desc schedule;
     tdl_train_counts counts;
 
@@ -65,6 +69,9 @@ struct tdl_trainer {
     tdl_train_step result;
     uint64_t begun_ns; // of the step at hand
 
+    bool logged; // the step at hand; what came of it is told when its checkpoints are written
+    tdl_status log_status;
+    tdl_error log_err;
     bool writes_best, writes_last; // checkpoints that this step has still to write
     tdl_checkpoint_writer *writer; // of the one under way; the best's has weights alone
     int32_t n_written, n_to_write; // states of it
@@ -81,11 +88,24 @@ struct tdl_trainer {
 // The desc with every default set and checked. n_ctx: of the model, 0: not known. Errors: ARGUMENT.
 tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl_trainer_desc *out, tdl_error *err);
 
+// trainer_resume.c. Opens the run's checkpoint, where there is one, and sets *desc's fields that are 0 to what they were.
+tdl_status tdl_trainer_resume_begin(tdl_trainer *trainer, tdl_trainer_desc *desc, tdl_error *err);
+// Whether the checkpoint is of this run; what else differs is noted. Errors: ARGUMENT, FORMAT.
+tdl_status tdl_trainer_resume_check(tdl_trainer *trainer, tdl_error *err);
+// What the check will need.
+tdl_status tdl_trainer_write_settings(const tdl_trainer *trainer, tdl_checkpoint_writer *writer, tdl_error *err);
+
+// trainer_notes.c: what to say of the data; of the run for its page and DIR/run.json, one JSON object.
+tdl_train_data_info tdl_trainer_data_info(const tdl_trainer *trainer, bool val);
+tdl_status tdl_trainer_note_data(tdl_trainer *trainer, tdl_error *err);
+tdl_status tdl_trainer_describe(const tdl_trainer *trainer, tdl_str *json, tdl_error *err);
+
 // trainer_checkpoint.c: begins a checkpoint; advances it: PENDING, or OK when it is on the disk.
 tdl_status tdl_trainer_checkpoint_begin(tdl_trainer *trainer, bool best, tdl_error *err);
 tdl_status tdl_trainer_checkpoint_advance(tdl_trainer *trainer, tdl_error *err);
-// Whether the run's dir has a checkpoint; sets the trainer to what it holds. Errors: FORMAT, ARGUMENT (of another run).
+// Whether the run's dir has a checkpoint; opens it; sets the trainer to what it holds. Errors: IO, FORMAT, ARGUMENT (of another run).
 bool tdl_trainer_checkpoint_exists(const tdl_trainer *trainer);
+tdl_status tdl_trainer_checkpoint_open(const tdl_trainer *trainer, bool best, tdl_checkpoint **out, tdl_error *err);
 tdl_status tdl_trainer_restore(tdl_trainer *trainer, tdl_error *err);
 tdl_status tdl_trainer_restore_best(tdl_trainer *trainer, tdl_error *err);
 // For what is asked for between steps: enters the phase, or polls where it is the present one, which *begins tells. What

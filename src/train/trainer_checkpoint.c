@@ -4,6 +4,7 @@
 // validation loss so far. States come from the device one by one, so that no second copy of all of them is in memory.
 #include "train/trainer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ enum { N_KINDS = sizeof kinds / sizeof *kinds, NAME_SIZE = 192 };
 
 static tdl_status write_counts(tdl_trainer *t, tdl_error *err);
 static tdl_status begin_state(tdl_trainer *t, tdl_error *err);
+static tdl_status check_finite(const char *name, const tdl_tensor *state, tdl_error *err);
 
 // State i of a checkpoint: a parameter's weights, or one of its moments.
 static const tdl_trained *state_at(const tdl_trainer *t, int32_t i, tdl_train_state *kind, int32_t *param, char *name) {
@@ -31,6 +33,7 @@ tdl_status tdl_trainer_checkpoint_begin(tdl_trainer *t, bool best, tdl_error *er
     t->writer = NULL;
     t->n_written = 0;
     t->n_to_write = tdl_train_engine_n_params(t->engine) * (best ? 1 : N_KINDS);
+    tdl_run_log_sync(t->log); // its lines are on the disk before the step that they lead to
     char *path = tdl_path_join(t->mem, t->dir, best ? best_name : last_name);
     if (!path) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
     tdl_status status = tdl_checkpoint_writer_create(t->mem, path, &t->writer, err);
@@ -47,7 +50,8 @@ tdl_status tdl_trainer_checkpoint_advance(tdl_trainer *t, tdl_error *err) {
     const tdl_trained *p = state_at(t, t->n_written, &kind, &param, name);
     tdl_tensor tensor = p->tensor;
     tensor.data = t->staging;
-    tdl_status status = tdl_checkpoint_writer_tensor(t->writer, name, &tensor, err);
+    tdl_status status = check_finite(name, &tensor, err);
+    if (status == TDL_OK) status = tdl_checkpoint_writer_tensor(t->writer, name, &tensor, err);
     tdl_free(t->mem, t->staging);
     t->staging = NULL;
     if (status != TDL_OK) return status;
@@ -59,6 +63,18 @@ tdl_status tdl_trainer_checkpoint_advance(tdl_trainer *t, tdl_error *err) {
     tdl_checkpoint_writer_destroy(t->writer);
     t->writer = NULL;
     return status;
+}
+
+// A run whose weights are lost keeps the checkpoint before.
+static tdl_status check_finite(const char *name, const tdl_tensor *state, tdl_error *err) {
+    const float *values = (const float *)state->data;
+    int64_t n = tdl_tensor_n_elements(state);
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return tdl_fail(err, TDL_ERROR_NOT_FINITE,
+                            "trainer: '%s': element %lld is %g: no checkpoint is written, the one before stays", name,
+                            (long long)i, (double)values[i]);
+    return TDL_OK;
 }
 
 static tdl_status begin_state(tdl_trainer *t, tdl_error *err) {
@@ -73,31 +89,11 @@ static tdl_status begin_state(tdl_trainer *t, tdl_error *err) {
     return tdl_train_engine_read(t->engine, kind, param, 0, t->staging, size, err);
 }
 
-// What must be the same for a run to go on as if it had never stopped.
-static size_t settings(const tdl_trainer *t, const char **names, int64_t *values) {
-    const tdl_trainer_desc *d = &t->desc;
-    const struct {
-        const char *name;
-        int64_t value;
-    } list[] = {{"n_batch", d->n_batch},
-                {"n_seq", d->n_seq},
-                {"seed", (int64_t)d->seed},
-                {"lora_rank", d->lora_rank},
-                {"n_params", tdl_train_engine_n_params(t->engine)}};
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) names[i] = list[i].name, values[i] = list[i].value;
-    return sizeof list / sizeof *list;
-}
-enum { SETTINGS_MAX = 8 };
-
 static tdl_status write_counts(tdl_trainer *t, tdl_error *err) {
     tdl_checkpoint_writer *w = t->writer;
     const tdl_train_counts *c = &t->counts;
-    const char *names[SETTINGS_MAX], *arch = t->model->arch->name;
-    int64_t values[SETTINGS_MAX];
-    size_t n = settings(t, names, values);
     tdl_data_state data = tdl_data_reader_state(t->reader);
-    tdl_status status = tdl_checkpoint_writer_text(w, "arch", (tdl_text){arch, strlen(arch)}, err);
-    for (size_t i = 0; i < n && status == TDL_OK; i++) status = tdl_checkpoint_writer_int(w, names[i], values[i], err);
+    tdl_status status = tdl_trainer_write_settings(t, w, err);
     if (status == TDL_OK) status = tdl_checkpoint_writer_int(w, "step", c->step, err);
     if (status == TDL_OK) status = tdl_checkpoint_writer_int(w, "n_bad_vals", c->n_bad_vals, err);
     if (status == TDL_OK) status = tdl_checkpoint_writer_int(w, "best_step", c->best_step, err);
@@ -116,29 +112,11 @@ bool tdl_trainer_checkpoint_exists(const tdl_trainer *t) {
     return exists;
 }
 
-static tdl_status open_checkpoint(const tdl_trainer *t, const char *name, tdl_checkpoint **out, tdl_error *err) {
-    char *path = tdl_path_join(t->mem, t->dir, name);
+tdl_status tdl_trainer_checkpoint_open(const tdl_trainer *t, bool best, tdl_checkpoint **out, tdl_error *err) {
+    char *path = tdl_path_join(t->mem, t->dir, best ? best_name : last_name);
     if (!path) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
     tdl_status status = tdl_checkpoint_open(t->mem, path, out, err);
     tdl_free(t->mem, path);
-    return status;
-}
-
-static tdl_status check_settings(const tdl_trainer *t, const tdl_checkpoint *c, tdl_error *err) {
-    const char *names[SETTINGS_MAX], *arch = t->model->arch->name;
-    int64_t values[SETTINGS_MAX], value;
-    size_t n = settings(t, names, values);
-    tdl_text text;
-    tdl_status status = tdl_checkpoint_get_text(c, "arch", &text, err);
-    if (status == TDL_OK && !tdl_text_is(text, arch))
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: the checkpoint is of a %.*s model, this one is %s",
-                        (int)(text.size < 64 ? text.size : 64), text.ptr, arch);
-    for (size_t i = 0; i < n && status == TDL_OK; i++) {
-        status = tdl_checkpoint_get_int(c, names[i], &value, err);
-        if (status == TDL_OK && value != values[i])
-            return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: the checkpoint's %s is %lld, this run's is %lld",
-                            names[i], (long long)value, (long long)values[i]);
-    }
     return status;
 }
 
@@ -159,12 +137,11 @@ static tdl_status restore_states(tdl_trainer *t, const tdl_checkpoint *c, int32_
 }
 
 tdl_status tdl_trainer_restore(tdl_trainer *t, tdl_error *err) {
-    tdl_checkpoint *c = NULL;
+    const tdl_checkpoint *c = t->resumed;
     tdl_data_state data = {0};
     int64_t step = 0, n_bad_vals = 0, best_step = 0;
     double best_loss = 0, scale = 0;
-    tdl_status status = open_checkpoint(t, last_name, &c, err);
-    if (status == TDL_OK) status = check_settings(t, c, err);
+    tdl_status status = tdl_trainer_resume_check(t, err);
     if (status == TDL_OK) status = tdl_checkpoint_get_int(c, "step", &step, err);
     if (status == TDL_OK) status = tdl_checkpoint_get_int(c, "n_bad_vals", &n_bad_vals, err);
     if (status == TDL_OK) status = tdl_checkpoint_get_int(c, "best_step", &best_step, err);
@@ -181,13 +158,12 @@ tdl_status tdl_trainer_restore(tdl_trainer *t, tdl_error *err) {
                                        .best_step = (int32_t)best_step,
                                        .best_loss = (float)best_loss,
                                        .scale = (float)scale};
-    tdl_checkpoint_close(c);
     return status;
 }
 
 tdl_status tdl_trainer_restore_best(tdl_trainer *t, tdl_error *err) {
     tdl_checkpoint *c = NULL;
-    tdl_status status = open_checkpoint(t, best_name, &c, err);
+    tdl_status status = tdl_trainer_checkpoint_open(t, true, &c, err);
     if (status == TDL_OK) status = restore_states(t, c, 1, err);
     tdl_checkpoint_close(c);
     return status;

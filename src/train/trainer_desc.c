@@ -13,6 +13,10 @@ static tdl_status check_sources(const tdl_trainer_desc *d, tdl_error *err) {
     if (!d->model_path == !d->config_path) return FAIL("one of model_path and config_path must be given");
     if (d->config_path && !d->tokenizer_path) return FAIL("config_path is given, tokenizer_path is missing");
     if (d->config_path && d->lora_rank) return FAIL("adapters are for a model, config_path gives random weights");
+    if (!d->lora_rank && (d->n_lora_targets || d->lora_alpha != 0))
+        return FAIL("lora_alpha and lora_targets are for adapters, lora_rank is 0");
+    if (d->n_decay_steps && d->schedule != TDL_SCHEDULE_WSD) return FAIL("n_decay_steps is for the schedule wsd alone");
+    if (d->n_patience && !d->n_val_data) return FAIL("n_patience needs val_data: nothing else gets better or worse");
     if (!d->n_data) return FAIL("no data");
     if (!d->dir) return FAIL("dir is missing");
     return TDL_OK;
@@ -76,10 +80,10 @@ static void set_i32(int32_t *field, int32_t value) {
     if (!*field) *field = value;
 }
 
-// 0: the default; below 0: none.
+// Other negative values stay, for check_numbers to refuse.
 static void set_f32(float *field, float value) {
     if (*field == 0) *field = value;
-    else if (*field < 0) *field = 0;
+    else if (*field == TDL_ZERO) *field = 0;
 }
 
 tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl_trainer_desc *out, tdl_error *err) {
@@ -95,7 +99,6 @@ tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl
     set_i32(&out->n_decay_steps, out->n_steps / 5);
     set_i32(&out->n_val_every, 100);
     set_i32(&out->n_checkpoint_every, 500);
-    if (!(desc->lr >= 0)) return FAIL("lr is %g, expected above 0", (double)desc->lr);
     set_f32(&out->lr, desc->model_path ? 1e-4f : 1e-3f);
     set_f32(&out->lr_min, out->lr / 10);
     set_f32(&out->beta1, 0.9f);
@@ -103,6 +106,8 @@ tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl
     set_f32(&out->eps, 1e-8f);
     set_f32(&out->weight_decay, 0.1f);
     set_f32(&out->clip_norm, 1);
+    set_f32(&out->dropout, 0);
+    set_f32(&out->attention_dropout, 0);
     set_f32(&out->lora_alpha, 2 * (float)out->lora_rank);
     status = check_counts(out, err);
     if (status == TDL_OK) status = check_numbers(out, err);
