@@ -156,7 +156,6 @@ static int each_document(evaluation *e) {
         status = tdl_data_next(e->documents, &document, &err);
         if (status != TDL_OK) break;
         code = document.is_record ? eval_data_record(e, &document) : eval_text(e, &document);
-        if (e->score.n) cli_progress("window %lld, loss %.4f", (long long)e->n, cli_score_mean(&e->score));
     }
     return status < 0 ? cli_fail(&err) : code;
 }
@@ -204,7 +203,8 @@ static int eval_text(evaluation *e, const tdl_data_document *document) {
         const int32_t *ids = document->ids + i;
         if (tdl_session_rewind(e->scorer.session, 0, &err)) code = cli_fail(&err);
         else code = cli_scorer_add(&e->scorer, ids, ids + 1, (int32_t)(n < left ? n : n - 1), &e->score);
-        e->n += e->n_window == 0;
+        if (e->n_window == 0 && e->n++ && e->score.n)
+            cli_progress("window %lld, loss %.4f", (long long)e->n, cli_score_mean(&e->score));
         e->n_window = (e->n_window + (int32_t)n) % e->n_ctx;
     }
     return code;
