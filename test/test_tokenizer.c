@@ -524,7 +524,7 @@ static void test_arguments(void **state) {
     assert_int_equal(tdl_tokenizer_encode(t, "a", 1, NULL, NULL, 4, &n, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(tdl_tokenizer_encode(t, "a", 1, NULL, ids, 4, NULL, &err), TDL_ERROR_ARGUMENT);
     e.size = 1;
-    assert_error(tdl_tokenizer_encode(t, "a", 1, &e, ids, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "desc->size is 1");
+    assert_error(tdl_tokenizer_encode(t, "a", 1, &e, ids, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "desc size is 1");
     e = (tdl_encode_desc){.size = sizeof e, .bos = 3};
     assert_error(tdl_tokenizer_encode(t, "a", 1, &e, ids, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "bos is 3");
     assert_int_equal(n, 77);
@@ -544,7 +544,7 @@ static void test_arguments(void **state) {
     assert_int_equal(tdl_tokenizer_decode(t, NULL, 1, NULL, text, 4, &n, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(tdl_tokenizer_decode(t, ids, 1, NULL, NULL, 4, &n, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(tdl_tokenizer_decode(t, ids, 1, NULL, text, 4, NULL, &err), TDL_ERROR_ARGUMENT);
-    assert_error(tdl_tokenizer_decode(t, ids, 1, &d, text, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "desc->size is 0");
+    assert_error(tdl_tokenizer_decode(t, ids, 1, &d, text, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "desc size is 0");
     ids[0] = N_TOKENS;
     assert_error(tdl_tokenizer_decode(t, ids, 1, NULL, text, 4, &n, &err), TDL_ERROR_ARGUMENT, &err,
                  "token 6, expected 0 to 5");
