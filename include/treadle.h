@@ -299,7 +299,7 @@ TDL_API tdl_status tdl_session_rewind(tdl_session *session, size_t n_tokens, tdl
 
 /* Advances by at most one step. OK: `*token` was sampled and appended to the timeline. PENDING: a chunk of the prompt
  * was computed, or a batch that the session shares has to step first. WAITING: the batch's cache has no free page, and this
- * session needs one: one of the batch's sessions must be rewound or destroyed first. DONE: the sequence ended, by an
+ * session needs one: one of the batch's sessions must be rewound or destroyed first (with a batch of its own: never). DONE: the sequence ended, by an
  * end-of-generation token (appended), a stop string or n_predict. Errors: ARGUMENT (nothing pushed), CONTEXT_FULL
  * (the message has both numbers; the timeline stays valid), NOT_FINITE, DEVICE, DEVICE_LOST, MEMORY.
  * NOT_FINITE: a logit is NaN or +infinity, or all are -infinity. The message names the position, and where it can be found the

@@ -535,9 +535,11 @@ static void test_arguments(void **state) {
                  "3 tokens, room for 2");
     assert_int_equal(n, 3);
     assert_memory_equal(ids, ((int32_t[]){4, 0, -5}), 12);
-    e.size = offsetof(tdl_encode_desc, parse_special); // an older caller's description
+    e.size = offsetof(tdl_encode_desc, bos); // an older caller's description
     assert_int_equal(tdl_tokenizer_encode(t, "ab", 2, &e, ids, 2, &n, &err), TDL_OK);
     assert_int_equal(n, 2);
+    e.size = offsetof(tdl_encode_desc, parse_special); // the middle of a word: sizeof no struct
+    assert_int_equal(tdl_tokenizer_encode(t, "ab", 2, &e, ids, 2, &n, &err), TDL_ERROR_ARGUMENT);
 
     tdl_decode_desc d = {.size = 0};
     assert_int_equal(tdl_tokenizer_decode(NULL, ids, 1, NULL, text, 4, &n, &err), TDL_ERROR_ARGUMENT);

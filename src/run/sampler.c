@@ -104,19 +104,21 @@ void tdl_sampler_destroy(tdl_sampler *sampler) {
 
 int32_t tdl_sampler_sample(tdl_sampler *sampler, const float *logits, const int32_t *history, size_t n_history) {
     const tdl_sampler_desc *desc = &sampler->desc;
-    float max;
-    if (!tdl_logits_finite(logits, sampler->n_vocab, &max)) return TDL_SAMPLE_NOT_FINITE;
-    if (sampler->has_penalties) {
-        logits = penalize(sampler, logits, history, n_history);
-        tdl_logits_finite(logits, sampler->n_vocab, &max);
+    bool has_top_k = desc->temperature > 0.0f && sampler->n_candidates_max < sampler->n_vocab;
+    float max = 0.0f;
+    if (!has_top_k || sampler->has_penalties) { // else the scan for the k largest sees to it
+        if (!tdl_logits_finite(logits, sampler->n_vocab, &max)) return TDL_SAMPLE_NOT_FINITE;
     }
-    if (desc->temperature == 0.0f) return take_largest(logits, max);
-
-    uint32_t random = random_word(&sampler->rng);
+    if (sampler->has_penalties) logits = penalize(sampler, logits, history, n_history);
+    if (desc->temperature == 0.0f) {
+        if (sampler->has_penalties) tdl_logits_finite(logits, sampler->n_vocab, &max);
+        return take_largest(logits, max);
+    }
     candidate *candidates = sampler->candidates;
-    bool has_top_k = sampler->n_candidates_max < sampler->n_vocab;
     int32_t n = has_top_k ? collect_top_k(logits, sampler->n_vocab, candidates, sampler->n_candidates_max)
                           : collect_all(logits, sampler->n_vocab, candidates);
+    if (n == 0) return TDL_SAMPLE_NOT_FINITE;
+    uint32_t random = random_word(&sampler->rng);
     if (desc->top_p < 1.0f) n = keep_top_p(candidates, n, has_top_k, desc->top_p);
     if (desc->min_p > 0.0f) n = keep_min_p(candidates, n, desc->min_p);
     return draw(candidates, n, desc->temperature, random);
@@ -260,17 +262,20 @@ static int32_t collect_all(const float *logits, int32_t n_vocab, candidate *cand
     return n_vocab;
 }
 
-// The k best by falling logit. Ids rise during the scan, so an equal logit never displaces one already held.
+// The k best by falling logit; 0 where the logits are not finite. Ids rise during the scan, so an equal logit never displaces one already held.
 static int32_t collect_top_k(const float *logits, int32_t n_vocab, candidate *candidates, int32_t k) {
     int32_t n = collect_all(logits, k, candidates);
+    for (int32_t i = 0; i < n; i++)
+        if (!(logits[i] < INFINITY)) return 0;
     heapify(candidates, n);
     for (int32_t id = k; id < n_vocab; id++) {
-        if (logits[id] <= candidates[0].logit) continue;
+        if (logits[id] <= candidates[0].logit) continue; // false for NaN
+        if (!(logits[id] < INFINITY)) return 0;
         candidates[0] = (candidate){.logit = logits[id], .id = id};
         sift_down(candidates, n, 0);
     }
     sort_falling(candidates, n);
-    return n;
+    return candidates[0].logit > -INFINITY ? n : 0;
 }
 
 // Keeps the smallest set, most probable first, that holds at least top_p of the probability (Holtzman et al., 2019).

@@ -105,7 +105,8 @@ tdl_status tdl_session_push_text(tdl_session *s, const char *text, size_t text_s
     tdl_encode_desc how;
     tdl_status status = tdl_desc_copy("session", desc, &how, sizeof how, err);
     if (status != TDL_OK) return status;
-    if (s->timeline.tokens.n) how.bos = TDL_BOS_NEVER;
+    bool known = (int)how.bos >= 0 && how.bos <= TDL_BOS_ALWAYS; // else encode says so
+    if (s->timeline.tokens.n && known) how.bos = TDL_BOS_NEVER;
     size_t n_max = text_size + ENCODE_GUESS_EXTRA, n_ids = 0;
     const tdl_allocator *mem = s->model->mem;
     int32_t *ids = tdl_alloc(mem, n_max, sizeof *ids); // a token has at least one byte, almost always
