@@ -19,11 +19,15 @@
  *     tdl_model_close(model);
  *
  * Rules that hold everywhere:
- *   - Description structs begin with `size`, set by the caller to sizeof the struct; a field that is zero means its default.
+ *   - Description and result structs begin with `size`, set by the caller to sizeof the struct; a field that is zero means its
+ *     default. They grow at the end: a smaller size (an older header) is accepted, and a larger one whose unknown bytes are zero;
+ *     unknown bytes that are not zero are ARGUMENT. Of a result, `size` bytes are written. What has no `size` never grows:
+ *     tdl_error, tdl_text, tdl_allocator, tdl_reader; in the experimental part tdl_device_info and tdl_trace_event may.
  *   - Functions that can fail return a tdl_status: negative is an error, and `err` (caller-owned, may be NULL) then says
  *     what, where, which value and what was expected. A failed call changes nothing it does not say it changes.
  *   - open/close own a file or a device, create/destroy an object. close and destroy accept NULL.
  *   - A pointer argument is borrowed for the call unless its comment says otherwise; `out` arguments are set on success only.
+ *     NULL where something is expected is ARGUMENT; a function that returns no status then returns NULL, 0, -1 or an empty text.
  *   - Text is UTF-8 with an explicit size in bytes and need not end in NUL; paths and names are NUL-terminated.
  *   - A tdl_model, tdl_tokenizer and tdl_device may be used from several threads; a batch and its sessions from one at a time.
  *
@@ -69,7 +73,7 @@ typedef enum tdl_status {
     TDL_ERROR_CANCELLED = -8,    /* the caller's progress function asked to stop */
     TDL_ERROR_DEVICE = -9,       /* a device refused or failed */
     TDL_ERROR_DEVICE_LOST = -10, /* a device is gone; sessions can be rebuilt on another from their tokens */
-    TDL_ERROR_NOT_FINITE = -11,  /* a result is NaN or infinite: the message says which */
+    TDL_ERROR_NOT_FINITE = -11,  /* a result is NaN or infinite: the message says which, and where that began */
 } tdl_status;
 
 typedef struct tdl_error {
@@ -83,7 +87,8 @@ TDL_API const char *tdl_status_name(tdl_status status);
 /* "0.1.0". Static text. */
 TDL_API const char *tdl_version(void);
 
-/* In a float field of a description struct, whose 0 means the default: the value zero. Other negative values are ARGUMENT. */
+/* In a float field of a description struct, whose 0 means the default: the value zero. Other negative values are ARGUMENT, but
+ * where the field's comment says that any number will do. */
 #define TDL_ZERO (-1.0f)
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
@@ -153,8 +158,9 @@ typedef struct tdl_model_desc {
     const tdl_reader *reader; /* a GGUF file behind callbacks; used during open only */
     tdl_device *device;       /* borrowed until close; default: a CPU device of the model's own */
     tdl_precision precision;
-    /* The same tokens give the same bits whatever the batch, its neighbours and the prompt's chunks; on a GPU at the cost of
-     * slower prompts and, with long contexts, slower tokens. A CPU always does. Default: only runs that batch alike agree. */
+    /* The same tokens give the same bits whatever the batch, its neighbours and the prompt's chunks. A CPU always does that. A
+     * GPU does it only where this is set, at the cost of slower prompts and, with long contexts, slower tokens: else rounding
+     * depends on the step's size, and only runs that batch alike give the same tokens. */
     bool invariant;
     bool (*progress)(void *user, double fraction); /* called during open; returning false cancels it */
     void *progress_user;
@@ -186,6 +192,7 @@ typedef struct tdl_model_info {
 TDL_API size_t tdl_model_n_warnings(const tdl_model *model);
 TDL_API const char *tdl_model_warning(const tdl_model *model, size_t i);
 
+/* Fills what `info->size` has room for; nothing where that is no size of a version of the struct. */
 TDL_API void tdl_model_get_info(const tdl_model *model, tdl_model_info *info);
 
 /* Borrowed from the model; NULL where the file carries no tokenizer. */
@@ -243,23 +250,26 @@ TDL_API tdl_text tdl_tokenizer_token(const tdl_tokenizer *tokenizer, int32_t id)
 typedef struct tdl_batch tdl_batch;
 typedef struct tdl_session tdl_session;
 
-/* The order: penalties, top_k, top_p and min_p on the softmax at temperature 1, then temperature, then the draw. */
+/* The order: penalties, top_k, top_p and min_p on the softmax at temperature 1, then temperature, then the draw. A logit of
+ * -infinity is a token that never comes. */
 typedef struct tdl_sampler_desc {
-    float temperature;        /* default 0: greedy, the first of the largest logits */
-    int32_t top_k;            /* keep the k most probable; default: all */
-    float top_p;              /* keep the smallest set with at least this probability; default 1: all */
-    float min_p;              /* keep those with at least min_p times the largest probability; default 0 */
-    float repetition_penalty; /* divides positive and multiplies negative logits of recent tokens; default 1 */
-    float presence_penalty;   /* subtracted once from each recent token's logit */
-    float frequency_penalty;  /* subtracted as often as the token occurred */
+    size_t size;       /* 0, or sizeof(tdl_sampler_desc): the struct lies within others */
+    float temperature; /* default 0: greedy, the first of the largest logits */
+    int32_t top_k;     /* keep the k most probable; default: all */
+    float top_p;       /* keep the smallest set with at least this probability; default 1: all; TDL_ZERO: one token */
+    float min_p;       /* keep those with at least min_p times the largest probability; default 0 */
+    float repetition_penalty; /* divides positive and multiplies negative logits of recent tokens; default 1; above 0 */
+    float presence_penalty;   /* subtracted once from each recent token's logit; default 0; any finite number */
+    float frequency_penalty;  /* subtracted as often as the token occurred; default 0; any finite number */
     int32_t penalty_last_n;   /* how many recent tokens the penalties see; default 64; -1: all */
     uint64_t seed;            /* the same seed, prompt and model give the same text */
+    uint64_t reserved[8];     /* 0: room for fields to come, so that structs that hold this one keep their layout */
 } tdl_sampler_desc;
 
 typedef struct tdl_session_desc {
     size_t size;
     tdl_batch *batch;  /* borrowed until destroy; default: a batch of the session's own */
-    int32_t n_ctx;     /* positions; default: the model's, or the batch's */
+    int32_t n_ctx;     /* positions; default: the model's, or where that is fewer, all that the batch's cache holds */
     int32_t n_batch;   /* tokens computed in one step at most (own batch only); default 512 */
     int32_t n_predict; /* DONE after so many new tokens since the last push; default: no limit */
     tdl_sampler_desc sampler;
@@ -288,9 +298,13 @@ TDL_API tdl_status tdl_session_sync(tdl_session *session, const int32_t *ids, si
 TDL_API tdl_status tdl_session_rewind(tdl_session *session, size_t n_tokens, tdl_error *err);
 
 /* Advances by at most one step. OK: `*token` was sampled and appended to the timeline. PENDING: a chunk of the prompt
- * was computed, or a batch that the session shares has to step first. DONE: the sequence ended, by an
+ * was computed, or a batch that the session shares has to step first. WAITING: the batch's cache has no free page, and this
+ * session needs one: one of the batch's sessions must be rewound or destroyed first (with a batch of its own: never). DONE: the sequence ended, by an
  * end-of-generation token (appended), a stop string or n_predict. Errors: ARGUMENT (nothing pushed), CONTEXT_FULL
- * (the message has both numbers; the timeline stays valid), DEVICE, DEVICE_LOST. */
+ * (the message has both numbers; the timeline stays valid), NOT_FINITE, DEVICE, DEVICE_LOST, MEMORY.
+ * NOT_FINITE: a logit is NaN or +infinity, or all are -infinity. The message names the position, and where it can be found the
+ * op, the tensor and the position that the first such number came from; for that, the call waits and computes positions again.
+ * The timeline stays as it is, and until it is changed the call says the same. Other sessions of the batch are not concerned. */
 TDL_API tdl_status tdl_session_next(tdl_session *session, int32_t *token, tdl_error *err);
 
 /* The text that became certain since the last call: whole UTF-8 characters, nothing that may still turn out to be part of
@@ -303,13 +317,15 @@ TDL_API const int32_t *tdl_session_tokens(const tdl_session *session, size_t *n_
 /* Positions the session can hold. */
 TDL_API int32_t tdl_session_n_ctx(const tdl_session *session);
 
-/* The logits after the last computed token: [n_vocab], borrowed until the next call; NULL before the first step. A GPU that
- * samples by itself hands over no logits: there the first call computes them again, waits, and gives NULL where that fails;
- * from then on the session is sampled for on the host. Asked for before the first step, they are there from the start. */
+/* The logits after the last computed token: [n_vocab], borrowed until the next call; NULL before the first step, after a rewind
+ * or a sync until the next step, and where they are not finite (tdl_session_next says NOT_FINITE). A GPU that samples by
+ * itself hands over no logits: there the first call computes them again, waits, and gives NULL where that fails; from then on
+ * the session is sampled for on the host. Call it before the first step to have logits from the first token on. */
 TDL_API const float *tdl_session_logits(const tdl_session *session);
 
 /* Pushes and computes `ids` now and writes the logits of each of them: logits [n_ids, n_vocab] (out). Samples nothing.
- * Only for a session with a batch of its own. Errors as push and next. */
+ * Only for a session with a batch of its own. Errors as push and next; the timeline then is as it was, and what `logits` holds
+ * is not said. */
 TDL_API tdl_status tdl_session_eval(tdl_session *session, const int32_t *ids, size_t n_ids, float *logits,
                                     tdl_error *err);
 
@@ -328,8 +344,11 @@ typedef struct tdl_batch_desc {
 TDL_API tdl_status tdl_batch_create(tdl_model *model, const tdl_batch_desc *desc, tdl_batch **out, tdl_error *err);
 /* Its sessions must be destroyed before. */
 TDL_API void tdl_batch_destroy(tdl_batch *batch);
-/* One step for every session that has something to compute. OK: done; ask each with tdl_session_next. DONE: no session
- * had work. Errors: DEVICE, DEVICE_LOST. */
+/* One step for every session that has something to compute. OK: a step was done; ask each session with tdl_session_next.
+ * PENDING: a step is under way on the device and has not ended: call again. DONE: no session has anything to compute; ask each.
+ * WAITING: some have, but all of these wait for pages of the cache: nothing goes on until one of the batch's sessions is
+ * rewound or destroyed. (Those whose tdl_session_next says OK or DONE are not stopped by that.) Errors: MEMORY, DEVICE, DEVICE_LOST;
+ * nothing is lost, and the call may be made again. Logits that are not finite are an error of their session's alone. */
 TDL_API tdl_status tdl_batch_step(tdl_batch *batch, tdl_error *err);
 
 /* ---- experimental: may change in any release ------------------------------------------------------------------------ */
@@ -502,7 +521,7 @@ typedef struct tdl_train_step {
 
 /* Advances by a piece of a step. OK: a step is done, and out describes it; its line is in the log before its checkpoint is on
  * the disk. PENDING: call again; when nothing changed a device is at work. DONE: all steps are done, or the validation loss has
- * not improved for n_patience evaluations; the weights are those with the best validation loss, where there is one. FORMAT: the
+ * not improved for n_patience evaluations; the weights are those with the best validation loss, where there is one. NOT_FINITE: the
  * loss or a gradient is not finite: the message names the step and the op and tensor where that began; nothing was updated, and
  * a checkpoint written now is of the step before. Other errors: DEVICE, DEVICE_LOST, IO (log or checkpoint; the trainer can go
  * on), MEMORY. */

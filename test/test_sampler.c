@@ -203,27 +203,84 @@ static void check_allowed(const float logits[6], unsigned allowed) {
 
 static void test_odd_logits(void **state) {
     (void)state;
-    check_allowed((float[6]){NAN, 1.0f, NAN, 2.0f, NAN, NAN}, 1 << 1 | 1 << 3);
-    check_allowed((float[6]){NAN, NAN, NAN, NAN, NAN, NAN}, 1 << 0);
-    check_allowed((float[6]){1.0f, INFINITY, 2.0f, INFINITY, 3.0f, NAN}, 1 << 1 | 1 << 3);
-    check_allowed((float[6]){-INFINITY, -INFINITY, 1.0f, -INFINITY, NAN, -INFINITY}, 1 << 2);
-    check_allowed((float[6]){NAN, -INFINITY, -INFINITY, NAN, -INFINITY, -INFINITY}, 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5);
+    check_allowed((float[6]){-INFINITY, 1.0f, -INFINITY, 2.0f, -INFINITY, -INFINITY}, 1 << 1 | 1 << 3);
+    check_allowed((float[6]){-INFINITY, -INFINITY, 1.0f, -INFINITY, -INFINITY, -INFINITY}, 1 << 2);
+    check_allowed((float[6]){-INFINITY, -3e38f, -INFINITY, -INFINITY, -INFINITY, -INFINITY}, 1 << 1);
     check_allowed((float[6]){-3e38f, 3e38f, 0.0f, -3e38f, 3e37f, -0.0f}, 1 << 1);
 }
 
-// Equal infinities are equally probable.
-static void test_infinite_logits_share(void **state) {
+// One logit that is NaN, of either sign, or +inf, wherever it stands; or nothing but -inf: no token, and no random number taken.
+static void test_logits_that_are_not_finite(void **state) {
     (void)state;
-    const float rows[2][4] = {{INFINITY, 1.0f, INFINITY, 2.0f}, {-INFINITY, NAN, -INFINITY, NAN}};
-    for (size_t w = 2; w < sizeof all_ways / sizeof all_ways[0]; w++)
-        for (int r = 0; r < 2; r++) {
-            int32_t n_seen[4] = {0};
-            tdl_sampler *sampler = make_sampler(&all_ways[w], 4);
-            for (int i = 0; i < 1000; i++) n_seen[tdl_sampler_sample(sampler, rows[r], NULL, 0)]++;
+    enum { N = 67 }; // no multiple of a vector
+    const float bad[] = {NAN, -NAN, INFINITY};
+    float logits[N], max;
+    for (size_t w = 0; w < sizeof all_ways / sizeof all_ways[0]; w++) {
+        tdl_sampler *sampler = make_sampler(&all_ways[w], N);
+        tdl_rng rng = tdl_sampler_rng(sampler);
+        for (int at = 0; at < N; at++)
+            for (int b = 0; b < 3; b++)
+                for (int rest = 0; rest < 2; rest++) {
+                    for (int i = 0; i < N; i++) logits[i] = rest ? -INFINITY : (float)(i % 7) - 3;
+                    logits[at] = bad[b];
+                    assert_false(tdl_logits_finite(logits, N, &max));
+                    assert_int_equal(tdl_sampler_sample(sampler, logits, (int32_t[]){1, 2}, 2), TDL_SAMPLE_NOT_FINITE);
+                }
+        for (int i = 0; i < N; i++) logits[i] = -INFINITY;
+        assert_int_equal(tdl_sampler_sample(sampler, logits, (int32_t[]){1, 2}, 2), TDL_SAMPLE_NOT_FINITE);
+        assert_true(tdl_sampler_rng(sampler).state == rng.state);
+        logits[N - 1] = -3e38f;
+        assert_true(tdl_logits_finite(logits, N, &max) && max == -3e38f);
+        assert_int_equal(tdl_sampler_sample(sampler, logits, NULL, 0), N - 1);
+        tdl_sampler_destroy(sampler);
+    }
+    const float zeros[] = {-1.0f, -0.0f, 0.0f}; // the first of equal ones
+    tdl_sampler *greedy = make_sampler(&(tdl_sampler_desc){0}, 3);
+    assert_true(tdl_logits_finite(zeros, 3, &max) && max == 0.0f);
+    assert_int_equal(tdl_sampler_sample(greedy, zeros, NULL, 0), 1);
+    tdl_sampler_destroy(greedy);
+}
+
+// Penalties that leave the range of floats: no NaN, and a masked token stays masked.
+static void test_penalties_stay_finite(void **state) {
+    (void)state;
+    const float logits[4] = {3e38f, -3e38f, -INFINITY, 1.0f};
+    const tdl_sampler_desc descs[] = {{.presence_penalty = -3e38f, .frequency_penalty = -3e38f, .penalty_last_n = -1},
+                                      {.repetition_penalty = 1e-38f},
+                                      {.repetition_penalty = 1e38f, .frequency_penalty = -3e38f}};
+    const int32_t history[] = {0, 2, 0, 2, 0, 2, 0};
+    for (int i = 0; i < 3; i++)
+        for (int t = 0; t < 2; t++) {
+            tdl_sampler_desc desc = descs[i];
+            desc.temperature = t ? 1e-3f : 0;
+            tdl_sampler *sampler = make_sampler(&desc, 4);
+            assert_int_equal(tdl_sampler_sample(sampler, logits, history, 7), 0);
             tdl_sampler_destroy(sampler);
-            assert_int_equal(n_seen[0] + n_seen[2], 1000);
-            assert_in_range(n_seen[0], 400, 600);
         }
+}
+
+// TDL_ZERO says zero where a zero means something else; fields that this version does not know must be zero.
+static void test_zero_and_growth(void **state) {
+    (void)state;
+    const float logits[4] = {1.0f, 1.25f, 1.125f, 1.0f};
+    tdl_sampler_desc desc = {.temperature = 5, .top_p = TDL_ZERO};
+    tdl_sampler *sampler = make_sampler(&desc, 4), *out = NULL;
+    for (int i = 0; i < 50; i++) assert_int_equal(tdl_sampler_sample(sampler, logits, NULL, 0), 1);
+    tdl_sampler_destroy(sampler);
+    sampler = make_sampler(&(tdl_sampler_desc){.temperature = TDL_ZERO, .min_p = TDL_ZERO}, 4);
+    assert_int_equal(tdl_sampler_sample(sampler, logits, NULL, 0), 1);
+    tdl_sampler_destroy(sampler);
+    tdl_error err = {0};
+    desc = (tdl_sampler_desc){.reserved = {[7] = 1}};
+    assert_int_equal(tdl_sampler_create(default_memory(), &desc, 4, &out, &err), TDL_ERROR_ARGUMENT);
+    assert_non_null(strstr(err.message, "reserved word 7"));
+    desc = (tdl_sampler_desc){.size = sizeof desc + 8};
+    assert_int_equal(tdl_sampler_create(default_memory(), &desc, 4, &out, &err), TDL_ERROR_ARGUMENT);
+    desc = (tdl_sampler_desc){.size = 12};
+    assert_int_equal(tdl_sampler_create(default_memory(), &desc, 4, &out, &err), TDL_ERROR_ARGUMENT);
+    desc = (tdl_sampler_desc){.size = 16, .temperature = 0, .top_p = 7}; // an older header's: top_p is not there
+    sampler = make_sampler(&desc, 4);
+    tdl_sampler_destroy(sampler);
 }
 
 // ---- seeds and the generator's state ----
@@ -257,7 +314,8 @@ static void test_rewound_draws_repeat(void **state) {
 // One number a token, whatever the filters leave: the state after n draws does not depend on the logits.
 static void test_each_draw_takes_one_number(void **state) {
     (void)state;
-    const float odd[3][4] = {{NAN, NAN, NAN, NAN}, {1.0f, NAN, NAN, NAN}, {1.0f, 2.0f, 3.0f, 4.0f}};
+    const float odd[3][4] = {
+        {-INFINITY, -INFINITY, -1.0f, -INFINITY}, {1.0f, 1.0f, 1.0f, 1.0f}, {1.0f, 2.0f, 3.0f, 4.0f}};
     tdl_rng expected = tdl_rng_make(9, 0);
     tdl_rng_uniform(&expected);
     for (int i = 0; i < 3; i++) {
@@ -311,8 +369,11 @@ static void test_keys_order_logits(void **state) {
     for (size_t i = 1; i < sizeof rising / sizeof *rising; i++)
         assert_true(tdl_sample_key(rising[i - 1]) < tdl_sample_key(rising[i]));
     assert_int_equal(tdl_sample_key(-0.0f), tdl_sample_key(0.0f));
-    assert_int_equal(tdl_sample_key(NAN), 0);
-    assert_int_equal(tdl_sample_key(-NAN), 0);
+    assert_int_equal(tdl_sample_key(NAN), UINT32_MAX);
+    assert_int_equal(tdl_sample_key(-NAN), UINT32_MAX);
+    assert_true(tdl_sample_finite(tdl_sample_key(3.4e38f)) && tdl_sample_finite(tdl_sample_key(-3.4e38f)));
+    assert_false(tdl_sample_finite(tdl_sample_key(INFINITY)) || tdl_sample_finite(tdl_sample_key(-INFINITY)) ||
+                 tdl_sample_finite(tdl_sample_key(NAN)));
 }
 
 // Op sample, a row at a time with the settings that the sampler gives for it, n_ahead draws before their tokens are known.
@@ -350,7 +411,7 @@ static void test_device_draws_the_same(void **state) {
             for (int32_t i = 0; i < N_VOCAB; i++) logits[i] = (float)(int)logits[i];
         if (seed % 3 == 2)
             for (int32_t i = 0; i < N_VOCAB; i++)
-                logits[i] = odd[(uint32_t)i * (uint32_t)seed % 7919 % (seed % 2 ? 10 : 1)];
+                logits[i] = odd[(seed % 4 < 2 ? 2 : 0) + (uint32_t)i * (uint32_t)seed % 7919 % (seed % 2 ? 8 : 1)];
         check_device_draws(&(tdl_sampler_desc){.seed = seed}, logits, N_VOCAB);
         check_device_draws(&(tdl_sampler_desc){.temperature = 0.8f, .top_k = 40, .seed = seed}, logits, N_VOCAB);
         check_device_draws(&(tdl_sampler_desc){.temperature = 1e6f, .top_k = 64, .top_p = 0.9f, .seed = seed}, logits,
@@ -378,15 +439,18 @@ static void test_bad_descriptions(void **state) {
         tdl_sampler_desc desc;
         const char *message;
     } bad[] = {
-        {{.temperature = -0.1f}, "sampler: temperature -0.1, finite and at least 0 expected"},
-        {{.temperature = NAN}, "sampler: temperature nan, finite and at least 0 expected"},
-        {{.temperature = INFINITY}, "sampler: temperature inf, finite and at least 0 expected"},
+        {{.temperature = -0.1f}, "sampler: temperature -0.1, finite and at least 0 expected, or TDL_ZERO"},
+        {{.temperature = NAN}, "sampler: temperature nan, finite and at least 0 expected, or TDL_ZERO"},
+        {{.temperature = INFINITY}, "sampler: temperature inf, finite and at least 0 expected, or TDL_ZERO"},
         {{.top_k = -1}, "sampler: top_k -1, at least 0 expected"},
-        {{.top_p = -0.5f}, "sampler: top_p -0.5, 0 to 1 expected"},
+        {{.top_p = -0.5f}, "sampler: top_p -0.5, finite and at least 0 expected, or TDL_ZERO"},
         {{.top_p = 1.5f}, "sampler: top_p 1.5, 0 to 1 expected"},
         {{.min_p = 1.0f}, "sampler: min_p 1, at least 0 and below 1 expected"},
-        {{.min_p = -0.25f}, "sampler: min_p -0.25, at least 0 and below 1 expected"},
-        {{.repetition_penalty = -1.0f}, "sampler: repetition_penalty -1, finite and above 0 expected"},
+        {{.min_p = -0.25f}, "sampler: min_p -0.25, finite and at least 0 expected, or TDL_ZERO"},
+        {{.repetition_penalty = TDL_ZERO}, "sampler: repetition_penalty is TDL_ZERO: logits are divided by it"},
+        {{.repetition_penalty = -2.0f}, "sampler: repetition_penalty -2, finite and above 0 expected"},
+        {{.repetition_penalty = NAN}, "sampler: repetition_penalty nan, finite and above 0 expected"},
+        {{.presence_penalty = NAN}, "sampler: presence_penalty nan, finite expected"},
         {{.repetition_penalty = INFINITY}, "sampler: repetition_penalty inf, finite and above 0 expected"},
         {{.presence_penalty = INFINITY}, "sampler: presence_penalty inf, finite expected"},
         {{.frequency_penalty = -INFINITY}, "sampler: frequency_penalty -inf, finite expected"},
@@ -452,7 +516,9 @@ int main(void) {
         cmocka_unit_test(test_large_vocabulary),
         cmocka_unit_test(test_ties_go_to_the_lower_id),
         cmocka_unit_test(test_odd_logits),
-        cmocka_unit_test(test_infinite_logits_share),
+        cmocka_unit_test(test_logits_that_are_not_finite),
+        cmocka_unit_test(test_penalties_stay_finite),
+        cmocka_unit_test(test_zero_and_growth),
         cmocka_unit_test(test_seeds_repeat),
         cmocka_unit_test(test_rewound_draws_repeat),
         cmocka_unit_test(test_each_draw_takes_one_number),

@@ -112,7 +112,7 @@ static void bad_arguments(void **state) {
         {.size = sizeof *bad, .n_ctx = -1},
         {.size = sizeof *bad, .n_batch = -1},
         {.size = sizeof *bad, .n_predict = -1},
-        {.size = sizeof *bad, .sampler.temperature = -1},
+        {.size = sizeof *bad, .sampler.temperature = -2},
         {.size = sizeof *bad, .n_stops = 1},
         {.size = sizeof *bad, .n_stops = 1, .stops = (const char *const[]){""}},
         {.size = sizeof *bad, .n_stops = 65, .stops = (const char *const[]){"a"}},
@@ -297,15 +297,17 @@ static void open_cancelled(void **state) {
     assert_null(other);
 }
 
-// A small pool shared by two sessions runs out: each gets CONTEXT_FULL in its turn, and what is given back can be used.
+// A small pool shared by two sessions runs out: who needs a page waits, the batch says so too, and what is given back can be used.
 static void shared_pool_runs_out(void **state) {
     (void)state;
     tdl_error err = {0};
     tdl_batch *batch = NULL;
     tdl_session *s[2];
-    int32_t ids[100] = {0}, token;
+    int32_t ids[100] = {0}, token, expected;
+    golden_greedy(model, ids, 100, &expected, 1);
     tdl_batch_desc desc = {.size = sizeof desc, .n_sessions_max = 2, .n_cache_tokens = 128}; // 3 pages of 64
     assert_int_equal(tdl_batch_create(model, &desc, &batch, &err), TDL_OK);
+    assert_int_equal(tdl_batch_step(batch, &err), TDL_DONE);
     for (int i = 0; i < 2; i++) {
         tdl_session_desc of = {.size = sizeof of, .batch = batch, .ignore_eos = true};
         assert_int_equal(tdl_session_create(model, &of, &s[i], &err), TDL_OK);
@@ -314,16 +316,123 @@ static void shared_pool_runs_out(void **state) {
     tdl_session *third = NULL;
     tdl_session_desc of = {.size = sizeof of, .batch = batch};
     assert_int_equal(tdl_session_create(model, &of, &third, &err), TDL_ERROR_LIMIT);
-    while (tdl_batch_step(batch, &err) == TDL_OK) {
-    }
+    assert_int_equal(tdl_session_next(s[1], &token, &err), TDL_PENDING); // nobody knows yet that it will have to wait
+    assert_int_equal(tdl_batch_step(batch, &err), TDL_OK);
+    for (int i = 0; i < 3; i++) assert_int_equal(tdl_batch_step(batch, &err), TDL_WAITING);
+    assert_int_equal(tdl_session_next(s[1], &token, &err), TDL_WAITING);
     assert_int_equal(tdl_session_next(s[0], &token, &err), TDL_OK); // 2 pages
-    assert_int_equal(tdl_session_next(s[1], &token, &err), TDL_ERROR_CONTEXT_FULL);
-    tdl_session_destroy(s[0]);
+    assert_int_equal(token, expected);
+    assert_int_equal(tdl_session_next(s[1], &token, &err), TDL_WAITING);
+    assert_int_equal(tdl_session_rewind(s[0], 60, &err), TDL_OK); // gives one page back
+    assert_int_equal(tdl_session_next(s[1], &token, &err), TDL_PENDING);
     while (tdl_batch_step(batch, &err) == TDL_OK) {
     }
     assert_int_equal(tdl_session_next(s[1], &token, &err), TDL_OK);
+    assert_int_equal(token, expected);
+    // Both go on until neither can: the batch's whole cache is used, and each is told to wait.
+    tdl_status status[2] = {TDL_OK, TDL_OK}, step;
+    do {
+        step = tdl_batch_step(batch, &err);
+        for (int i = 0; i < 2; i++) status[i] = tdl_session_next(s[i], &token, &err);
+    } while (step >= 0 && (status[0] != TDL_WAITING || status[1] < TDL_WAITING));
+    assert_int_equal(status[0], TDL_WAITING);
+    assert_int_equal(status[1], TDL_WAITING);
+    assert_int_equal(tdl_batch_step(batch, &err), TDL_WAITING);
+    tdl_session_destroy(s[0]);
+    assert_int_equal(tdl_batch_step(batch, &err), TDL_OK);
+    assert_int_equal(tdl_session_next(s[1], &token, &err), TDL_OK);
+    // Alone it gets all of the cache, but no more: then its context is full, and nothing can help but a rewind.
+    int32_t n_ctx = tdl_session_n_ctx(s[1]);
+    do {
+        step = tdl_batch_step(batch, &err);
+    } while (step >= 0 && (step = tdl_session_next(s[1], &token, &err)) == TDL_OK);
+    assert_int_equal(step, TDL_ERROR_CONTEXT_FULL);
+    size_t n;
+    tdl_session_tokens(s[1], &n);
+    assert_int_equal(n, n_ctx);
+    assert_int_equal(n_ctx, 192);
     tdl_session_destroy(s[1]);
     tdl_batch_destroy(batch);
+}
+
+// A prompt that the pool cuts short keeps nobody else from the step: each session is visited once, and none is left out.
+static void every_session_has_its_turn(void **state) {
+    (void)state;
+    enum { N = 3 };
+    tdl_error err = {0};
+    tdl_batch *batch = NULL;
+    tdl_session *s[N];
+    int32_t ids[300], token, expected;
+    for (int32_t i = 0; i < 300; i++) ids[i] = i * 7 % VOCAB;
+    golden_greedy(model, ids, 15, &expected, 1);
+    tdl_batch_desc desc = {.size = sizeof desc, .n_sessions_max = N, .n_cache_tokens = 128}; // 4 pages
+    assert_int_equal(tdl_batch_create(model, &desc, &batch, &err), TDL_OK);
+    for (int i = 0; i < N; i++) s[i] = make(model, (tdl_session_desc){.batch = batch, .ignore_eos = true});
+    assert_int_equal(tdl_session_push(s[1], ids, 10, &err), TDL_OK);
+    assert_int_equal(tdl_batch_step(batch, &err), TDL_OK);
+    assert_int_equal(tdl_session_push(s[0], ids, 250, &err), TDL_OK);    // more than is left
+    assert_int_equal(tdl_session_push(s[1], ids + 10, 5, &err), TDL_OK); // in the page that it has
+    assert_int_equal(tdl_batch_step(batch, &err), TDL_OK);
+    assert_int_equal(tdl_session_n_computed(s[0]), 192);
+    assert_int_equal(tdl_session_next(s[1], &token, &err), TDL_OK);
+    assert_int_equal(token, expected);
+    for (int i = 0; i < N; i++) tdl_session_destroy(s[i]);
+    tdl_batch_destroy(batch);
+}
+
+// Logits are those of the last token that is still there, or none.
+static void logits_end_with_their_token(void **state) {
+    (void)state;
+    const int32_t ids[] = {5, 17, 99, 200, 3};
+    int32_t token;
+    float *all = golden_logits(model, ids, 5);
+    tdl_session *s = make(model, (tdl_session_desc){.n_ctx = N_CTX, .ignore_eos = true});
+    assert_null(tdl_session_logits(s));
+    assert_int_equal(tdl_session_push(s, ids, 5, NULL), TDL_OK);
+    for (int round = 0; round < 3; round++) {
+        assert_null(tdl_session_logits(s));
+        assert_int_equal(next(s, &token, NULL), TDL_OK);
+        assert_memory_equal(tdl_session_logits(s), all + 4 * VOCAB, VOCAB * sizeof *all);
+        if (round == 0) assert_int_equal(tdl_session_rewind(s, 5, NULL), TDL_OK);
+        if (round == 1) assert_int_equal(tdl_session_sync(s, ids, 5, NULL), TDL_OK);
+    }
+    assert_int_equal(tdl_session_rewind(s, 2, NULL), TDL_OK);
+    assert_null(tdl_session_logits(s));
+    assert_int_equal(next(s, &token, NULL), TDL_OK);
+    assert_memory_equal(tdl_session_logits(s), all + VOCAB, VOCAB * sizeof *all);
+    assert_int_equal(tdl_session_rewind(s, 0, NULL), TDL_OK);
+    assert_null(tdl_session_logits(s));
+    free(all);
+    tdl_session_destroy(s);
+}
+
+// Text that was lent stays until it is asked for again, and a move in between takes along only what was not lent.
+static void lent_text_is_given_once(void **state) {
+    (void)state;
+    if (!demo) skip();
+    char text[2][512] = {"", ""};
+    int32_t token;
+    for (int moves = 0; moves < 2; moves++) {
+        tdl_session *s = make(demo, (tdl_session_desc){.n_ctx = 64, .n_predict = 16}), *moved = NULL;
+        assert_int_equal(tdl_session_push_text(s, "It was a dark", 13, NULL, NULL), TDL_OK);
+        for (int i = 0; next(s, &token, NULL) == TDL_OK; i++) {
+            if (i % 2) continue;
+            tdl_text piece = tdl_session_take_text(s);
+            strncat(text[moves], piece.ptr, piece.size);
+            if (!moves) continue;
+            assert_int_equal(tdl_session_move(s, demo, NULL, &moved, NULL), TDL_OK);
+            tdl_session_destroy(s);
+            s = moved;
+        }
+        tdl_text rest = tdl_session_take_text(s);
+        strncat(text[moves], rest.ptr, rest.size);
+        assert_int_equal(tdl_session_take_text(s).size, 0);
+        assert_int_equal(next(s, &token, NULL), TDL_DONE);
+        assert_int_equal(tdl_session_take_text(s).size, 0);
+        tdl_session_destroy(s);
+    }
+    assert_true(strlen(text[0]) > 20);
+    assert_string_equal(text[0], text[1]);
 }
 
 // Open, three tokens, a rewind, close.
@@ -383,11 +492,19 @@ int main(void) {
         printf("skipped: the bundled model is not here\n");
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rewind_repeats),         cmocka_unit_test(sync_equals_fresh),
-        cmocka_unit_test(context_full),           cmocka_unit_test(bad_arguments),
-        cmocka_unit_test(n_predict_and_text),     cmocka_unit_test(stop_strings),
-        cmocka_unit_test(moved_session_goes_on),  cmocka_unit_test(bytes_and_reader),
-        cmocka_unit_test(open_cancelled),         cmocka_unit_test(shared_pool_runs_out),
+        cmocka_unit_test(rewind_repeats),
+        cmocka_unit_test(sync_equals_fresh),
+        cmocka_unit_test(context_full),
+        cmocka_unit_test(bad_arguments),
+        cmocka_unit_test(n_predict_and_text),
+        cmocka_unit_test(stop_strings),
+        cmocka_unit_test(moved_session_goes_on),
+        cmocka_unit_test(bytes_and_reader),
+        cmocka_unit_test(open_cancelled),
+        cmocka_unit_test(shared_pool_runs_out),
+        cmocka_unit_test(every_session_has_its_turn),
+        cmocka_unit_test(logits_end_with_their_token),
+        cmocka_unit_test(lent_text_is_given_once),
         cmocka_unit_test(every_allocation_fails),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -524,7 +524,7 @@ static void test_arguments(void **state) {
     assert_int_equal(tdl_tokenizer_encode(t, "a", 1, NULL, NULL, 4, &n, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(tdl_tokenizer_encode(t, "a", 1, NULL, ids, 4, NULL, &err), TDL_ERROR_ARGUMENT);
     e.size = 1;
-    assert_error(tdl_tokenizer_encode(t, "a", 1, &e, ids, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "desc->size is 1");
+    assert_error(tdl_tokenizer_encode(t, "a", 1, &e, ids, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "desc size is 1");
     e = (tdl_encode_desc){.size = sizeof e, .bos = 3};
     assert_error(tdl_tokenizer_encode(t, "a", 1, &e, ids, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "bos is 3");
     assert_int_equal(n, 77);
@@ -535,16 +535,18 @@ static void test_arguments(void **state) {
                  "3 tokens, room for 2");
     assert_int_equal(n, 3);
     assert_memory_equal(ids, ((int32_t[]){4, 0, -5}), 12);
-    e.size = offsetof(tdl_encode_desc, parse_special); // an older caller's description
+    e.size = offsetof(tdl_encode_desc, bos); // an older caller's description
     assert_int_equal(tdl_tokenizer_encode(t, "ab", 2, &e, ids, 2, &n, &err), TDL_OK);
     assert_int_equal(n, 2);
+    e.size = offsetof(tdl_encode_desc, parse_special); // the middle of a word: sizeof no struct
+    assert_int_equal(tdl_tokenizer_encode(t, "ab", 2, &e, ids, 2, &n, &err), TDL_ERROR_ARGUMENT);
 
     tdl_decode_desc d = {.size = 0};
     assert_int_equal(tdl_tokenizer_decode(NULL, ids, 1, NULL, text, 4, &n, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(tdl_tokenizer_decode(t, NULL, 1, NULL, text, 4, &n, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(tdl_tokenizer_decode(t, ids, 1, NULL, NULL, 4, &n, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(tdl_tokenizer_decode(t, ids, 1, NULL, text, 4, NULL, &err), TDL_ERROR_ARGUMENT);
-    assert_error(tdl_tokenizer_decode(t, ids, 1, &d, text, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "desc->size is 0");
+    assert_error(tdl_tokenizer_decode(t, ids, 1, &d, text, 4, &n, &err), TDL_ERROR_ARGUMENT, &err, "desc size is 0");
     ids[0] = N_TOKENS;
     assert_error(tdl_tokenizer_decode(t, ids, 1, NULL, text, 4, &n, &err), TDL_ERROR_ARGUMENT, &err,
                  "token 6, expected 0 to 5");

@@ -255,7 +255,7 @@ static void test_open_arguments(void **state) {
     tdl_model_desc desc = {.size = 3};
     assert_int_equal(tdl_tokenizer_open(NULL, &t, &err), TDL_ERROR_ARGUMENT);
     assert_int_equal(tdl_tokenizer_open(&desc, NULL, &err), TDL_ERROR_ARGUMENT);
-    assert_error(tdl_tokenizer_open(&desc, &t, &err), TDL_ERROR_ARGUMENT, &err, "desc->size is 3");
+    assert_error(tdl_tokenizer_open(&desc, &t, &err), TDL_ERROR_ARGUMENT, &err, "desc size is 3");
     desc.size = sizeof desc;
     assert_int_equal(tdl_tokenizer_open(&desc, &t, &err), TDL_ERROR_ARGUMENT);
     gguf_bytes g = make_gguf(&(gguf_case){.model = "gpt2"});

@@ -245,7 +245,7 @@ static void test_diverges(void **state) {
     desc.n_steps = 60;
     tdl_trainer *trainer = run_create(&desc);
     run_outcome o = run_advance(trainer, 64);
-    assert_error(o.status, TDL_ERROR_FORMAT, &o.err, "is not finite: op ");
+    assert_error(o.status, TDL_ERROR_NOT_FINITE, &o.err, "is not finite: op ");
     assert_non_null(strstr(o.err.message, " first made "));
     print_message("%s\n", o.err.message);
     tdl_trainer_destroy(trainer);
@@ -368,7 +368,7 @@ static void test_pending(void **state) {
     null->n_pending = 1;
     trainer = run_create(&diverging);
     o = run_advance(trainer, 12);
-    assert_error(o.status, TDL_ERROR_FORMAT, &o.err, " first made ");
+    assert_error(o.status, TDL_ERROR_NOT_FINITE, &o.err, " first made ");
     tdl_trainer_destroy(trainer);
     assert_int_equal(null->report.n_violations, 0);
     tdl_device_close(desc.device);
@@ -582,7 +582,7 @@ static void test_bad_settings(void **state) {
         __VA_ARGS__;                                                               \
         assert_error(tdl_trainer_create(&desc, &trainer, &err), code, &err, part); \
     } while (0)
-    BAD(TDL_ERROR_ARGUMENT, "desc size", desc.size = 8);
+    BAD(TDL_ERROR_ARGUMENT, "desc size", desc.size = 7);
     BAD(TDL_ERROR_ARGUMENT, "one of model_path and config_path", desc.config_path = NULL);
     BAD(TDL_ERROR_ARGUMENT, "tokenizer_path is missing", desc.tokenizer_path = NULL);
     BAD(TDL_ERROR_ARGUMENT, "no data", desc.n_data = 0);

@@ -1,5 +1,6 @@
 // device.c - the public device functions: finds the backend by name and hands over.
 #include "backend/backend.h"
+#include "base/desc.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -16,12 +17,14 @@ enum { BACKEND_COUNT = sizeof backends / sizeof *backends };
 
 tdl_status tdl_device_open(const tdl_device_desc *desc, tdl_device **out, tdl_error *err) {
     if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: desc and out must not be NULL");
-    if (desc->size != sizeof *desc)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: desc size is %zu, expected %zu", desc->size, sizeof *desc);
-    const char *name = desc->name ? desc->name : "cpu";
+    tdl_device_desc d;
+    tdl_status status = tdl_desc_copy("device", desc, &d, sizeof d, err);
+    if (status == TDL_OK) status = tdl_allocator_check("device", d.allocator, err);
+    if (status != TDL_OK) return status;
+    const char *name = d.name ? d.name : "cpu";
     size_t size = strcspn(name, ":"); // what follows is the backend's: "webgpu:1"
     for (size_t i = 0; i < BACKEND_COUNT; i++)
-        if (tdl_text_is(tdl_text_of(name, size), backends[i]->name)) return backends[i]->open(desc, out, err);
+        if (tdl_text_is(tdl_text_of(name, size), backends[i]->name)) return backends[i]->open(&d, out, err);
     return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: no device named '%s'; this build has: cpu%s", name,
                     BACKEND_COUNT > 2 ? ", webgpu" : "");
 }
@@ -30,12 +33,14 @@ tdl_status tdl_device_list(const tdl_device_desc *desc, tdl_device_info *infos, 
                            tdl_error *err) {
     if (!n_infos || (infos_max && !infos))
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "device: infos and n_infos must not be NULL");
-    const tdl_device_desc none = {.size = sizeof none};
-    tdl_status status = TDL_OK;
+    tdl_device_desc d;
+    tdl_status status = tdl_desc_copy("device", desc, &d, sizeof d, err);
+    if (status == TDL_OK) status = tdl_allocator_check("device", d.allocator, err);
+    if (status != TDL_OK) return status;
     *n_infos = 0;
     for (size_t i = 0; i < BACKEND_COUNT; i++) {
         size_t used = *n_infos < infos_max ? *n_infos : infos_max, n = 0;
-        tdl_status one = backends[i]->list(desc ? desc : &none, infos ? infos + used : NULL, infos_max - used, &n, err);
+        tdl_status one = backends[i]->list(&d, infos ? infos + used : NULL, infos_max - used, &n, err);
         if (one != TDL_OK) status = one;
         *n_infos += n;
     }
@@ -48,4 +53,4 @@ void tdl_device_close(tdl_device *device) {
     device->backend->close(device);
 }
 
-const char *tdl_device_summary(const tdl_device *device) { return device->summary; }
+const char *tdl_device_summary(const tdl_device *device) { return device ? device->summary : ""; }

@@ -29,6 +29,7 @@
 #define TDL_STEP_TOKENS_MAX (1 << 16) // tokens in a step
 #define TDL_SESSIONS_MAX 65536        // sessions in a batch
 #define TDL_THREADS_MAX 256
+#define TDL_DESC_SIZE_MAX 4096              // bytes of a description or result struct
 #define TDL_STOPS_MAX 64                    // stop strings of a session
 #define TDL_STOP_SIZE_MAX 1024              // bytes of a stop string
 #define TDL_DATA_FILES_MAX 65536            // files of training data

@@ -260,7 +260,7 @@ static int eval_last_word(evaluation *e, const record *r) {
 
 static int eval_choices(evaluation *e, const record *r) {
     const json_t *choices = json_object_get(r->json, "choices"), *answer = json_object_get(r->json, "answer");
-    size_t n = json_array_size(choices), best = 0, best_norm = 0;
+    size_t n = json_array_size(choices), best = n, best_norm = n; // n: none of them can come
     double best_sum = INFINITY, best_mean = INFINITY;
     tdl_text prompt = {0};
     int code = text_of(e, r, "prompt", &prompt);

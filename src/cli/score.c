@@ -45,10 +45,11 @@ double cli_score_mean(const cli_score *score) { return score->sum / (double)scor
 
 double cli_score_mean_error(const cli_score *score) {
     double mean = cli_score_mean(score), variance = score->sum_squares / (double)score->n - mean * mean;
+    if (!isfinite(mean)) return mean; // a token that cannot come did: no interval holds that
     return score->n > 1 && variance > 0.0 ? sqrt(variance / (double)(score->n - 1)) : 0.0;
 }
 
-// -log softmax(logits)[id] = log(sum(exp(x))) - x[id]
+// -log softmax(logits)[id] = log(sum(exp(x))) - x[id]. Logits are finite (tdl_session_eval), or -inf: infinite where id's is.
 static void add_one(cli_score *score, const float *logits, int32_t n_vocab, int32_t id) {
     int32_t first = 0;
     for (int32_t i = 1; i < n_vocab; i++)

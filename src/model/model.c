@@ -2,6 +2,7 @@
 #include "model/model_impl.h"
 
 #include "base/checked.h"
+#include "base/desc.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "model/config_keys.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static tdl_status check_desc(const tdl_model_desc *desc, tdl_model **out, tdl_error *err);
 static tdl_status read_weights(tdl_model *m, tdl_error *err);
 static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static void describe(tdl_model *m);
@@ -25,29 +25,30 @@ static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, const tdl
 enum { PREPARE_ROWS = 2048 }; // a multiple of a tile's rows
 
 tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
-    tdl_status status = check_desc(desc, out, err);
+    if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc and out must not be NULL");
+    tdl_model_desc d;
+    tdl_status status = tdl_model_desc_copy("model", desc, &d, err);
     if (status != TDL_OK) return status;
-    tdl_weights_desc from = {.mem = tdl_allocator_or_default(desc->allocator),
-                             .path = desc->path,
-                             .bytes = desc->bytes,
-                             .bytes_size = desc->bytes_size,
-                             .reader = desc->reader};
+    tdl_weights_desc from = {.mem = tdl_allocator_or_default(d.allocator),
+                             .path = d.path,
+                             .bytes = d.bytes,
+                             .bytes_size = d.bytes_size,
+                             .reader = d.reader};
     tdl_weights *weights = NULL;
     status = tdl_weights_open(&from, &weights, err);
     tdl_model *m = NULL;
-    if (status == TDL_OK) status = tdl_model_open_weights(weights, desc, &m, err);
-    if (status == TDL_OK) status = find_template(m, desc->path, err);
-    if (status == TDL_OK && !desc->lazy) status = prepare(m, desc, err);
+    if (status == TDL_OK) status = tdl_model_open_weights(weights, &d, &m, err);
+    if (status == TDL_OK) status = find_template(m, d.path, err);
+    if (status == TDL_OK && !d.lazy) status = prepare(m, &d, err);
     if (status == TDL_OK) *out = m;
     else tdl_model_close(m);
     return status;
 }
 
 tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
-    tdl_status status = check_desc(desc, out, err);
-    const tdl_allocator *mem = tdl_allocator_or_default(status == TDL_OK ? desc->allocator : NULL);
-    tdl_model *m = status == TDL_OK ? tdl_alloc(mem, 1, sizeof *m) : NULL;
-    if (status == TDL_OK && !m) status = tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory");
+    const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
+    tdl_model *m = tdl_alloc(mem, 1, sizeof *m);
+    tdl_status status = m ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory");
     if (status == TDL_OK && pthread_mutex_init(&m->binding, NULL) != 0)
         status = tdl_fail(err, TDL_ERROR_MEMORY, "model: cannot make a mutex");
     if (status != TDL_OK) {
@@ -68,13 +69,14 @@ tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *de
     return status;
 }
 
-static tdl_status check_desc(const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
-    if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc and out must not be NULL");
-    if (desc->size != sizeof *desc)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc size is %zu, expected %zu", desc->size, sizeof *desc);
-    if (desc->precision != TDL_PRECISION_AUTO && desc->precision != TDL_PRECISION_F32)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: precision is %d, expected 0 (auto) or 1 (f32)",
-                        (int)desc->precision);
+tdl_status tdl_model_desc_copy(const char *who, const tdl_model_desc *desc, tdl_model_desc *d, tdl_error *err) {
+    tdl_status status = tdl_desc_copy(who, desc, d, sizeof *d, err);
+    if (status == TDL_OK) status = tdl_allocator_check(who, d->allocator, err);
+    if (status != TDL_OK) return status;
+    if (d->precision != TDL_PRECISION_AUTO && d->precision != TDL_PRECISION_F32)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "%s: precision is %d, expected 0 (auto) or 1 (f32)", who,
+                        (int)d->precision);
+    if (d->reader && !d->reader->read) return tdl_fail(err, TDL_ERROR_ARGUMENT, "%s: the reader's read is NULL", who);
     return TDL_OK;
 }
 
@@ -335,10 +337,8 @@ void tdl_model_release(const tdl_model *m) {
 }
 
 void tdl_model_get_info(const tdl_model *m, tdl_model_info *info) {
-    if (!info || info->size < sizeof info->size) return;
-    size_t size = info->size < sizeof *info ? info->size : sizeof *info;
+    if (!m) return;
     tdl_model_info all = {
-        .size = info->size,
         .name = m->name,
         .arch = m->arch->name,
         .dtype = tdl_dtype_get(m->dtype)->name,
@@ -355,7 +355,7 @@ void tdl_model_get_info(const tdl_model *m, tdl_model_info *info) {
         .n_ff = m->config.n_ff,
         .has_chat_template = m->has_template,
     };
-    memcpy(info, &all, size);
+    tdl_result_copy("model", info, &all, sizeof all, NULL);
 }
 
-const tdl_tokenizer *tdl_model_tokenizer(const tdl_model *m) { return m->tokenizer; }
+const tdl_tokenizer *tdl_model_tokenizer(const tdl_model *m) { return m ? m->tokenizer : NULL; }

@@ -40,8 +40,10 @@ struct tdl_model {
     tdl_vec parts;                            // tdl_weight_part: of weights that plans use in parts
 };
 
+// A program's desc as this library knows it, checked; `who` begins messages. Errors: ARGUMENT.
+tdl_status tdl_model_desc_copy(const char *who, const tdl_model_desc *desc, tdl_model_desc *d, tdl_error *err);
 // tdl_model_open over weights that are there already, and that the model takes over, on failure too. desc's path, bytes
-// and reader are not used. Weights get to the device when a plan first wants them.
+// and reader are not used; it is one of this library's own size. Weights get to the device when a plan first wants them.
 tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *desc, tdl_model **out, tdl_error *err);
 
 // What a plan of the model is made for.

@@ -1,6 +1,7 @@
 // plan_text.c - the plan of a model as text, for `treadle plan`, and the memory it takes, for `treadle info`. Experimental parts of
 // the public header.
 #include "base/checked.h"
+#include "base/desc.h"
 #include "model/model_impl.h"
 
 enum { DEFAULT_TOKENS = 512 };
@@ -22,31 +23,34 @@ tdl_status tdl_model_plan_text(tdl_model *model, const tdl_batch_desc *desc, cha
     return status;
 }
 
-void tdl_text_free(tdl_model *model, char *text) { tdl_free(model->mem, text); }
+void tdl_text_free(tdl_model *model, char *text) {
+    if (model) tdl_free(model->mem, text);
+}
 
 tdl_status tdl_model_get_memory(const tdl_model *model, const tdl_batch_desc *desc, tdl_model_memory *out,
                                 tdl_error *err) {
     if (!model || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "memory: model and out must not be NULL");
-    if (out->size != sizeof *out)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "memory: out size is %zu, expected %zu", out->size, sizeof *out);
     tdl_plan *plan = NULL;
-    tdl_status status = plan_of(model, desc, &plan, err);
+    tdl_model_memory all = {0};
+    tdl_status status = tdl_result_check("memory", out, sizeof *out, err);
+    if (status == TDL_OK) status = plan_of(model, desc, &plan, err);
     if (status != TDL_OK) return status;
-    *out = (tdl_model_memory){.size = sizeof *out};
     for (int32_t i = 0; i < plan->n_buffers; i++) {
         const tdl_value *value = plan->buffer_value[i] >= 0 ? &plan->values[plan->buffer_value[i]] : NULL;
-        if (!value) out->step_size += plan->buffer_sizes[i];
-        else if (value->kind == TDL_VALUE_WEIGHT) out->weights_size += plan->buffer_sizes[i];
-        else out->cache_size += plan->buffer_sizes[i];
+        if (!value) all.step_size += plan->buffer_sizes[i];
+        else if (value->kind == TDL_VALUE_WEIGHT) all.weights_size += plan->buffer_sizes[i];
+        else all.cache_size += plan->buffer_sizes[i];
     }
     tdl_plan_destroy(plan);
-    return TDL_OK;
+    return tdl_result_copy("memory", out, &all, sizeof all, err);
 }
 
 // The plan that a batch of this description runs.
 static tdl_status plan_of(const tdl_model *model, const tdl_batch_desc *desc, tdl_plan **out, tdl_error *err) {
-    tdl_batch_desc d = desc ? *desc : (tdl_batch_desc){.size = sizeof d};
-    if (d.size != sizeof d || d.n_sessions_max < 0 || d.n_sessions_max > TDL_SESSIONS_MAX || d.n_tokens_max < 0 ||
+    tdl_batch_desc d;
+    tdl_status status = tdl_desc_copy("plan", desc, &d, sizeof d, err);
+    if (status != TDL_OK) return status;
+    if (d.n_sessions_max < 0 || d.n_sessions_max > TDL_SESSIONS_MAX || d.n_tokens_max < 0 ||
         d.n_tokens_max > TDL_STEP_TOKENS_MAX || d.n_cache_tokens < 0 ||
         d.n_cache_tokens > (int64_t)TDL_SESSIONS_MAX * TDL_CTX_MAX)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "plan: %d sessions, %d tokens and %lld cache tokens are out of range",

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "model/model_impl.h"
 #include "token/tokenizer_json.h"
 
 #include <string.h>
@@ -47,12 +48,9 @@ tdl_status tdl_tokenizer_load(const tdl_weights *weights, const tdl_allocator *m
 
 tdl_status tdl_tokenizer_open(const tdl_model_desc *desc, tdl_tokenizer **out, tdl_error *err) {
     if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "tokenizer: desc or out is NULL");
-    tdl_model_desc d = {0};
-    if (desc->size < sizeof desc->size) {
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "tokenizer: desc->size is %zu, expected sizeof(tdl_model_desc)",
-                        desc->size);
-    }
-    memcpy(&d, desc, desc->size < sizeof d ? desc->size : sizeof d);
+    tdl_model_desc d;
+    tdl_status status = tdl_model_desc_copy("tokenizer", desc, &d, err);
+    if (status < 0) return status;
     const tdl_allocator *mem = tdl_allocator_or_default(d.allocator);
     if (d.path && !d.bytes && !d.reader && ends_with(d.path, ".json")) return open_json(mem, d.path, out, err);
 
@@ -64,7 +62,7 @@ tdl_status tdl_tokenizer_open(const tdl_model_desc *desc, tdl_tokenizer **out, t
                                      .bytes_size = d.bytes_size,
                                      .reader = d.reader,
                                      .metadata_only = true};
-    tdl_status status = tdl_weights_open(&weights_desc, &weights, err);
+    status = tdl_weights_open(&weights_desc, &weights, err);
     if (status >= 0) status = tdl_tokenizer_load(weights, mem, &tokenizer, err);
     if (status >= 0 && !tokenizer) {
         status = tdl_fail(err, TDL_ERROR_FORMAT, "tokenizer: %s carries none", d.path ? d.path : "the model");

@@ -2,6 +2,7 @@
 #include "run/batch.h"
 
 #include "base/checked.h"
+#include "base/desc.h"
 #include "base/thread.h"
 #include "run/step_runner.h"
 
@@ -10,6 +11,7 @@
 enum { DEFAULT_STEP_TOKENS = 512, EVAL_TOKENS = 64 };
 
 static tdl_status check_desc(const tdl_model *model, const tdl_batch_desc *desc, tdl_batch_desc *full, tdl_error *err);
+static bool has_work(const tdl_batch *batch);
 static bool may_begin(const tdl_batch *batch);
 static bool fill_step(tdl_batch *batch);
 static void add_to_step(tdl_batch *batch, tdl_timeline *t, int32_t n_tokens);
@@ -19,7 +21,6 @@ static tdl_status finish_step(tdl_batch *batch, tdl_error *err);
 static tdl_status finish_part(tdl_batch *batch, const tdl_step_part *part, const int32_t *picked, tdl_error *err);
 static void drop_steps(tdl_batch *batch);
 static tdl_status settle(tdl_batch *batch, tdl_error *err);
-static tdl_status wait_for_all(tdl_batch *batch, tdl_error *err);
 static tdl_status run_alone(tdl_batch *batch, tdl_step_runner *runner, float *logits, tdl_error *err);
 
 tdl_status tdl_batch_create(tdl_model *model, const tdl_batch_desc *desc, tdl_batch **out, tdl_error *err) {
@@ -131,15 +132,20 @@ tdl_status tdl_batch_step(tdl_batch *b, tdl_error *err) {
     tdl_step_runner *r = b->runner;
     tdl_status status = settle(b, err);
     while (status == TDL_OK && may_begin(b) && fill_step(b)) status = tdl_step_runner_begin(r, NULL, err);
-    if (status == TDL_OK && r->n_flights == 0) return TDL_DONE;
+    if (status == TDL_OK && r->n_flights == 0) return has_work(b) ? TDL_WAITING : TDL_DONE; // for pages
     if (status == TDL_OK) status = tdl_step_runner_poll(r, err);
     if (status == TDL_OK) status = finish_step(b, err);
     if (status < 0) drop_steps(b);
     return status;
 }
 
+bool tdl_batch_waits(const tdl_batch *b, const tdl_timeline *t) {
+    // What it holds and what it needs is at most the whole pool: its context was made to fit (session.c).
+    return t->lacks_page && t->n_submitted < (int32_t)t->tokens.n && tdl_kv_cache_n_free(b->cache) == 0;
+}
+
 tdl_status tdl_batch_eval(tdl_batch *b, tdl_timeline *t, float *logits, tdl_error *err) {
-    tdl_status status = wait_for_all(b, err);
+    tdl_status status = tdl_batch_wait(b, err);
     if (status == TDL_OK && !b->eval_runner) {
         tdl_model_limits limits = b->runner->limits;
         limits.n_tokens = limits.n_outputs = (int32_t)tdl_min_i64(EVAL_TOKENS, t->n_ctx);
@@ -163,7 +169,7 @@ tdl_status tdl_batch_eval(tdl_batch *b, tdl_timeline *t, float *logits, tdl_erro
 }
 
 tdl_status tdl_batch_logits(tdl_batch *b, tdl_timeline *t, tdl_error *err) {
-    tdl_status status = wait_for_all(b, err);
+    tdl_status status = tdl_batch_wait(b, err);
     int32_t n = 1, first = t->n_logits - 1;
     if (status != TDL_OK) return status;
     if (!take_pages(b, t, first, &n))
@@ -174,9 +180,8 @@ tdl_status tdl_batch_logits(tdl_batch *b, tdl_timeline *t, tdl_error *err) {
 }
 
 static tdl_status check_desc(const tdl_model *model, const tdl_batch_desc *desc, tdl_batch_desc *full, tdl_error *err) {
-    *full = desc ? *desc : (tdl_batch_desc){.size = sizeof *full};
-    if (full->size != sizeof *full)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "batch: desc size is %zu, expected %zu", full->size, sizeof *full);
+    tdl_status status = tdl_desc_copy("batch", desc, full, sizeof *full, err);
+    if (status != TDL_OK) return status;
     if (full->n_sessions_max < 0 || full->n_sessions_max > TDL_SESSIONS_MAX)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "batch: n_sessions_max is %d, expected 0 to %d", full->n_sessions_max,
                         TDL_SESSIONS_MAX);
@@ -196,6 +201,12 @@ static tdl_status check_desc(const tdl_model *model, const tdl_batch_desc *desc,
     return TDL_OK;
 }
 
+static bool has_work(const tdl_batch *b) {
+    for (int32_t i = 0; i < b->n_timelines; i++)
+        if (b->timelines[i]->n_submitted < (int32_t)b->timelines[i]->tokens.n) return true;
+    return false;
+}
+
 // One more step, beside those under way. None follows one whose logits the host waits for; a trace takes them one by one.
 static bool may_begin(const tdl_batch *b) {
     tdl_step_runner *r = b->runner;
@@ -209,10 +220,11 @@ static bool may_begin(const tdl_batch *b) {
 // False where nobody has work.
 static bool fill_step(tdl_batch *b) {
     tdl_step_runner *r = b->runner;
+    const int32_t start = b->next_prompt; // of every pass: each timeline is visited once in it
     tdl_step_runner_clear(r);
     for (int pass = 0; pass < 3; pass++)
         for (int32_t i = 0; i < b->n_timelines; i++) {
-            int32_t turn = (b->next_prompt + i) % b->n_timelines;
+            int32_t turn = (start + i) % b->n_timelines;
             tdl_timeline *t = b->timelines[turn];
             int32_t pending = (int32_t)t->tokens.n - t->n_submitted,
                     room = r->limits.n_tokens - r->counts.n[TDL_ROWS_TOKENS];
@@ -220,7 +232,7 @@ static bool fill_step(tdl_batch *b) {
             int32_t n = pass < 2 ? (int32_t)tdl_min_i64(pending, room) : 1;
             if (pass == 2 ? !goes_ahead(b, t) : pending <= 0 || (pending == 1) != (pass == 0)) continue;
             bool full = !take_pages(b, t, t->n_submitted, &n);
-            if (pass < 2) t->cache_full = full;
+            if (pass < 2) t->lacks_page = full;
             if (full) continue;
             if (n < pending) b->next_prompt = turn + 1; // the next prompt begins the next step
             add_to_step(b, t, n);
@@ -280,7 +292,7 @@ static tdl_status finish_part(tdl_batch *b, const tdl_step_part *part, const int
     bool last = end == (int32_t)t->tokens.n; // not where more was pushed since, or it is ahead
     if (part->output >= 0 && part->pick) {
         int32_t id = picked[t->slot];
-        if (id < 0 || id >= b->model->config.n_vocab)
+        if ((id < 0 && id != TDL_SAMPLE_NOT_FINITE) || id >= b->model->config.n_vocab)
             return tdl_fail(err, TDL_ERROR_DEVICE, "batch: the device picked token %d, expected 0 to %d", id,
                             b->model->config.n_vocab - 1);
         t->picks[t->n_picks++] = id;
@@ -314,7 +326,7 @@ static tdl_status settle(tdl_batch *b, tdl_error *err) {
     return status;
 }
 
-static tdl_status wait_for_all(tdl_batch *b, tdl_error *err) {
+tdl_status tdl_batch_wait(tdl_batch *b, tdl_error *err) {
     tdl_status status;
     while ((status = settle(b, err)) == TDL_PENDING) tdl_thread_yield();
     while (status == TDL_OK && b->runner->n_flights > 0) {

@@ -22,14 +22,14 @@ typedef struct tdl_timeline {
     int32_t n_ctx;       // tokens it may hold
     int32_t *pages;      // [n_pages] of the cache, in order of position; room for n_ctx
     int32_t n_pages;
-    bool cache_full; // the pool had no page left for it at the last step
+    bool lacks_page; // the pool had none left for it when a step was last filled in
     bool has_logits; // logits are those after the last token
     float *logits;   // [n_vocab]
 
     // Tokens picked on the device.
     const tdl_sampler *sampler;   // how; NULL: the host samples from logits
     int32_t slot;                 // where
-    int32_t picks[TDL_AHEAD_MAX]; // [n_picks] that follow the last token, not taken yet
+    int32_t picks[TDL_AHEAD_MAX]; // [n_picks] that follow the last token, not taken yet; or TDL_SAMPLE_NOT_FINITE
     int32_t n_picks;
     int32_t n_flying; // under way, that follow those
     int32_t n_wanted; // how many more the session would take now; 0: it has not asked
@@ -61,6 +61,13 @@ void tdl_batch_leave(tdl_batch *batch, tdl_timeline *timeline); // may take its 
 void tdl_batch_forget(tdl_batch *batch, tdl_timeline *timeline, int32_t n_tokens);
 // Gives back the pages past the first n_tokens positions.
 void tdl_batch_trim(tdl_batch *batch, tdl_timeline *timeline, int32_t n_tokens);
+// Whether it can only go on when other timelines give pages back.
+bool tdl_batch_waits(const tdl_batch *batch, const tdl_timeline *timeline);
+// Returns when nothing is under way any more.
+tdl_status tdl_batch_wait(tdl_batch *batch, tdl_error *err);
+// The logits after this position, which is computed, are not finite: returns NOT_FINITE with a message that says where that began.
+// Waits, and some positions may have to be computed anew afterwards.
+tdl_status tdl_batch_not_finite(tdl_batch *batch, tdl_timeline *timeline, int32_t position, tdl_error *err);
 // Computes the logits after the first n_logits tokens again, into `logits`. Returns when done.
 tdl_status tdl_batch_logits(tdl_batch *batch, tdl_timeline *timeline, tdl_error *err);
 // Computes the tokens from n_computed on and writes the logits of each: [n, n_vocab]. Returns when done.

@@ -11,10 +11,12 @@
 #include "run/sampler.h"
 
 #include "base/alloc.h"
+#include "base/desc.h"
 #include "base/error.h"
 #include "ops/sample/sample.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -38,10 +40,11 @@ struct tdl_sampler {
     int32_t *counts; // [n_vocab], zero between calls; NULL: no penalties
 };
 
+static tdl_status desc_read(const tdl_sampler_desc *from, tdl_sampler_desc *desc, tdl_error *err);
 static tdl_status desc_check(const tdl_sampler_desc *desc, tdl_error *err);
-static void desc_fill(tdl_sampler_desc *desc);
+static tdl_status take_zero(const char *name, float *field, float standard, tdl_error *err);
 static const float *penalize(tdl_sampler *sampler, const float *logits, const int32_t *history, size_t n_history);
-static int32_t take_largest(const float *logits, int32_t n_vocab);
+static int32_t take_largest(const float *logits, float max);
 static int32_t collect_all(const float *logits, int32_t n_vocab, candidate *candidates);
 static int32_t collect_top_k(const float *logits, int32_t n_vocab, candidate *candidates, int32_t k);
 static int32_t keep_top_p(candidate *candidates, int32_t n, bool sorted, float top_p);
@@ -61,15 +64,15 @@ static void sort_falling(candidate *heap, int32_t n);
 tdl_status tdl_sampler_create(const tdl_allocator *mem, const tdl_sampler_desc *desc, int32_t n_vocab,
                               tdl_sampler **out, tdl_error *err) {
     assert(n_vocab > 0);
-    tdl_status status = desc_check(desc, err);
+    tdl_sampler_desc full;
+    tdl_status status = desc_read(desc, &full, err);
     if (status) return status;
     tdl_sampler *sampler = tdl_alloc(mem, 1, sizeof *sampler);
     if (!sampler) goto fail;
     sampler->mem = mem;
-    sampler->desc = *desc;
-    desc_fill(&sampler->desc);
+    sampler->desc = full;
     sampler->n_vocab = n_vocab;
-    sampler->rng = tdl_rng_make(desc->seed, 0);
+    sampler->rng = tdl_rng_make(full.seed, 0);
     const tdl_sampler_desc *d = &sampler->desc;
     sampler->has_penalties =
         d->repetition_penalty != 1.0f || d->presence_penalty != 0.0f || d->frequency_penalty != 0.0f;
@@ -101,15 +104,21 @@ void tdl_sampler_destroy(tdl_sampler *sampler) {
 
 int32_t tdl_sampler_sample(tdl_sampler *sampler, const float *logits, const int32_t *history, size_t n_history) {
     const tdl_sampler_desc *desc = &sampler->desc;
+    bool has_top_k = desc->temperature > 0.0f && sampler->n_candidates_max < sampler->n_vocab;
+    float max = 0.0f;
+    if (!has_top_k || sampler->has_penalties) { // else the scan for the k largest sees to it
+        if (!tdl_logits_finite(logits, sampler->n_vocab, &max)) return TDL_SAMPLE_NOT_FINITE;
+    }
     if (sampler->has_penalties) logits = penalize(sampler, logits, history, n_history);
-    if (desc->temperature == 0.0f) return take_largest(logits, sampler->n_vocab);
-
-    uint32_t random = random_word(&sampler->rng);
+    if (desc->temperature == 0.0f) {
+        if (sampler->has_penalties) tdl_logits_finite(logits, sampler->n_vocab, &max);
+        return take_largest(logits, max);
+    }
     candidate *candidates = sampler->candidates;
-    bool has_top_k = sampler->n_candidates_max < sampler->n_vocab;
     int32_t n = has_top_k ? collect_top_k(logits, sampler->n_vocab, candidates, sampler->n_candidates_max)
                           : collect_all(logits, sampler->n_vocab, candidates);
-    if (n == 0) return 0;
+    if (n == 0) return TDL_SAMPLE_NOT_FINITE;
+    uint32_t random = random_word(&sampler->rng);
     if (desc->top_p < 1.0f) n = keep_top_p(candidates, n, has_top_k, desc->top_p);
     if (desc->min_p > 0.0f) n = keep_min_p(candidates, n, desc->min_p);
     return draw(candidates, n, desc->temperature, random);
@@ -143,19 +152,46 @@ tdl_rng tdl_sampler_rng(const tdl_sampler *sampler) { return sampler->rng; }
 
 void tdl_sampler_set_rng(tdl_sampler *sampler, tdl_rng rng) { sampler->rng = rng; }
 
-// The negated comparisons refuse NaN too.
+// What the caller's fields stand for, checked.
+static tdl_status desc_read(const tdl_sampler_desc *from, tdl_sampler_desc *desc, tdl_error *err) {
+    tdl_sampler_desc sized = *from;
+    if (sized.size == 0) sized.size = sizeof sized;
+    if (sized.size > sizeof sized) // it may lie within another struct: there is nothing of it behind its end
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: desc size is %zu, expected 0 or %zu", sized.size,
+                        sizeof sized);
+    tdl_status status = tdl_desc_copy("sampler", &sized, desc, sizeof *desc, err);
+    for (size_t i = 0; status == TDL_OK && i < sizeof desc->reserved / sizeof desc->reserved[0]; i++)
+        if (desc->reserved[i])
+            status = tdl_fail(err, TDL_ERROR_ARGUMENT,
+                              "sampler: reserved word %zu is not zero: the program sets a field of a later version", i);
+    if (status == TDL_OK) status = take_zero("temperature", &desc->temperature, 0.0f, err);
+    if (status == TDL_OK) status = take_zero("top_p", &desc->top_p, 1.0f, err);
+    if (status == TDL_OK) status = take_zero("min_p", &desc->min_p, 0.0f, err);
+    if (status == TDL_OK && desc->repetition_penalty == TDL_ZERO)
+        status = tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: repetition_penalty is TDL_ZERO: logits are divided by it");
+    if (desc->repetition_penalty == 0.0f) desc->repetition_penalty = 1.0f;
+    if (desc->penalty_last_n == 0) desc->penalty_last_n = PENALTY_LAST_N;
+    return status == TDL_OK ? desc_check(desc, err) : status;
+}
+
+// A field of at least 0 whose zero stands for `standard`.
+static tdl_status take_zero(const char *name, float *field, float standard, tdl_error *err) {
+    if (*field == 0.0f) *field = standard;
+    else if (*field == TDL_ZERO) *field = 0.0f;
+    if (*field >= 0.0f && isfinite(*field)) return TDL_OK;
+    return tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: %s %g, finite and at least 0 expected, or TDL_ZERO", name,
+                    (double)*field);
+}
+
 static tdl_status desc_check(const tdl_sampler_desc *desc, tdl_error *err) {
-    if (!(desc->temperature >= 0.0f && isfinite(desc->temperature)))
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: temperature %g, finite and at least 0 expected",
-                        (double)desc->temperature);
     if (desc->top_k < 0)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: top_k %d, at least 0 expected", desc->top_k);
-    if (!(desc->top_p >= 0.0f && desc->top_p <= 1.0f))
+    if (desc->top_p > 1.0f)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: top_p %g, 0 to 1 expected", (double)desc->top_p);
-    if (!(desc->min_p >= 0.0f && desc->min_p < 1.0f))
+    if (desc->min_p >= 1.0f)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: min_p %g, at least 0 and below 1 expected",
                         (double)desc->min_p);
-    if (!(desc->repetition_penalty >= 0.0f && isfinite(desc->repetition_penalty)))
+    if (!(desc->repetition_penalty > 0.0f && isfinite(desc->repetition_penalty))) // NaN too
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: repetition_penalty %g, finite and above 0 expected",
                         (double)desc->repetition_penalty);
     if (!isfinite(desc->presence_penalty))
@@ -168,12 +204,6 @@ static tdl_status desc_check(const tdl_sampler_desc *desc, tdl_error *err) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "sampler: penalty_last_n %d, at least -1 expected",
                         desc->penalty_last_n);
     return TDL_OK;
-}
-
-static void desc_fill(tdl_sampler_desc *desc) {
-    if (desc->top_p == 0.0f) desc->top_p = 1.0f;
-    if (desc->repetition_penalty == 0.0f) desc->repetition_penalty = 1.0f;
-    if (desc->penalty_last_n == 0) desc->penalty_last_n = PENALTY_LAST_N;
 }
 
 // Copies the logits and lowers those of recent tokens. The first visit to a token's count applies its penalties and
@@ -191,43 +221,61 @@ static const float *penalize(tdl_sampler *sampler, const float *logits, const in
     }
     for (size_t i = 0; i < n; i++) {
         int32_t *count = &sampler->counts[recent[i]];
-        if (*count == 0) continue;
         float *logit = &sampler->adjusted[recent[i]];
+        if (*logit == -INFINITY) *count = 0; // it cannot come
+        if (*count == 0) continue;
         *logit = *logit > 0.0f ? *logit / desc->repetition_penalty : *logit * desc->repetition_penalty;
         *logit -= (float)*count * desc->frequency_penalty + desc->presence_penalty;
+        *logit = fminf(fmaxf(*logit, -FLT_MAX), FLT_MAX); // a penalty makes no token impossible, nor infinitely good
         *count = 0;
     }
     return sampler->adjusted;
 }
 
-static int32_t take_largest(const float *logits, int32_t n_vocab) {
-    int32_t best = -1;
-    for (int32_t id = 0; id < n_vocab; id++)
-        if (!isnan(logits[id]) && (best < 0 || logits[id] > logits[best])) best = id;
-    return best < 0 ? 0 : best;
+// In integers, so that compilers make vectors of it: float bits, those of negative numbers turned round, order as the numbers do.
+// NaN lies above +inf or, with a sign, below -inf. A maximum in floats would have to care for NaN at each step.
+bool tdl_logits_finite(const float *logits, int64_t n, float *max) {
+    const int32_t above = 0x7f800000, below = INT32_MIN + 0x7fffff; // the keys of +inf and -inf
+    int32_t most = INT32_MIN, least = INT32_MAX;
+    for (int64_t i = 0; i < n; i++) {
+        int32_t bits;
+        memcpy(&bits, &logits[i], sizeof bits);
+        int32_t key = bits ^ (int32_t)((uint32_t)(bits >> 31) >> 1);
+        most = key > most ? key : most;
+        least = key < least ? key : least;
+    }
+    if (most >= above || most <= below || least < below) return false;
+    int32_t bits = most ^ (int32_t)((uint32_t)(most >> 31) >> 1);
+    if (max) memcpy(max, &bits, sizeof bits);
+    return true;
+}
+
+// The first logit that is max; both zeros are equal.
+static int32_t take_largest(const float *logits, float max) {
+    int32_t id = 0;
+    while (logits[id] != max) id++;
+    return id;
 }
 
 static int32_t collect_all(const float *logits, int32_t n_vocab, candidate *candidates) {
-    int32_t n = 0;
-    for (int32_t id = 0; id < n_vocab; id++)
-        if (!isnan(logits[id])) candidates[n++] = (candidate){.logit = logits[id], .id = id};
-    return n;
+    for (int32_t id = 0; id < n_vocab; id++) candidates[id] = (candidate){.logit = logits[id], .id = id};
+    return n_vocab;
 }
 
-// The k best by falling logit. Ids rise during the scan, so an equal logit never displaces one already held.
+// The k best by falling logit; 0 where the logits are not finite. Ids rise during the scan, so an equal logit never displaces one already held.
 static int32_t collect_top_k(const float *logits, int32_t n_vocab, candidate *candidates, int32_t k) {
-    int32_t n = 0;
-    int32_t id = 0;
-    for (; id < n_vocab && n < k; id++)
-        if (!isnan(logits[id])) candidates[n++] = (candidate){.logit = logits[id], .id = id};
+    int32_t n = collect_all(logits, k, candidates);
+    for (int32_t i = 0; i < n; i++)
+        if (!(logits[i] < INFINITY)) return 0;
     heapify(candidates, n);
-    for (; id < n_vocab; id++) {
-        if (!(logits[id] > candidates[0].logit)) continue; // false for NaN
+    for (int32_t id = k; id < n_vocab; id++) {
+        if (logits[id] <= candidates[0].logit) continue; // false for NaN
+        if (!(logits[id] < INFINITY)) return 0;
         candidates[0] = (candidate){.logit = logits[id], .id = id};
         sift_down(candidates, n, 0);
     }
     sort_falling(candidates, n);
-    return n;
+    return candidates[0].logit > -INFINITY ? n : 0;
 }
 
 // Keeps the smallest set, most probable first, that holds at least top_p of the probability (Holtzman et al., 2019).
@@ -236,7 +284,7 @@ static int32_t keep_top_p(candidate *candidates, int32_t n, bool sorted, float t
     if (!sorted) {
         float max = largest(candidates, n);
         double share = (1.0 - (double)top_p) * (double)sum * 0x1p-31; // what all the rest has at most, by the largest's
-        if (isfinite(max)) n = keep_above(candidates, n, max + (float)log(share / n));
+        n = keep_above(candidates, n, max + (float)log(share / n));
         heapify(candidates, n);
         sort_falling(candidates, n);
     }

@@ -1,7 +1,11 @@
 // session.c - one sequence: a timeline in a batch, a sampler, and the text that comes out.
 //
 // Sampled text passes a detokenizer (whole characters), then the stop strings: what may still become one is held back.
+//
+// A call that fails changes nothing: what may fail comes first. A token's text is made before the token is appended, and where
+// there is no memory for the text, the sampler gets its random number back.
 #include "base/checked.h"
+#include "base/desc.h"
 #include "base/thread.h"
 #include "run/batch.h"
 #include "run/sampler.h"
@@ -18,12 +22,13 @@ struct tdl_session {
     bool owns_batch;
     tdl_sampler *sampler;
     tdl_detokenizer detokenizer;
-    tdl_str text;    // certain characters not taken yet, and what may become a stop string
-    tdl_str taken;   // what take_text lent out last
+    tdl_str text;    // n_lent bytes that take_text lent out last, certain characters, and what may become a stop string
+    size_t n_lent;   // dropped by the next call that touches the text
     tdl_text *stops; // [n_stops], owned
     size_t n_stops;
     int32_t n_predict, n_new; // new tokens since the last push
     bool ignore_eos, ended;
+    tdl_error failure;     // NOT_FINITE: what next says until the timeline changes
     tdl_session_desc desc; // as given, for tdl_session_move; its pointers are not kept
 };
 
@@ -31,7 +36,12 @@ static tdl_status check_desc(const tdl_model *model, const tdl_session_desc *des
 static tdl_status set_up(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
 static tdl_status set_up_batch(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
 static tdl_status copy_stops(tdl_session *s, const tdl_session_desc *desc, tdl_error *err);
-static int32_t take_pick(tdl_session *s);
+static tdl_status check_ids(const tdl_session *s, const int32_t *ids, size_t n_ids, tdl_error *err);
+static tdl_status append(tdl_session *s, const int32_t *ids, size_t n_ids, tdl_error *err);
+static void take_back(tdl_session *s, size_t n_tokens);
+static tdl_status fail_not_finite(tdl_session *s, tdl_error *err);
+static void drop_pick(tdl_session *s);
+static void drop_lent(tdl_session *s);
 static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err);
 static bool cut_at_stop(tdl_session *s);
 static size_t held_back(const tdl_session *s);
@@ -42,19 +52,18 @@ static int32_t n_tokens_of(const tdl_session *s) { return (int32_t)s->timeline.t
 static int32_t n_wanted_of(const tdl_session *s) { return s->n_predict ? s->n_predict - s->n_new : INT32_MAX; }
 
 tdl_status tdl_session_create(tdl_model *model, const tdl_session_desc *desc, tdl_session **out, tdl_error *err) {
-    tdl_session_desc none = {.size = sizeof none};
+    tdl_session_desc d;
     if (!model || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: model and out must not be NULL");
-    if (!desc) desc = &none;
-    tdl_status status = check_desc(model, desc, err);
+    tdl_status status = tdl_desc_copy("session", desc, &d, sizeof d, err);
+    if (status == TDL_OK) status = check_desc(model, &d, err);
     if (status != TDL_OK) return status;
     tdl_session *s = tdl_alloc(model->mem, 1, sizeof *s);
     if (!s) return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory");
     s->model = model;
     s->timeline.tokens = tdl_vec_make(model->mem, sizeof(int32_t));
     s->text = tdl_str_make(model->mem);
-    s->taken = tdl_str_make(model->mem);
     tdl_detokenizer_init(&s->detokenizer, model->tokenizer, model->mem, true);
-    status = set_up(s, desc, err);
+    status = set_up(s, &d, err);
     if (status != TDL_OK) {
         tdl_session_destroy(s);
         return status;
@@ -71,7 +80,6 @@ void tdl_session_destroy(tdl_session *s) {
     tdl_sampler_destroy(s->sampler);
     tdl_detokenizer_deinit(&s->detokenizer);
     tdl_str_deinit(&s->text);
-    tdl_str_deinit(&s->taken);
     for (size_t i = 0; i < s->n_stops; i++) tdl_free(mem, (void *)(uintptr_t)s->stops[i].ptr);
     tdl_free(mem, s->stops);
     tdl_vec_deinit(&s->timeline.tokens);
@@ -81,36 +89,29 @@ void tdl_session_destroy(tdl_session *s) {
 }
 
 tdl_status tdl_session_push(tdl_session *s, const int32_t *ids, size_t n_ids, tdl_error *err) {
-    tdl_timeline *t = &s->timeline;
-    for (size_t i = 0; i < n_ids; i++)
-        if (ids[i] < 0 || ids[i] >= s->model->config.n_vocab)
-            return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: token %zu is id %d, expected 0 to %d", i, ids[i],
-                            s->model->config.n_vocab - 1);
-    if (n_ids > (size_t)t->n_ctx - t->tokens.n)
-        return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: %zu tokens after %zu do not fit the context of %d",
-                        n_ids, t->tokens.n, t->n_ctx);
-    if (n_ids == 0) return TDL_OK;
-    if (!tdl_vec_reserve(&t->tokens, t->tokens.n + n_ids))
-        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + n_ids);
-    tdl_batch_forget(s->batch, t, n_tokens_of(s)); // tokens that were picked would have stood there
-    tdl_vec_push(&t->tokens, ids, n_ids);          // there is room
-    resume(s);
-    return TDL_OK;
+    tdl_status status = append(s, ids, n_ids, err);
+    if (status == TDL_OK && n_ids) resume(s);
+    return status;
 }
 
 tdl_status tdl_session_push_text(tdl_session *s, const char *text, size_t text_size, const tdl_encode_desc *desc,
                                  tdl_error *err) {
+    if (!s || (!text && text_size))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: session and text must not be NULL");
     if (!s->model->tokenizer)
         return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "session: the model has no tokenizer; push token ids");
-    tdl_encode_desc how = desc ? *desc : (tdl_encode_desc){.size = sizeof how};
-    if (s->timeline.tokens.n) how.bos = TDL_BOS_NEVER;
-    size_t n_max, n_ids = 0;
-    if (!tdl_add_size(text_size, ENCODE_GUESS_EXTRA, &n_max))
-        return tdl_fail(err, TDL_ERROR_LIMIT, "session: text of %zu bytes", text_size);
+    if (text_size > TDL_TEXT_SIZE_MAX)
+        return tdl_fail(err, TDL_ERROR_LIMIT, "session: text of %zu bytes, at most %d", text_size, TDL_TEXT_SIZE_MAX);
+    tdl_encode_desc how;
+    tdl_status status = tdl_desc_copy("session", desc, &how, sizeof how, err);
+    if (status != TDL_OK) return status;
+    bool known = (int)how.bos >= 0 && how.bos <= TDL_BOS_ALWAYS; // else encode says so
+    if (s->timeline.tokens.n && known) how.bos = TDL_BOS_NEVER;
+    size_t n_max = text_size + ENCODE_GUESS_EXTRA, n_ids = 0;
     const tdl_allocator *mem = s->model->mem;
     int32_t *ids = tdl_alloc(mem, n_max, sizeof *ids); // a token has at least one byte, almost always
-    tdl_status status = ids ? tdl_tokenizer_encode(s->model->tokenizer, text, text_size, &how, ids, n_max, &n_ids, err)
-                            : TDL_ERROR_MEMORY;
+    status = ids ? tdl_tokenizer_encode(s->model->tokenizer, text, text_size, &how, ids, n_max, &n_ids, err)
+                 : TDL_ERROR_MEMORY;
     if (ids && status == TDL_ERROR_LIMIT && n_ids > n_max) {
         tdl_free(mem, ids);
         n_max = n_ids;
@@ -125,11 +126,9 @@ tdl_status tdl_session_push_text(tdl_session *s, const char *text, size_t text_s
 }
 
 tdl_status tdl_session_sync(tdl_session *s, const int32_t *ids, size_t n_ids, tdl_error *err) {
+    tdl_status status = check_ids(s, ids, n_ids, err); // all checks before anything changes
+    if (status != TDL_OK) return status;
     tdl_timeline *t = &s->timeline;
-    for (size_t i = 0; i < n_ids; i++) // all checks before anything changes
-        if (ids[i] < 0 || ids[i] >= s->model->config.n_vocab)
-            return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: token %zu is id %d, expected 0 to %d", i, ids[i],
-                            s->model->config.n_vocab - 1);
     if (n_ids > (size_t)t->n_ctx)
         return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: %zu tokens do not fit the context of %d", n_ids,
                         t->n_ctx);
@@ -137,114 +136,127 @@ tdl_status tdl_session_sync(tdl_session *s, const int32_t *ids, size_t n_ids, td
         return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", n_ids);
     size_t common = 0;
     while (common < n_ids && common < t->tokens.n && *tdl_vec_at(&t->tokens, int32_t, common) == ids[common]) common++;
-    tdl_status status = tdl_session_rewind(s, common, err);
+    status = tdl_session_rewind(s, common, err);
     return status == TDL_OK ? tdl_session_push(s, ids + common, n_ids - common, err) : status;
 }
 
 tdl_status tdl_session_rewind(tdl_session *s, size_t n_tokens, tdl_error *err) {
+    if (!s) return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: session must not be NULL");
     tdl_timeline *t = &s->timeline;
     if (n_tokens > t->tokens.n)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: rewind to %zu tokens, there are %zu", n_tokens, t->tokens.n);
     // The last token is computed again, so that its logits follow.
     tdl_batch_forget(s->batch, t, (int32_t)tdl_max_i64((int64_t)n_tokens - 1, 0));
     t->tokens.n = n_tokens;
-    if (!t->logits_here) t->n_logits = (int32_t)tdl_min_i64(t->n_logits, (int64_t)n_tokens);
+    t->n_logits = 0;
     resume(s);
     return TDL_OK;
 }
 
 tdl_status tdl_session_next(tdl_session *s, int32_t *token, tdl_error *err) {
+    if (!s || !token) return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: session and token must not be NULL");
     tdl_timeline *t = &s->timeline;
     if (s->ended || (s->n_predict && s->n_new >= s->n_predict)) {
-        if (!s->ended && s->model->tokenizer) tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
+        drop_lent(s);
+        tdl_status status =
+            s->ended || !s->model->tokenizer ? TDL_OK : tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
+        if (status != TDL_OK) return status;
         s->ended = true;
         return TDL_DONE;
     }
     if (t->tokens.n == 0) return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: nothing was pushed");
+    if (s->failure.code) return tdl_fail(err, s->failure.code, "%s", s->failure.message);
     t->n_wanted = n_wanted_of(s);
     if (!t->has_logits && !t->n_picks) {
         tdl_status status = s->owns_batch ? tdl_batch_step(s->batch, err) : TDL_PENDING;
-        if (status < 0 || status == TDL_PENDING) {
-            if (status == TDL_PENDING && t->cache_full) goto full;
-            return status;
-        }
-        if (t->cache_full) goto full;
-        if (!t->has_logits && !t->n_picks) return TDL_PENDING;
+        if (status < 0) return status;
+        if (tdl_batch_waits(s->batch, t)) return TDL_WAITING;
+        if (status == TDL_PENDING || (!t->has_logits && !t->n_picks)) return TDL_PENDING;
     }
     if (n_tokens_of(s) == t->n_ctx)
         return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: the context is full: %d tokens of %d", n_tokens_of(s),
                         t->n_ctx);
     if (!tdl_vec_reserve(&t->tokens, t->tokens.n + 1))
         return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + 1);
-    int32_t id = t->n_picks ? take_pick(s) : tdl_sampler_sample(s->sampler, t->logits, t->tokens.data, t->tokens.n);
+    bool picked = t->n_picks > 0;
+    tdl_rng rng = tdl_sampler_rng(s->sampler);
+    int32_t id = picked ? t->picks[0] : tdl_sampler_sample(s->sampler, t->logits, t->tokens.data, t->tokens.n);
+    if (id == TDL_SAMPLE_NOT_FINITE) return fail_not_finite(s, err);
     tdl_status status = accept_token(s, id, err);
+    if (status < 0) {
+        tdl_sampler_set_rng(s->sampler, rng);
+        return status;
+    }
+    if (picked) drop_pick(s);
     t->n_wanted = n_wanted_of(s);
     if (s->ended) tdl_batch_forget(s->batch, t, n_tokens_of(s) - 1); // what follows it is not wanted
     if (status == TDL_OK) *token = id;
     return status;
-full:
-    return tdl_fail(err, TDL_ERROR_CONTEXT_FULL,
-                    "session: the batch's cache is full: no page for position %d, %d pages in all", t->n_computed,
-                    tdl_kv_cache_n_pages(s->batch->cache));
 }
 
 tdl_text tdl_session_take_text(tdl_session *s) {
-    size_t n = s->text.size - (s->ended ? 0 : held_back(s));
-    tdl_str_clear(&s->taken);
-    if (!n || !tdl_str_append(&s->taken, s->text.ptr, n)) return (tdl_text){"", 0}; // without memory the text waits
-    memmove(s->text.ptr, s->text.ptr + n, s->text.size - n);
-    s->text.size -= n;
-    s->text.ptr[s->text.size] = 0;
-    return tdl_text_of(s->taken.ptr, s->taken.size);
+    if (!s) return tdl_text_of("", 0);
+    drop_lent(s);
+    s->n_lent = s->text.size - (s->ended ? 0 : held_back(s));
+    return s->n_lent ? tdl_text_of(s->text.ptr, s->n_lent) : tdl_text_of("", 0);
 }
 
 const int32_t *tdl_session_tokens(const tdl_session *s, size_t *n_tokens) {
-    if (n_tokens) *n_tokens = s->timeline.tokens.n;
-    return s->timeline.tokens.data;
+    if (n_tokens) *n_tokens = s ? s->timeline.tokens.n : 0;
+    return s ? s->timeline.tokens.data : NULL;
 }
 
 int32_t tdl_session_n_computed(const tdl_session *s) {
+    if (!s) return 0;
     return (int32_t)tdl_min_i64(s->timeline.n_computed,
                                 n_tokens_of(s)); // tokens that are picked but not taken are none yet
 }
 
-int32_t tdl_session_n_ctx(const tdl_session *s) { return s->timeline.n_ctx; }
+int32_t tdl_session_n_ctx(const tdl_session *s) { return s ? s->timeline.n_ctx : 0; }
 
 // Who asks once will ask again: from then on the host samples, from logits that are there.
 const float *tdl_session_logits(const tdl_session *session) {
     tdl_session *s = (tdl_session *)(uintptr_t)session; // what may change is no part of what others see
+    if (!s) return NULL;
     tdl_timeline *t = &s->timeline;
     t->sampler = NULL;
-    if (t->n_logits == 0 || t->logits_here) return t->n_logits ? t->logits : NULL;
-    bool last = t->n_logits == n_tokens_of(s);
-    tdl_batch_forget(s->batch, t, n_tokens_of(s) - 1);
-    if (tdl_batch_logits(s->batch, t, NULL) != TDL_OK) return NULL;
-    t->logits_here = true;
-    t->has_logits = last;
-    if (last) t->n_submitted = t->n_computed = t->n_logits;
-    return t->logits;
+    if (t->n_logits == 0) return NULL;
+    if (!t->logits_here) {
+        bool last = t->n_logits == n_tokens_of(s);
+        tdl_batch_forget(s->batch, t, n_tokens_of(s) - 1);
+        if (tdl_batch_logits(s->batch, t, NULL) != TDL_OK) return NULL;
+        t->logits_here = true;
+        t->has_logits = last;
+        if (last) t->n_submitted = t->n_computed = t->n_logits;
+    }
+    return tdl_logits_finite(t->logits, s->model->config.n_vocab, NULL) ? t->logits : NULL;
 }
 
 tdl_status tdl_session_eval(tdl_session *s, const int32_t *ids, size_t n_ids, float *logits, tdl_error *err) {
+    if (!s || (!logits && n_ids))
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: session and logits must not be NULL");
     tdl_timeline *t = &s->timeline;
     if (!s->owns_batch)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: eval needs a session with a batch of its own");
-    tdl_status status = TDL_OK;
-    while (t->n_computed < n_tokens_of(s) && status >= 0) { // what was pushed before
+    tdl_status status = check_ids(s, ids, n_ids, err);
+    while (status >= 0 && t->n_computed < n_tokens_of(s)) { // what was pushed before
         status = tdl_batch_step(s->batch, err);
         if (status == TDL_PENDING) tdl_thread_yield();
     }
-    if (status < 0) return status;
-    size_t n_before = t->tokens.n;
-    status = tdl_session_push(s, ids, n_ids, err);
-    if (status != TDL_OK || n_ids == 0) return status;
+    if (status < 0 || n_ids == 0) return status < 0 ? status : TDL_OK;
+    size_t n_before = t->tokens.n, n_vocab = (size_t)s->model->config.n_vocab;
+    status = append(s, ids, n_ids, err);
+    if (status != TDL_OK) return status;
     status = tdl_batch_eval(s->batch, t, logits, err);
+    for (size_t i = 0; i < n_ids && status == TDL_OK; i++)
+        if (!tdl_logits_finite(logits + i * n_vocab, (int64_t)n_vocab, NULL))
+            status = tdl_batch_not_finite(s->batch, t, (int32_t)(n_before + i), err);
     if (status != TDL_OK) {
-        tdl_session_rewind(s, n_before, NULL); // the timeline is as it was
+        take_back(s, n_before);
         return status;
     }
-    size_t n_vocab = (size_t)s->model->config.n_vocab;
     memcpy(t->logits, logits + (n_ids - 1) * n_vocab, n_vocab * sizeof *logits);
+    resume(s);
     t->has_logits = t->logits_here = true;
     t->n_logits = n_tokens_of(s);
     return TDL_OK;
@@ -268,7 +280,8 @@ tdl_status tdl_session_move(const tdl_session *from, tdl_model *model, tdl_batch
     if (status != TDL_OK) return status;
     const tdl_vec *tokens = &from->timeline.tokens;
     bool ok = tdl_vec_push(&s->timeline.tokens, tokens->data, tokens->n) &&
-              tdl_str_append(&s->text, from->text.ptr, from->text.size) &&
+              (from->text.size == from->n_lent ||
+               tdl_str_append(&s->text, from->text.ptr + from->n_lent, from->text.size - from->n_lent)) &&
               tdl_str_append(&s->detokenizer.pending, from->detokenizer.pending.ptr, from->detokenizer.pending.size);
     if (!ok) {
         tdl_session_destroy(s);
@@ -283,8 +296,6 @@ tdl_status tdl_session_move(const tdl_session *from, tdl_model *model, tdl_batch
 }
 
 static tdl_status check_desc(const tdl_model *model, const tdl_session_desc *desc, tdl_error *err) {
-    if (desc->size != sizeof *desc)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: desc size is %zu, expected %zu", desc->size, sizeof *desc);
     bool learned = model->arch->position == TDL_POSITION_LEARNED; // there is no position past the table
     int32_t n_ctx_max = learned ? model->config.n_ctx : TDL_CTX_MAX;
     if (desc->batch) n_ctx_max = (int32_t)tdl_min_i64(n_ctx_max, (int64_t)desc->batch->n_seq_pages * TDL_KV_PAGE);
@@ -357,34 +368,81 @@ static tdl_status copy_stops(tdl_session *s, const tdl_session_desc *desc, tdl_e
     return TDL_OK;
 }
 
-// The first of the tokens that the device has picked.
-static int32_t take_pick(tdl_session *s) {
-    tdl_timeline *t = &s->timeline;
-    int32_t id = t->picks[0];
-    memmove(t->picks, t->picks + 1, (size_t)--t->n_picks * sizeof *t->picks);
-    tdl_sampler_skip(s->sampler);
-    t->n_logits = n_tokens_of(s);
-    t->logits_here = false;
-    return id;
+// ---- steps of the above ----------------------------------------------------------------------------------------------
+
+static tdl_status check_ids(const tdl_session *s, const int32_t *ids, size_t n_ids, tdl_error *err) {
+    if (!s || (!ids && n_ids)) return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: session and ids must not be NULL");
+    if (n_ids > TDL_CTX_MAX)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: %zu tokens, at most %d", n_ids, TDL_CTX_MAX);
+    for (size_t i = 0; i < n_ids; i++)
+        if (ids[i] < 0 || ids[i] >= s->model->config.n_vocab)
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "session: token %zu is id %d, expected 0 to %d", i, ids[i],
+                            s->model->config.n_vocab - 1);
+    return TDL_OK;
 }
 
-// Appends a sampled token; DONE where it ends the sequence.
+// Appends tokens from outside; the caller resumes.
+static tdl_status append(tdl_session *s, const int32_t *ids, size_t n_ids, tdl_error *err) {
+    tdl_status status = check_ids(s, ids, n_ids, err);
+    if (status != TDL_OK || n_ids == 0) return status;
+    tdl_timeline *t = &s->timeline;
+    if (n_ids > (size_t)t->n_ctx - t->tokens.n)
+        return tdl_fail(err, TDL_ERROR_CONTEXT_FULL, "session: %zu tokens after %zu do not fit the context of %d",
+                        n_ids, t->tokens.n, t->n_ctx);
+    if (!tdl_vec_reserve(&t->tokens, t->tokens.n + n_ids))
+        return tdl_fail(err, TDL_ERROR_MEMORY, "session: no memory for %zu tokens", t->tokens.n + n_ids);
+    tdl_batch_forget(s->batch, t, n_tokens_of(s)); // tokens that were picked would have stood there
+    tdl_vec_push(&t->tokens, ids, n_ids);          // there is room
+    return TDL_OK;
+}
+
+// Undoes an append. Where the last token's successor was picked on the device, it has to be picked again.
+static void take_back(tdl_session *s, size_t n_tokens) {
+    tdl_timeline *t = &s->timeline;
+    int64_t n_computed = (int64_t)n_tokens - (t->has_logits ? 0 : 1);
+    tdl_batch_forget(s->batch, t, (int32_t)tdl_max_i64(n_computed, 0));
+    t->tokens.n = n_tokens;
+}
+
+// The next token's logits are not finite: the call and all that follow it say so, until the timeline changes.
+static tdl_status fail_not_finite(tdl_session *s, tdl_error *err) {
+    tdl_batch_not_finite(s->batch, &s->timeline, n_tokens_of(s) - 1, &s->failure);
+    s->timeline.n_logits = 0;
+    return tdl_fail(err, s->failure.code, "%s", s->failure.message);
+}
+
+// The first of the tokens that the device has picked was appended.
+static void drop_pick(tdl_session *s) {
+    tdl_timeline *t = &s->timeline;
+    memmove(t->picks, t->picks + 1, (size_t)--t->n_picks * sizeof *t->picks);
+    tdl_sampler_skip(s->sampler);
+    t->n_logits = n_tokens_of(s) - 1;
+    t->logits_here = false;
+}
+
+static void drop_lent(tdl_session *s) {
+    if (!s->n_lent) return;
+    s->text.size -= s->n_lent;
+    memmove(s->text.ptr, s->text.ptr + s->n_lent, s->text.size + 1);
+    s->n_lent = 0;
+}
+
+// Appends a sampled token, for which there is room; DONE where it ends the sequence. Errors: MEMORY, and nothing is changed.
 static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err) {
     tdl_timeline *t = &s->timeline;
     const tdl_tokenizer *tokenizer = s->model->tokenizer;
-    tdl_vec_push(&t->tokens, &id, 1); // there is room
+    bool has_text = tokenizer && id < tdl_tokenizer_n_vocab(tokenizer); // rows that pad the vocabulary have none
+    bool is_end = has_text && !s->ignore_eos && tdl_tokenizer_is_end(tokenizer, id);
+    tdl_status status = TDL_OK;
+    drop_lent(s);
+    if (is_end) status = tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
+    else if (has_text) status = tdl_detokenizer_put(&s->detokenizer, id, &s->text, err);
+    if (status != TDL_OK) return status;
+    tdl_vec_push(&t->tokens, &id, 1);
     t->has_logits = false;
     s->n_new++;
-    if (!tokenizer || id >= tdl_tokenizer_n_vocab(tokenizer))
-        return TDL_OK; // rows that pad the vocabulary have no text
-    if (!s->ignore_eos && tdl_tokenizer_is_end(tokenizer, id)) {
-        s->ended = true;
-        tdl_status status = tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
-        return status == TDL_OK ? TDL_DONE : status;
-    }
-    tdl_status status = tdl_detokenizer_put(&s->detokenizer, id, &s->text, err);
-    if (status == TDL_OK && cut_at_stop(s)) s->ended = true; // this token is the last; the next call says DONE
-    return status;
+    s->ended = is_end || cut_at_stop(s); // after a stop string the token is the last, and the next call says DONE
+    return is_end ? TDL_DONE : TDL_OK;
 }
 
 // Cuts the text at the first stop string in it.
@@ -417,9 +475,10 @@ static void resume(tdl_session *s) {
     bool only_bos =
         t->tokens.n == 1 && s->model->tokenizer && *(int32_t *)t->tokens.data == tdl_tokenizer_bos(s->model->tokenizer);
     s->timeline.has_logits = false;
-    s->timeline.cache_full = false;
+    s->timeline.lacks_page = false;
     s->timeline.n_wanted = 0;
     s->ended = false;
     s->n_new = 0;
+    s->failure = (tdl_error){0};
     if (s->model->tokenizer) tdl_detokenizer_reset(&s->detokenizer, t->tokens.n == 0 || only_bos);
 }

@@ -4,7 +4,9 @@
 // before the text and after each added token when it encodes; the same places drop one here.
 #include "token/tokenizer_impl.h"
 
+#include "base/desc.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/utf8.h"
 
 #include <string.h>
@@ -12,24 +14,25 @@
 static tdl_status next_piece(const tdl_tokenizer *t, int32_t id, bool skip_special, bool *first, tdl_text *piece,
                              bool *space, tdl_error *err);
 static void append_whole(tdl_str *out, tdl_text text);
+static void cut(tdl_str *str, size_t size);
 
 tdl_status tdl_tokenizer_decode(const tdl_tokenizer *tokenizer, const int32_t *ids, size_t n_ids,
                                 const tdl_decode_desc *desc, char *text, size_t text_max, size_t *text_size,
                                 tdl_error *err) {
-    tdl_decode_desc d = {0};
+    tdl_decode_desc d;
     if (!tokenizer || !text_size || (!ids && n_ids) || (!text && text_max)) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "decode: tokenizer, text_size, ids or text is NULL");
     }
-    if (!tdl_copy_desc(&d, sizeof d, desc, desc ? desc->size : 0)) {
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "decode: desc->size is %zu, expected sizeof(tdl_decode_desc)",
-                        desc->size);
-    }
+    tdl_status status = tdl_desc_copy("decode", desc, &d, sizeof d, err);
+    if (status < 0) return status;
+    if (n_ids > TDL_TEXT_SIZE_MAX)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "decode: %zu ids, at most %d", n_ids, TDL_TEXT_SIZE_MAX);
     size_t size = 0;
     bool first = true;
     for (size_t i = 0; i < n_ids; i++) {
         tdl_text piece;
         bool space;
-        tdl_status status = next_piece(tokenizer, ids[i], d.skip_special, &first, &piece, &space, err);
+        status = next_piece(tokenizer, ids[i], d.skip_special, &first, &piece, &space, err);
         if (status < 0) return status;
         if (space && size++ < text_max) text[size - 1] = ' ';
         if (piece.size && size <= text_max && piece.size <= text_max - size) memcpy(text + size, piece.ptr, piece.size);
@@ -64,9 +67,8 @@ tdl_status tdl_detokenizer_put(tdl_detokenizer *d, int32_t id, tdl_str *out, tdl
         append_whole(out, tdl_text_of(d->pending.ptr, n));
     }
     if (d->pending.failed || out->failed) { // all is as it was
-        d->pending.size = pending_size;
-        d->pending.failed = false;
-        out->size = out_size;
+        cut(&d->pending, pending_size);
+        cut(out, out_size);
         return tdl_fail(err, TDL_ERROR_MEMORY, "decode: no memory for token %d", id);
     }
     if (n) {
@@ -78,9 +80,21 @@ tdl_status tdl_detokenizer_put(tdl_detokenizer *d, int32_t id, tdl_str *out, tdl
 }
 
 tdl_status tdl_detokenizer_flush(tdl_detokenizer *d, tdl_str *out, tdl_error *err) {
+    size_t out_size = out->size;
     append_whole(out, tdl_text_of(d->pending.ptr, d->pending.size));
+    if (out->failed) { // all is as it was
+        cut(out, out_size);
+        return tdl_fail(err, TDL_ERROR_MEMORY, "decode: no memory for the text's end");
+    }
     tdl_str_clear(&d->pending);
-    return out->failed ? tdl_fail(err, TDL_ERROR_MEMORY, "decode: no memory") : TDL_OK;
+    return TDL_OK;
+}
+
+// What a text was before an append that failed.
+static void cut(tdl_str *str, size_t size) {
+    str->size = size;
+    str->failed = false;
+    if (str->ptr) str->ptr[size] = '\0';
 }
 
 void tdl_detokenizer_reset(tdl_detokenizer *d, bool first) {

@@ -7,6 +7,7 @@
 // short ones, each in the one slot its hash names.
 #include "token/tokenizer_impl.h"
 
+#include "base/desc.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/limits.h"
@@ -55,15 +56,13 @@ static void emit(encoder *e, int32_t id);
 tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const char *text, size_t text_size,
                                 const tdl_encode_desc *desc, int32_t *ids, size_t ids_max, size_t *n_ids,
                                 tdl_error *err) {
-    tdl_encode_desc d = {0};
+    tdl_encode_desc d;
     if (!tokenizer || !n_ids || (!text && text_size) || (!ids && ids_max)) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: tokenizer, n_ids, text or ids is NULL");
     }
-    if (!tdl_copy_desc(&d, sizeof d, desc, desc ? desc->size : 0)) {
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: desc->size is %zu, expected sizeof(tdl_encode_desc)",
-                        desc->size);
-    }
-    if (d.bos > TDL_BOS_ALWAYS) {
+    tdl_status status = tdl_desc_copy("encode", desc, &d, sizeof d, err);
+    if (status < 0) return status;
+    if ((int)d.bos < 0 || d.bos > TDL_BOS_ALWAYS) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: desc->bos is %d, expected 0 to %d", (int)d.bos,
                         TDL_BOS_ALWAYS);
     }
@@ -76,7 +75,6 @@ tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const char *text
 
     encoder e = {.t = tokenizer, .special = d.parse_special, .ids = ids, .n_max = ids_max, .err = err};
     const tdl_allocator *mem = tokenizer->mem;
-    tdl_status status = TDL_OK;
     tdl_pieces_init(&e.pieces, mem);
     tdl_merge_queue_init(&e.queue, mem);
     e.normalized = e.spare = e.spelled = tdl_str_make(mem);

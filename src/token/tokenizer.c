@@ -64,14 +64,14 @@ void tdl_tokenizer_destroy(tdl_tokenizer *t) {
 
 void tdl_tokenizer_close(tdl_tokenizer *tokenizer) { tdl_tokenizer_destroy(tokenizer); }
 
-int32_t tdl_tokenizer_n_vocab(const tdl_tokenizer *tokenizer) { return (int32_t)tokenizer->vocab.n; }
+int32_t tdl_tokenizer_n_vocab(const tdl_tokenizer *tokenizer) { return tokenizer ? (int32_t)tokenizer->vocab.n : 0; }
 
-int32_t tdl_tokenizer_bos(const tdl_tokenizer *tokenizer) { return tokenizer->bos; }
+int32_t tdl_tokenizer_bos(const tdl_tokenizer *tokenizer) { return tokenizer ? tokenizer->bos : -1; }
 
-int32_t tdl_tokenizer_eos(const tdl_tokenizer *tokenizer) { return tokenizer->eos; }
+int32_t tdl_tokenizer_eos(const tdl_tokenizer *tokenizer) { return tokenizer ? tokenizer->eos : -1; }
 
 bool tdl_tokenizer_is_end(const tdl_tokenizer *tokenizer, int32_t id) {
-    for (size_t i = 0; i < tokenizer->n_ends; i++) {
+    for (size_t i = 0; tokenizer && i < tokenizer->n_ends; i++) {
         if (tokenizer->ends[i] == id) return true;
     }
     return false;
@@ -79,19 +79,13 @@ bool tdl_tokenizer_is_end(const tdl_tokenizer *tokenizer, int32_t id) {
 
 int32_t tdl_tokenizer_find(const tdl_tokenizer *tokenizer, const char *text, size_t text_size) {
     int32_t id;
+    if (!tokenizer || (!text && text_size)) return -1;
     return tdl_map_get(&tokenizer->vocab.ids, tdl_text_of(text, text_size), &id) ? id : -1;
 }
 
 tdl_text tdl_tokenizer_token(const tdl_tokenizer *tokenizer, int32_t id) {
-    if (id < 0 || (size_t)id >= tokenizer->vocab.n) return tdl_text_of("", 0);
+    if (!tokenizer || id < 0 || (size_t)id >= tokenizer->vocab.n) return tdl_text_of("", 0);
     return tdl_vocab_text(&tokenizer->vocab, id);
-}
-
-bool tdl_copy_desc(void *copy, size_t copy_size, const void *desc, size_t desc_size) {
-    if (!desc) return true;
-    if (desc_size < sizeof desc_size) return false;
-    memcpy(copy, desc, desc_size < copy_size ? desc_size : copy_size);
-    return true;
 }
 
 // ---- creation

@@ -134,7 +134,8 @@ typedef struct tdl_detokenizer {
 void tdl_detokenizer_init(tdl_detokenizer *d, const tdl_tokenizer *tokenizer, const tdl_allocator *mem,
                           bool skip_special);
 void tdl_detokenizer_deinit(tdl_detokenizer *d);
-// Appends to `out` what became certain. Errors: ARGUMENT (id), MEMORY.
+// Appends to `out` what became certain. Errors: ARGUMENT (id), MEMORY. Neither `d` nor `out` is changed by a call that fails, here
+// and below.
 tdl_status tdl_detokenizer_put(tdl_detokenizer *d, int32_t id, tdl_str *out, tdl_error *err);
 tdl_status tdl_detokenizer_flush(tdl_detokenizer *d, tdl_str *out,
                                  tdl_error *err); // the rest, as U+FFFD where incomplete

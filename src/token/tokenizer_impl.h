@@ -29,7 +29,4 @@ struct tdl_tokenizer {
     size_t n_ends;
 };
 
-// Copies the part of a caller's description that both sides know. False: its size is wrong.
-bool tdl_copy_desc(void *copy, size_t copy_size, const void *desc, size_t desc_size);
-
 #endif

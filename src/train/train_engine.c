@@ -3,6 +3,7 @@
 
 #include "base/checked.h"
 #include "base/rng.h"
+#include "graph/not_finite.h"
 #include "graph/parts.h"
 
 #include <fnmatch.h>
@@ -31,9 +32,8 @@ struct tdl_train_engine {
     runner runners[WORK_COUNT];
     tdl_exec *working; // NULL: nothing is under way
     struct {
-        runner runner;   // keeps every value; plan NULL: no diagnosis is under way
-        int32_t op, out; // of the plan: whose value is looked at
-        float *values;   // being read; NULL: none yet
+        runner runner; // keeps every value; plan NULL: no diagnosis is under way
+        tdl_finite_search search;
     } diagnosis;
     float *losses; // [n_tokens]
     float stats[4];
@@ -402,16 +402,10 @@ float tdl_train_engine_grad_norm(const tdl_train_engine *e, bool *finite) {
 
 // ---- what went wrong -------------------------------------------------------------------------------------------------
 
-static int64_t first_not_finite(const float *values, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(values[i])) return i;
-    return -1;
-}
-
 static void end_diagnosis(tdl_train_engine *e) {
     tdl_exec_destroy(e->diagnosis.runner.exec);
     tdl_plan_destroy(e->diagnosis.runner.plan);
-    tdl_free(e->mem, e->diagnosis.values);
+    tdl_finite_search_end(&e->diagnosis.search);
     memset(&e->diagnosis, 0, sizeof e->diagnosis);
 }
 
@@ -421,48 +415,25 @@ tdl_status tdl_train_engine_diagnose(tdl_train_engine *e, const tdl_micro_batch 
     tdl_status status = make_runner(e, WORK_GRADIENTS, true, &e->diagnosis.runner, err);
     tdl_step step = step_of(batch, hypers);
     if (status == TDL_OK) status = tdl_exec_step(e->diagnosis.runner.exec, &step, err);
-    if (status == TDL_OK) e->working = e->diagnosis.runner.exec;
-    else end_diagnosis(e);
+    if (status == TDL_OK) {
+        e->working = e->diagnosis.runner.exec;
+        e->diagnosis.search = (tdl_finite_search){
+            .mem = e->mem, .plan = e->diagnosis.runner.plan, .exec = e->diagnosis.runner.exec, .masked = -1};
+    } else {
+        end_diagnosis(e);
+    }
     return status;
 }
 
-// Begins to read the next value that can be looked at, from op and out on. DONE: there is none.
-static tdl_status read_value(tdl_train_engine *e, tdl_error *err) {
-    const tdl_plan *plan = e->diagnosis.runner.plan;
-    for (; e->diagnosis.op < plan->n_ops; e->diagnosis.op++, e->diagnosis.out = 0)
-        for (const tdl_plan_op *op = &plan->ops[e->diagnosis.op]; e->diagnosis.out < op->n_out; e->diagnosis.out++) {
-            int32_t id = op->out[e->diagnosis.out];
-            const tdl_value *v = &plan->values[id];
-            size_t size = tdl_tensor_size(&v->tensor);
-            if (v->tensor.dtype != TDL_DTYPE_F32 || !tdl_tensor_contiguous(&v->tensor))
-                continue; // a part: seen as a whole later
-            e->diagnosis.values = tdl_alloc(e->mem, size, 1);
-            if (!e->diagnosis.values)
-                return tdl_fail(err, TDL_ERROR_MEMORY, "train: no memory to look at '%s'", v->name);
-            e->working = e->diagnosis.runner.exec;
-            return tdl_exec_read(e->diagnosis.runner.exec, id, 0, size, e->diagnosis.values, err);
-        }
-    return TDL_DONE;
-}
-
 tdl_status tdl_train_engine_diagnosis(tdl_train_engine *e, char *text, size_t text_size, tdl_error *err) {
-    const tdl_plan *plan = e->diagnosis.runner.plan;
-    text[0] = '\0';
-    if (e->diagnosis.values) {
-        const tdl_plan_op *op = &plan->ops[e->diagnosis.op];
-        const tdl_value *v = &plan->values[op->out[e->diagnosis.out++]];
-        int64_t at = first_not_finite(e->diagnosis.values, tdl_tensor_n_elements(&v->tensor));
-        if (at >= 0)
-            snprintf(text, text_size, "op %d, %s, first made %s in '%s'", e->diagnosis.op, tdl_op_get(op->op)->name,
-                     isnan(e->diagnosis.values[at]) ? "NaN" : "an infinite value", v->name);
-        tdl_free(e->mem, e->diagnosis.values);
-        e->diagnosis.values = NULL;
+    tdl_status status = tdl_finite_search_next(&e->diagnosis.search, text, text_size, err);
+    if (status == TDL_PENDING) {
+        e->working = e->diagnosis.runner.exec;
+        return status;
     }
-    tdl_status status = text[0] ? TDL_DONE : read_value(e, err);
-    if (status == TDL_OK) return TDL_PENDING;
     e->working = NULL; // before its exec goes
     end_diagnosis(e);
-    return status == TDL_DONE ? TDL_OK : status;
+    return status;
 }
 
 // ---- what it is ------------------------------------------------------------------------------------------------------

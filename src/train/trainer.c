@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include "base/checked.h"
+#include "base/desc.h"
 #include "base/hash.h"
 #include "base/thread.h"
 #include "train/fresh.h"
@@ -24,12 +25,13 @@ static tdl_status after_clearing(tdl_trainer *t, tdl_error *err);
 static tdl_status end_step(tdl_trainer *t, tdl_error *err);
 static tdl_status log_step(tdl_trainer *t, tdl_error *err);
 
-tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err) {
-    if (!desc || !out || desc->size != sizeof *desc)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: desc size is %zu, expected %zu", desc ? desc->size : 0,
-                        sizeof *desc);
-    tdl_trainer_desc first; // what is wrong without looking at a model is said before one is opened
-    tdl_status status = desc->resume ? TDL_OK : tdl_trainer_settings(desc, 0, &first, err);
+tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, tdl_error *err) {
+    if (!from || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: desc and out must not be NULL");
+    tdl_trainer_desc given, first; // what is wrong without looking at a model is said before one is opened
+    const tdl_trainer_desc *desc = &given;
+    tdl_status status = tdl_desc_copy("trainer", from, &given, sizeof given, err);
+    if (status == TDL_OK) status = tdl_allocator_check("trainer", given.allocator, err);
+    if (status == TDL_OK && !desc->resume) status = tdl_trainer_settings(desc, 0, &first, err);
     if (status != TDL_OK) return status;
     if (!desc->dir) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: dir is missing");
     const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
@@ -188,8 +190,8 @@ static tdl_status create_engine(tdl_trainer *t, tdl_error *err) {
 // ---- phases ----------------------------------------------------------------------------------------------------------
 
 tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err) {
-    if (out && out->size != sizeof *out)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: step size is %zu, expected %zu", out->size, sizeof *out);
+    if (!t) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: trainer must not be NULL");
+    if (out && tdl_result_check("trainer", out, sizeof *out, err) != TDL_OK) return TDL_ERROR_ARGUMENT;
     if (t->phase == TDL_PHASE_END) return TDL_DONE;
     if (t->phase > TDL_PHASE_END)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a checkpoint or a save that was asked for is under way");
@@ -211,7 +213,7 @@ tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err)
         if (t->counts.step < t->result.step) (void)tdl_data_reader_restore(t->reader, &t->step_start, NULL);
         t->phase = TDL_PHASE_NEXT;
     }
-    if (status == TDL_OK && out) *out = t->result;
+    if (status == TDL_OK && out) status = tdl_result_copy("trainer", out, &t->result, sizeof t->result, err);
     return status;
 }
 
@@ -291,7 +293,7 @@ static tdl_status after_diagnosis(tdl_trainer *t, tdl_error *err) {
 }
 
 static tdl_status after_clearing(tdl_trainer *t, tdl_error *err) {
-    return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: step %d: %s is not finite%s%s", t->result.step, t->diverged,
+    return tdl_fail(err, TDL_ERROR_NOT_FINITE, "trainer: step %d: %s is not finite%s%s", t->result.step, t->diverged,
                     t->where[0] ? ": " : "", t->where);
 }
 
@@ -429,11 +431,9 @@ tdl_status tdl_trainer_leave(tdl_trainer *t, tdl_status status) {
 // ---- what it is ------------------------------------------------------------------------------------------------------
 
 void tdl_trainer_get_info(const tdl_trainer *t, tdl_trainer_info *info) {
-    if (!info || info->size < sizeof info->size) return;
-    size_t size = info->size < sizeof *info ? info->size : sizeof *info;
+    if (!t) return;
     tdl_train_sizes sizes = tdl_train_engine_sizes(t->engine);
-    tdl_trainer_info all = {.size = info->size,
-                            .arch = t->model->arch->name,
+    tdl_trainer_info all = {.arch = t->model->arch->name,
                             .device = tdl_device_summary(t->device),
                             .n_params = t->model->n_params,
                             .n_trained = (uint64_t)tdl_train_engine_n_elements(t->engine),
@@ -452,10 +452,11 @@ void tdl_trainer_get_info(const tdl_trainer *t, tdl_trainer_info *info) {
                             .data = tdl_trainer_data_info(t, false),
                             .val_data = tdl_trainer_data_info(t, true),
                             .notes = t->notes.ptr ? t->notes.ptr : ""};
-    memcpy(info, &all, size);
+    tdl_result_copy("trainer", info, &all, sizeof all, NULL);
 }
 
 tdl_status tdl_trainer_plan_text(tdl_trainer *t, char **text, tdl_error *err) {
+    if (!t || !text) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: trainer and text must not be NULL");
     tdl_str printed = tdl_str_make(t->mem);
     tdl_status status = tdl_train_engine_print(t->engine, &printed, err);
     if (status == TDL_OK) *text = tdl_strndup(t->mem, printed.ptr, printed.size);
@@ -464,4 +465,6 @@ tdl_status tdl_trainer_plan_text(tdl_trainer *t, char **text, tdl_error *err) {
     return status;
 }
 
-void tdl_trainer_text_free(tdl_trainer *t, char *text) { tdl_free(t->mem, text); }
+void tdl_trainer_text_free(tdl_trainer *t, char *text) {
+    if (t) tdl_free(t->mem, text);
+}

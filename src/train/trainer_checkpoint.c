@@ -171,6 +171,7 @@ tdl_status tdl_trainer_restore_best(tdl_trainer *t, tdl_error *err) {
 
 tdl_status tdl_trainer_checkpoint(tdl_trainer *t, tdl_error *err) {
     bool begins;
+    if (!t) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: trainer must not be NULL");
     tdl_status status = tdl_trainer_enter(t, TDL_PHASE_ASKED_CHECKPOINT, &begins, err);
     if (begins && status != TDL_OK) return status;
     if (status == TDL_OK && begins) {

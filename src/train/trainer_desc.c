@@ -1,5 +1,6 @@
 // trainer_desc.c - a run's settings: defaults, and what they must be to one another. See trainer.h.
 #include "base/error.h"
+#include "base/limits.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -13,6 +14,21 @@ static tdl_status check_sources(const tdl_trainer_desc *d, tdl_error *err) {
     if (!d->model_path == !d->config_path) return FAIL("one of model_path and config_path must be given");
     if (d->config_path && !d->tokenizer_path) return FAIL("config_path is given, tokenizer_path is missing");
     if (d->config_path && d->lora_rank) return FAIL("adapters are for a model, config_path gives random weights");
+    const struct {
+        const char *name;
+        const char *const *list;
+        size_t n;
+    } lists[] = {{"data", d->data, d->n_data},
+                 {"val_data", d->val_data, d->n_val_data},
+                 {"freeze", d->freeze, d->n_freeze},
+                 {"lora_targets", d->lora_targets, d->n_lora_targets}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (lists[i].n > TDL_DATA_FILES_MAX)
+            return FAIL("%zu texts in %s, at most %d", lists[i].n, lists[i].name, TDL_DATA_FILES_MAX);
+        for (size_t j = 0; j < lists[i].n; j++)
+            if (!lists[i].list || !lists[i].list[j])
+                return FAIL("%s is NULL at %zu, expected %zu texts", lists[i].name, j, lists[i].n);
+    }
     if (!d->lora_rank && (d->n_lora_targets || d->lora_alpha != 0))
         return FAIL("lora_alpha and lora_targets are for adapters, lora_rank is 0");
     if (d->n_decay_steps && d->schedule != TDL_SCHEDULE_WSD) return FAIL("n_decay_steps is for the schedule wsd alone");

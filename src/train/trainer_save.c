@@ -17,6 +17,7 @@ static tdl_status write_adapters(tdl_trainer *t, const char *dir, tdl_error *err
 
 tdl_status tdl_trainer_save(tdl_trainer *t, const char *path, tdl_error *err) {
     bool begins;
+    if (!t || !path) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: trainer and path must not be NULL");
     tdl_status status = tdl_trainer_enter(t, TDL_PHASE_SAVE, &begins, err);
     if (begins && status != TDL_OK) return status;
     if (status == TDL_OK && begins) status = begin_save(t, path, err);
@@ -27,6 +28,7 @@ tdl_status tdl_trainer_save(tdl_trainer *t, const char *path, tdl_error *err) {
 
 tdl_status tdl_trainer_save_adapters(tdl_trainer *t, const char *dir, tdl_error *err) {
     bool begins;
+    if (!t || !dir) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: trainer and dir must not be NULL");
     if (!t->desc.lora_rank) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: there are no adapters");
     tdl_status status = tdl_trainer_enter(t, TDL_PHASE_SAVE_ADAPTERS, &begins, err);
     if (begins && status != TDL_OK) return status;

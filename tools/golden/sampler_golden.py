@@ -192,7 +192,7 @@ def main():
         by_id = dict(first)
         values = [case[key] for key in ("temperature", "top_k", "top_p", "min_p", "repetition", "presence", "frequency", "last_n")]
         print(f'    {{"{name}",')
-        print("     {" + ", ".join(map(number, values)) + f", {case['seed']}u}},")
+        print("     {0, " + ", ".join(map(number, values)) + f", {case['seed']}u, {{0}}}},")
         print("     {" + wrapped(map(str, ids), 6).lstrip() + "},")
         print("     {" + wrapped([number(float(f"{by_id.get(i, 0.0):.7g}")) for i in range(N_VOCAB)], 6).lstrip() + "}},")
     print("};\n// clang-format on\n\n#endif")

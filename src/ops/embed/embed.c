@@ -5,7 +5,7 @@
 // other parts are left as they are: there is an op for each part.
 //
 // With `picked`, the ids that steps before have drawn (ops/sample), an id of -1 - s stands for picked[s]: a token that the host
-// has not seen yet.
+// has not seen yet. Where that is none (TDL_SAMPLE_NOT_FINITE), the row is left as it is: nobody takes what the step makes of it.
 #include "ops/grad_rule.h"
 #include "ops/op_impl.h"
 
@@ -35,7 +35,7 @@ void tdl_embed_reference(const tdl_call *call) {
     double columns[CHUNK];
     for (int64_t t = 0; t < ids->shape[0]; t++) {
         int64_t id = tdl_index_at(ids, t);
-        if (call->n_in > 2 && id < 0) id = tdl_index_at(&call->in[2], -1 - id);
+        if (call->n_in > 2 && id < 0 && (id = tdl_index_at(&call->in[2], -1 - id)) < 0) continue;
         id -= call->attrs.part_first;
         if (call->attrs.part_of && (id < 0 || id >= table->shape[0])) continue;
         assert(id >= 0 && id < table->shape[0]);

@@ -14,6 +14,7 @@ static void embed_make(op_fixture *f, const op_case *c) {
     if (c->note && strstr(c->note, "picked")) { // every other token is one of three that were picked
         int32_t *picked = op_input_i32(f, 2, 1, (int64_t[]){3});
         for (int32_t s = 0; s < 3; s++) picked[s] = (int32_t)op_random(f, n_ids);
+        if (strstr(c->note, "none")) picked[1] = -1; // as sample leaves it where logits are not finite
         for (int64_t t = 0; t < c->dims[0]; t += 2) ids[t] = -1 - (int32_t)(t / 2 % 3);
     }
     if (c->attrs.part_of) { // the part's own first and last
@@ -43,6 +44,7 @@ static const op_case embed_list[] = {
      .dtype = TDL_DTYPE_Q8_0,
      .attrs = {.part_first = 8, .part_of = 11},
      .note = "last part, some picked"},
+    {.dims = {9, 11, 33}, .note = "some picked, of which one is none"},
     {.dims = {512, 1000, 576}, .dtype = TDL_DTYPE_Q8_0, .bench = true},
     {.dims = {1, 1000, 2048}, .dtype = TDL_DTYPE_F16, .bench = true},
 };

@@ -1,9 +1,9 @@
 // sample.c - the next token of each row of logits:  picked[slot] = the id that a draw takes among the best candidates.
 //
-// A row of `picks` says how (sample.h): the k largest logits, equal ones by lower id, NaN never; then top_p and min_p on
-// their weights at temperature 1; then one draw at the temperature. That is the order of the host's sampler (run/sampler.h), and the
-// same arithmetic. Where all logits are NaN: 0. `picked` is a state: a row's id stays in its slot until the slot is
-// written again, and the next step's embed may take it from there.
+// A row of `picks` says how (sample.h): the k largest logits, equal ones by lower id; then top_p and min_p on their weights at
+// temperature 1; then one draw at the temperature. That is the order of the host's sampler (run/sampler.h), and the same
+// arithmetic. Where a logit is NaN or +inf, or all are -inf: TDL_SAMPLE_NOT_FINITE. `picked` is a state: a row's id stays in its
+// slot until the slot is written again, and the next step's embed may take it from there.
 #include "ops/sample/sample.h"
 
 #include "ops/op_impl.h"
@@ -36,8 +36,11 @@ void tdl_sample_reference(const tdl_call *call) {
         if (words[TDL_SAMPLE_TOP_K] == 0) continue;
         tdl_sample_scale scale = {words[TDL_SAMPLE_MANTISSA], (int32_t)words[TDL_SAMPLE_EXPONENT]};
         int32_t n = find_best(logits, row, (int32_t)words[TDL_SAMPLE_TOP_K], best);
-        n = filter(best, n, words[TDL_SAMPLE_TOP_P], words[TDL_SAMPLE_MIN_P]);
-        int32_t id = draw(best, n, scale, words[TDL_SAMPLE_RANDOM]);
+        int32_t id = TDL_SAMPLE_NOT_FINITE;
+        if (tdl_sample_finite(best[0].key)) {
+            n = filter(best, n, words[TDL_SAMPLE_TOP_P], words[TDL_SAMPLE_MIN_P]);
+            id = draw(best, n, scale, words[TDL_SAMPLE_RANDOM]);
+        }
         memcpy(picked->data + words[TDL_SAMPLE_SLOT] * picked->strides[0], &id, sizeof id);
     }
 }
@@ -49,7 +52,7 @@ static int32_t find_best(const tdl_tensor *logits, int64_t row, int32_t k, candi
         uint32_t key = tdl_sample_key((float)tdl_at(logits, tdl_row(logits, row), id));
         int32_t at = n;
         while (at > 0 && key > best[at - 1].key) at--;
-        if (key == 0 || at == k) continue;
+        if (at == k) continue;
         n += n < k;
         memmove(best + at + 1, best + at, (size_t)(n - 1 - at) * sizeof *best);
         best[at] = (candidate){key, (int32_t)id};

@@ -29,6 +29,9 @@ typedef enum tdl_sample_word {
 
 enum { TDL_SAMPLE_K_MAX = 64, TDL_SAMPLE_ONE = 31 }; // a weight of 1 is 2^31
 
+// In place of an id: the row holds NaN or +inf, or nothing but -inf. (-inf beside finite logits is a token that cannot come.)
+enum { TDL_SAMPLE_NOT_FINITE = -1 };
+
 // log2(e) / temperature = mantissa * 2^exponent, mantissa in [2^31, 2^32).
 typedef struct tdl_sample_scale {
     uint32_t mantissa;
@@ -41,14 +44,17 @@ static inline tdl_sample_scale tdl_sample_scale_of(float temperature) {
     return (tdl_sample_scale){.mantissa = (uint32_t)ldexp(mantissa, 32), .exponent = exponent - 32};
 }
 
-// Rises with the logit; equal for both zeros; 0 for NaN, and for nothing else.
+// Rises with the logit; equal for both zeros; the largest of all for NaN, so that the best candidate says whether a row has one.
 static inline uint32_t tdl_sample_key(float logit) {
     uint32_t bits;
     memcpy(&bits, &logit, sizeof bits);
-    if ((bits & 0x7fffffff) > 0x7f800000) return 0;
+    if ((bits & 0x7fffffff) > 0x7f800000) return UINT32_MAX;
     if (bits == 0x80000000) bits = 0;
     return bits & 0x80000000 ? ~bits : bits | 0x80000000;
 }
+
+// Whether a row's largest key is that of a finite logit, neither NaN nor infinite.
+static inline bool tdl_sample_finite(uint32_t largest) { return largest < 0xff800000 && largest > 0x007fffff; }
 
 // floor(a * b / 2^32)
 static inline uint32_t tdl_sample_mul_high(uint32_t a, uint32_t b) { return (uint32_t)((uint64_t)a * b >> 32); }

@@ -15,7 +15,7 @@ struct Params {
 
 // See tdl_sample_key.
 fn key_of(bits: u32) -> u32 {
-    if ((bits & 0x7fffffffu) > 0x7f800000u) { return 0u; }
+    if ((bits & 0x7fffffffu) > 0x7f800000u) { return 0xffffffffu; }
     if (bits << 1u == 0u) { return 0x80000000u; }
     return select(bits | 0x80000000u, ~bits, bits >> 31u == 1u);
 }

@@ -1,5 +1,5 @@
 // sample_best.wgsl - the k best of many candidates, (key, id) each: the larger key, of equal ones the lower id. No two are the
-// same. A key of 0 is none (a NaN, or nothing).
+// same. A key of 0 is none: no logit has it.
 //
 // Whoever ranks among the k best of 256 invocations' best ones has the only candidates that can count: no other than those
 // that are at least as good as the k-th of these. They are at most 9 k, and each finds its place by counting who is better.

@@ -5,18 +5,25 @@
 
 #include "ops/sample/sample.h"
 
-// Few different logits, so that many are equal; or none that is a number, infinities, the smallest and the largest there are.
+enum { SAMPLE_KINDS = 11 };
+
+// Few different logits, so that many are equal; the smallest and the largest there are; tokens that cannot come; rows that are not
+// finite, by one logit or by all.
 static void sample_odd_logits(op_fixture *f, float *values, int64_t n, int64_t kind) {
     static const float odd[] = {NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e-45f, -1e-45f, 3e38f, -3e38f, 1e-38f};
     for (int64_t v = 0; v < n; v++) {
         if (kind == 0) values[v] = (float)op_random(f, 3);
         if (kind == 1) values[v] = NAN;
-        if (kind == 2) values[v] = odd[op_random(f, 10)];
+        if (kind == 2) values[v] = odd[2 + op_random(f, 8)];
         if (kind == 3) values[v] = v % 2 ? -INFINITY : NAN;
         if (kind == 4) values[v] = 7;
         if (kind == 5) values[v] = odd[3 + op_random(f, 4)];
         if (kind == 6) values[v] = (float)-v; // all of the best in one part
+        if (kind == 7) values[v] = -INFINITY;
     }
+    if (kind == 8) values[op_random(f, n)] = NAN;
+    if (kind == 9) values[op_random(f, n)] = INFINITY;
+    if (kind == 10) values[op_random(f, n)] = -NAN;
 }
 
 static void sample_make(op_fixture *f, const op_case *c) {
@@ -29,7 +36,7 @@ static void sample_make(op_fixture *f, const op_case *c) {
         static const uint32_t top_ks[] = {1, 40, 0, 64, 2, 7};
         float *values = (float *)(void *)tdl_row(logits, row);
         for (int64_t v = 0; v < n_vocab; v++) values[v] *= 2;
-        if (c->note) sample_odd_logits(f, values, n_vocab, row % 8);
+        if (c->note) sample_odd_logits(f, values, n_vocab, row % SAMPLE_KINDS);
         tdl_sample_scale scale = tdl_sample_scale_of(temperatures[row / 2 % 6]);
         picks[TDL_SAMPLE_SLOT] = (uint32_t)(c->dims[2] - 1 - row);
         picks[TDL_SAMPLE_TOP_K] = c->dims[3] ? (uint32_t)c->dims[3] : top_ks[row % 6];

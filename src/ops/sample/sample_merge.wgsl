@@ -12,6 +12,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> scratch: array<u32>;
 @group(0) @binding(2) var<storage, read_write> picked: array<u32>;
 
+const NOT_FINITE: u32 = 0xffffffffu; // TDL_SAMPLE_NOT_FINITE
+
 var<workgroup> weights: array<u32, 64>;
 
 // ---- numbers of 64 bits: (high, low) --------------------------------------------------------------------------------
@@ -91,6 +93,9 @@ fn sum_of(n: u32) -> vec2<u32> {
     return sum;
 }
 
+// See tdl_sample_finite.
+fn is_finite(largest: u32) -> bool { return largest < 0xff800000u && largest > 0x007fffffu; }
+
 // The row's candidate of this number, or `otherwise` where that is none.
 fn candidate_of(base: u32, number: u32, otherwise: vec2<u32>) -> vec2<u32> {
     let key = scratch[base + 8u + 2u * number];
@@ -109,7 +114,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var one = none(lane);
         if (lane < n) { one = candidate_of(base, lane, one); }
         hold_one(one, lane);
-        if (lane == 0u) { picked[slot] = select(0u, held[0].y, held[0].x != 0u); }
+        if (lane == 0u) { picked[slot] = select(NOT_FINITE, held[0].y, is_finite(held[0].x)); }
         return;
     }
     hold_none(lane);
@@ -125,7 +130,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let largest = held[0].x;
     var key = 0u;
     if (lane < k) { key = held[lane].x; }
-    var keeps = key != 0u;
+    var keeps = key != 0u && is_finite(largest);
 
     let top_p = scratch[base + 5u];
     let min_p = scratch[base + 6u];
@@ -147,7 +152,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if (keeps) { weights[lane] = weight_of(largest, key, scratch[base + 3u], scratch[base + 4u]); }
     }
     workgroupBarrier();
-    if (lane == 0u && largest == 0u) { picked[slot] = 0u; } // all are NaN
+    if (lane == 0u && !is_finite(largest)) { picked[slot] = NOT_FINITE; }
     if (lane < K_MAX && keeps) {
         let before = sum_of(lane);
         let target_sum = share_of(sum_of(K_MAX), scratch[base + 2u]);
