@@ -52,6 +52,13 @@ same_ids window
 model python '"use_cache": true' '"use_cache": NaN, "a": 1e999, "a": "\\ud83d", "model_max_length": 1000000000000000019884624838656'
 same_ids python
 
+model context '"max_position_embeddings": 256,' ''
+"$program" info "$work/context" >"$work/out"
+grep -qF "'max_position_embeddings' is missing: what llama models have" "$work/out" || fail "context: $(cat "$work/out")"
+grep -q '^context  *2048 ' "$work/out" || fail "context: $(cat "$work/out")"
+model width '"hidden_size": 32,' ''
+refused width "'hidden_size' is missing, the class's own counts: model: tensor 'model.embed_tokens.weight'"
+
 model bias '"attention_bias": false' '"attention_bias": true'
 refused bias q_proj.bias
 model mlp '"mlp_bias": false' '"mlp_bias": true'

@@ -7,6 +7,7 @@
 #include "format/hf_config.h"
 #include "format/weights_build.h"
 #include "model/config_keys.h"
+#include "support/fail_alloc.h"
 #include "support/test_files.h"
 
 #include <math.h>
@@ -287,6 +288,22 @@ static void test_many_warnings(void **state) {
     tdl_warnings_deinit(&warnings);
 }
 
+static tdl_status scenario(const tdl_allocator *m, void *weights) {
+    tdl_warnings warnings;
+    tdl_warnings_init(&warnings, m);
+    tdl_status status =
+        tdl_config_keys_check(weights, tdl_arch_find_hf(tdl_text_cstr("llama")), false, &warnings, NULL);
+    tdl_warnings_deinit(&warnings);
+    return status;
+}
+
+static void test_no_memory(void **state) {
+    (void)state;
+    tdl_weights *weights = weights_of(LLAMA ",\"sliding_window\":4,\"x\":1,\"y\":2}");
+    assert_true(fail_alloc_each(scenario, weights) >= 2);
+    tdl_weights_close(weights);
+}
+
 // ---- GGUF
 
 // "key=value" pairs: u an integer, f a float, b a boolean, s a string, a an array of three integers.
@@ -490,6 +507,7 @@ int main(void) {
         cmocka_unit_test(test_as_transformers), cmocka_unit_test(test_hf_keys),       cmocka_unit_test(test_strict),
         cmocka_unit_test(test_table),           cmocka_unit_test(test_many_warnings), cmocka_unit_test(test_gguf_keys),
         cmocka_unit_test(test_gguf_rope),       cmocka_unit_test(test_gguf_defaults), cmocka_unit_test(test_gguf_rows),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

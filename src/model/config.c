@@ -19,7 +19,7 @@ typedef struct field {
     const char *gguf;  // after "<arch>."
     const char *hf[2]; // names in config.json: the first that is there counts
     int32_t min, max;
-    bool required; // in a GGUF file: a config.json's class has a default
+    bool required; // in a GGUF file; of a config.json's class it is said that it has a default
     bool nullable; // null says: as the others make it
 } field;
 
@@ -120,6 +120,7 @@ static tdl_status read_fields(const source *s, tdl_config *c) {
                 return tdl_fail(s->err, TDL_ERROR_FORMAT, "config: '%s' is null, expected an integer", f->hf[j]);
             *value = 0;
         }
+        if (!found && f->required && !c->assumed) c->assumed = f->hf[0];
         if (!found && f->required && s->gguf)
             return tdl_fail(s->err, TDL_ERROR_FORMAT, "config: '%s' is missing", f->gguf);
     }

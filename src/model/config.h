@@ -34,8 +34,9 @@ typedef struct tdl_config {
     tdl_act act;
     bool tied; // the output matrix is the embedding table, as the config says; the tensors decide
     tdl_rope_config rope;
-    uint32_t biases;                 // TDL_BIAS_*: matrices that must have a bias
-    bool biases_by_file;             // others have one where the file has it (GGUF); otherwise they have none
+    const char *assumed; // the first size that a config.json does not say: its class's own was taken; NULL: it says all
+    uint32_t biases;     // TDL_BIAS_*: matrices that must have a bias
+    bool biases_by_file; // others have one where the file has it (GGUF); otherwise they have none
     int32_t windows[TDL_LAYERS_MAX]; // [n_layers] sliding window of each layer; 0: none
 } tdl_config;
 

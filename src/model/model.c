@@ -97,10 +97,29 @@ void tdl_model_close(tdl_model *m) {
     tdl_free(m->mem, m);
 }
 
+// Sizes that a config.json does not say are its class's own: said, also where the tensors then do not fit.
+static tdl_status warn_assumed(tdl_model *m, tdl_error *err) {
+    char text[160];
+    if (!m->config.assumed) return TDL_OK;
+    snprintf(text, sizeof text, "config: '%s' is missing: what %s models have in Transformers counts",
+             m->config.assumed, m->arch->model_type);
+    return tdl_warn(&m->warnings, text) ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for a warning");
+}
+
+static tdl_status fail_assumed(const tdl_model *m, tdl_status status, tdl_error *err) {
+    char text[96];
+    snprintf(text, sizeof text, "config: '%s' is missing, the class's own counts", m->config.assumed);
+    return tdl_fail_at(err, status, text);
+}
+
 static tdl_status read_weights(tdl_model *m, tdl_error *err) {
     tdl_status status = tdl_config_read(m->weights, &m->arch, &m->config, err);
     if (status == TDL_OK) status = tdl_config_keys_check(m->weights, m->arch, false, &m->warnings, err);
-    if (status == TDL_OK) status = tdl_params_load(&m->params, m->weights, m->arch, &m->config, m->mem, err);
+    if (status == TDL_OK) status = warn_assumed(m, err);
+    if (status == TDL_OK) {
+        status = tdl_params_load(&m->params, m->weights, m->arch, &m->config, m->mem, err);
+        if (status == TDL_ERROR_FORMAT && m->config.assumed) status = fail_assumed(m, status, err);
+    }
     if (status == TDL_OK) status = tdl_tokenizer_load(m->weights, m->mem, &m->tokenizer, err);
     if (status == TDL_OK) describe(m);
     return status;
