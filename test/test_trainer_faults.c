@@ -2,6 +2,7 @@
 // lose a step, forget what diverged, leave out records.
 #include "backend/null/null_device.h"
 #include "format/weights.h"
+#include "support/fail_alloc.h"
 #include "support/test_files.h"
 #include "support/token_golden.h"
 #include "support/train_runs.h"
@@ -514,6 +515,25 @@ static void test_walks(void **state) {
     tdl_tokenizer_close(tokenizer);
 }
 
+static tdl_status walk_all(const tdl_allocator *mem, void *arg) {
+    tdl_data *data = NULL;
+    tdl_data_document document = {.size = sizeof document};
+    tdl_error err = {0};
+    const tdl_data_desc desc = {
+        .size = sizeof desc, .tokenizer = arg, .bytes = records, .bytes_size = sizeof records - 1, .allocator = mem};
+    tdl_status status = tdl_data_open(&desc, &data, &err);
+    while (status == TDL_OK) status = tdl_data_next(data, &document, &err);
+    tdl_data_close(data);
+    return status == TDL_DONE ? TDL_OK : status;
+}
+
+static void test_walks_without_memory(void **state) {
+    (void)state;
+    tdl_tokenizer *tokenizer = golden_tokenizer("gpt2.tokenizer.json");
+    fail_alloc_each(walk_all, tokenizer);
+    tdl_tokenizer_close(tokenizer);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, run_setup, run_teardown)
     const struct CMUnitTest tests[] = {
@@ -528,6 +548,7 @@ int main(void) {
         TEST(test_freezes),
         TEST(test_says_what_was_left_out),
         TEST(test_walks),
+        TEST(test_walks_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
