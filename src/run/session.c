@@ -24,6 +24,7 @@ struct tdl_session {
     size_t n_stops;
     int32_t n_predict, n_new; // new tokens since the last push
     bool ignore_eos, ended;
+    tdl_finish finish;     // where ended
     tdl_session_desc desc; // as given, for tdl_session_move; its pointers are not kept
 };
 
@@ -157,6 +158,7 @@ tdl_status tdl_session_next(tdl_session *s, int32_t *token, tdl_error *err) {
     tdl_timeline *t = &s->timeline;
     if (s->ended || (s->n_predict && s->n_new >= s->n_predict)) {
         if (!s->ended && s->model->tokenizer) tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
+        s->finish = tdl_session_finish(s);
         s->ended = true;
         return TDL_DONE;
     }
@@ -186,6 +188,20 @@ full:
     return tdl_fail(err, TDL_ERROR_CONTEXT_FULL,
                     "session: the batch's cache is full: no page for position %d, %d pages in all", t->n_computed,
                     tdl_kv_cache_n_pages(s->batch->cache));
+}
+
+tdl_finish tdl_session_finish(const tdl_session *s) {
+    if (s->ended) return s->finish;
+    return s->n_predict && s->n_new >= s->n_predict ? TDL_FINISH_LENGTH : TDL_FINISH_NONE;
+}
+
+const char *tdl_finish_name(tdl_finish finish) {
+    switch (finish) {
+    case TDL_FINISH_END: return "end";
+    case TDL_FINISH_STOP: return "stop";
+    case TDL_FINISH_LENGTH: return "length";
+    default: return "none";
+    }
 }
 
 tdl_text tdl_session_take_text(tdl_session *s) {
@@ -277,6 +293,7 @@ tdl_status tdl_session_move(const tdl_session *from, tdl_model *model, tdl_batch
     s->detokenizer.first = from->detokenizer.first;
     s->n_new = from->n_new;
     s->ended = from->ended;
+    s->finish = from->finish;
     tdl_sampler_set_rng(s->sampler, tdl_sampler_rng(from->sampler)); // a step that failed has drawn nothing
     *out = s;
     return TDL_OK;
@@ -379,11 +396,15 @@ static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err) {
         return TDL_OK; // rows that pad the vocabulary have no text
     if (!s->ignore_eos && tdl_tokenizer_is_end(tokenizer, id)) {
         s->ended = true;
+        s->finish = TDL_FINISH_END;
         tdl_status status = tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
         return status == TDL_OK ? TDL_DONE : status;
     }
     tdl_status status = tdl_detokenizer_put(&s->detokenizer, id, &s->text, err);
-    if (status == TDL_OK && cut_at_stop(s)) s->ended = true; // this token is the last; the next call says DONE
+    if (status == TDL_OK && cut_at_stop(s)) { // this token is the last; the next call says DONE
+        s->ended = true;
+        s->finish = TDL_FINISH_STOP;
+    }
     return status;
 }
 
