@@ -224,6 +224,22 @@ TDL_API tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const ch
                                         const tdl_encode_desc *desc, int32_t *ids, size_t ids_max, size_t *n_ids,
                                         tdl_error *err);
 
+/* A part of a text, whose origin decides whether it may name special tokens: the markers of a chat template may, what a user
+ * wrote may not. */
+typedef struct tdl_segment {
+    const char *text;
+    size_t text_size;
+    bool parse_special;
+} tdl_segment;
+
+/* As tdl_tokenizer_encode, of a text that comes in segments: the ids are those of all of it, and a special token is found
+ * only where all of its text lies in one segment with parse_special. desc->parse_special is not used. Special tokens that a
+ * tokenizer looks for in normalized text only are found where there is one segment.
+ * Errors: ARGUMENT, MEMORY, LIMIT. */
+TDL_API tdl_status tdl_tokenizer_encode_segments(const tdl_tokenizer *tokenizer, const tdl_segment *segments,
+                                                 size_t n_segments, const tdl_encode_desc *desc, int32_t *ids,
+                                                 size_t ids_max, size_t *n_ids, tdl_error *err);
+
 typedef struct tdl_decode_desc {
     size_t size;
     bool skip_special; /* special tokens give no text; default: their own text */
@@ -306,6 +322,19 @@ TDL_API tdl_status tdl_session_rewind(tdl_session *session, size_t n_tokens, tdl
  * op, the tensor and the position that the first such number came from; for that, the call waits and computes positions again.
  * The timeline stays as it is, and until it is changed the call says the same. Other sessions of the batch are not concerned. */
 TDL_API tdl_status tdl_session_next(tdl_session *session, int32_t *token, tdl_error *err);
+
+/* Why a sequence ended. */
+typedef enum tdl_finish {
+    TDL_FINISH_NONE = 0,   /* it has not, or new input came since */
+    TDL_FINISH_END = 1,    /* an end-of-generation token */
+    TDL_FINISH_STOP = 2,   /* a stop string */
+    TDL_FINISH_LENGTH = 3, /* n_predict new tokens; a full context is an error, CONTEXT_FULL, and no end */
+} tdl_finish;
+
+/* Known with the last token, before tdl_session_next says DONE. */
+TDL_API tdl_finish tdl_session_finish(const tdl_session *session);
+/* "end", "stop", "length", "none". Static text. */
+TDL_API const char *tdl_finish_name(tdl_finish finish);
 
 /* The text that became certain since the last call: whole UTF-8 characters, nothing that may still turn out to be part of
  * a stop string; after DONE all of the rest. Borrowed until the next call on the session. */
@@ -440,14 +469,15 @@ typedef enum tdl_schedule {
     TDL_SCHEDULE_WSD,    /* warm-up, stable, then n_decay_steps of a straight line down to lr_min */
 } tdl_schedule;
 
-/* What is trained, on what, how long. Where the weights come from: model_path, or config_path and tokenizer_path for
- * random weights as the family's paper draws them. */
+/* What is trained, on what, how long. Where the weights come from: model_path; or config_path and tokenizer_path, for
+ * random weights as the family's paper draws them; or shape, for random weights of a llama of that size. */
 typedef struct tdl_trainer_desc {
     size_t size;
-    const char *model_path;                   /* as tdl_model_desc.path */
-    const char *config_path, *tokenizer_path; /* Hugging Face's config.json and tokenizer.json */
-    tdl_device *device;                       /* borrowed until destroy; default: a CPU device of the trainer's own */
-    const tdl_allocator *allocator;           /* borrowed until destroy */
+    const char *model_path;         /* as tdl_model_desc.path */
+    const char *config_path;        /* Hugging Face's config.json */
+    const char *tokenizer_path;     /* a tokenizer.json, or a GGUF file whose byte-level BPE tokenizer is taken */
+    tdl_device *device;             /* borrowed until destroy; default: a CPU device of the trainer's own */
+    const tdl_allocator *allocator; /* borrowed until destroy */
     tdl_precision
         precision; /* default auto: products in F16 or BF16 where the device has them; weights and moments are F32 always */
 
@@ -499,9 +529,15 @@ typedef struct tdl_trainer_desc {
         n_patience; /* DONE after so many evaluations in a row without a better validation loss; default 0: never. One
                            that counted no token is neither better nor worse */
     bool recompute; /* compute a layer's activations again in its backward pass instead of keeping them all */
+
+    /* "tiny" or "small": dir gets the config.json of a llama of that size and, where tokenizer_path is NULL, a tokenizer.json
+     * trained on data; a run that is resumed finds them there. n_steps, n_batch, n_seq and lr have defaults that suit it. */
+    const char *shape;
+    int32_t n_vocab; /* of that tokenizer; default: the shape's */
 } tdl_trainer_desc;
 
-/* Opens or draws the weights, tokenizes the data, makes the plans.
+/* Opens or draws the weights, tokenizes the data, makes the plans. On an error dir is as it was before: the files and
+ * directories that were made are removed.
  * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT, CANCELLED, DEVICE. */
 TDL_API tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err);
 TDL_API void tdl_trainer_destroy(tdl_trainer *trainer);
@@ -608,6 +644,39 @@ TDL_API void tdl_trainer_get_info(const tdl_trainer *trainer, tdl_trainer_info *
 /* What a step runs, one line an op; NUL-terminated, owned by the caller, freed with tdl_trainer_text_free. */
 TDL_API tdl_status tdl_trainer_plan_text(tdl_trainer *trainer, char **text, tdl_error *err);
 TDL_API void tdl_trainer_text_free(tdl_trainer *trainer, char *text);
+
+/* What a byte-level BPE tokenizer is trained on (Sennrich et al. 2016), and how large it gets. */
+typedef struct tdl_tokenizer_train_desc {
+    size_t size;
+    const char *const *data; /* [n_data] files, as tdl_trainer_desc.data: the same text, documents and templates */
+    size_t n_data;
+    int32_t n_vocab;   /* tokens, with 256 bytes and the special tokens; default 4096 */
+    int32_t count_min; /* a pair of tokens that occurs less often is not merged; default 2 */
+    const char *pre;   /* how text is cut before merging, by GGUF's name: "gpt-2" (default), "llama-bpe", "qwen2" */
+    const char *const *specials; /* [n_specials] special tokens besides "<|endoftext|>", which has id 0 */
+    size_t n_specials;
+    bool (*progress)(void *user, double fraction); /* returning false cancels; no file is written then */
+    void *progress_user;
+    const tdl_allocator *allocator;
+} tdl_tokenizer_train_desc;
+
+typedef struct tdl_tokenizer_train_info {
+    size_t size;
+    int32_t n_vocab; /* fewer than were asked for where no further pair occurs count_min times */
+    int32_t n_merges;
+    uint64_t n_bytes;         /* of text */
+    uint64_t n_bytes_invalid; /* of them: no valid UTF-8, left out */
+    uint64_t n_pieces;        /* of the pre-tokenizer */
+    uint64_t
+        n_pieces_lost; /* of them: left out, longer than 32767 bytes, or rare where there are over 16 MiB of different ones */
+    uint64_t n_distinct; /* different pieces that were counted */
+} tdl_tokenizer_train_info;
+
+/* Writes a tokenizer.json to `path`. The same data gives the same file. info may be NULL.
+ * Errors: ARGUMENT (n_vocab below 256 and the special tokens), IO, FORMAT (no text, or a file of which more than a tenth is no
+ * UTF-8), UNSUPPORTED (pre, a compressed file), LIMIT, MEMORY, CANCELLED. */
+TDL_API tdl_status tdl_tokenizer_train(const tdl_tokenizer_train_desc *desc, const char *path,
+                                       tdl_tokenizer_train_info *info, tdl_error *err);
 #endif
 
 #ifdef __cplusplus
