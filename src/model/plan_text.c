@@ -3,6 +3,8 @@
 #include "base/checked.h"
 #include "model/model_impl.h"
 
+#include <string.h>
+
 enum { DEFAULT_TOKENS = 512 };
 
 static tdl_status plan_of(const tdl_model *model, const tdl_batch_desc *desc, tdl_plan **out, tdl_error *err);
@@ -27,19 +29,20 @@ void tdl_text_free(tdl_model *model, char *text) { tdl_free(model->mem, text); }
 tdl_status tdl_model_get_memory(const tdl_model *model, const tdl_batch_desc *desc, tdl_model_memory *out,
                                 tdl_error *err) {
     if (!model || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "memory: model and out must not be NULL");
-    if (out->size != sizeof *out)
+    if (out->size < sizeof out->size)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "memory: out size is %zu, expected %zu", out->size, sizeof *out);
     tdl_plan *plan = NULL;
     tdl_status status = plan_of(model, desc, &plan, err);
     if (status != TDL_OK) return status;
-    *out = (tdl_model_memory){.size = sizeof *out};
+    tdl_model_memory all = {.size = out->size};
     for (int32_t i = 0; i < plan->n_buffers; i++) {
         const tdl_value *value = plan->buffer_value[i] >= 0 ? &plan->values[plan->buffer_value[i]] : NULL;
-        if (!value) out->step_size += plan->buffer_sizes[i];
-        else if (value->kind == TDL_VALUE_WEIGHT) out->weights_size += plan->buffer_sizes[i];
-        else out->cache_size += plan->buffer_sizes[i];
+        if (!value) all.step_size += plan->buffer_sizes[i];
+        else if (value->kind == TDL_VALUE_WEIGHT) all.weights_size += plan->buffer_sizes[i];
+        else all.cache_size += plan->buffer_sizes[i];
     }
     tdl_plan_destroy(plan);
+    memcpy(out, &all, out->size < sizeof all ? out->size : sizeof all);
     return TDL_OK;
 }
 
