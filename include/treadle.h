@@ -116,8 +116,7 @@ typedef struct tdl_device_desc {
     /* "cpu" (the default) or "webgpu"; "webgpu:1": the second adapter; "webgpu:1:min": that one, held to the limits that
      * every WebGPU adapter has; "null": for tests of programs, slow, asynchronous, strict about its caller. */
     const char *name;
-    int32_t
-        n_threads; /* CPU threads, at most 256; default: one per CPU that affinity and control groups' quota allow */
+    int32_t n_threads; /* CPU threads, at most 256; default: one per CPU that affinity and a container's quota allow */
     const char
         *isa_max; /* CPU: use at most "plain", "avx2", "avx512", "avx512_bf16" or "neon"; default: the best there is */
     const tdl_allocator *allocator; /* borrowed until close; default: the C library's */
@@ -165,8 +164,7 @@ typedef struct tdl_model_desc {
     bool (*progress)(void *user, double fraction); /* called during open; returning false cancels it */
     void *progress_user;
     const tdl_allocator *allocator; /* borrowed until close */
-    bool
-        lazy; /* open reads what the model is and checks it; its weights get to the device with the first batch or session */
+    bool lazy; /* open checks what the model is; its weights get to the device with the first batch or session */
 } tdl_model_desc;
 
 /* Opens a model, checks it and prepares its weights for the device.

@@ -285,6 +285,30 @@ test_doctor_and_info() {
     else check 'without WebGPU: how to get it' grep -q 'tools/setup.sh webgpu' "$work/err"; fi
 }
 
+# Chat from a pipe: commands work, what is none is not sent to the model, and the exit code says that something went wrong.
+test_chat_from_a_pipe() {
+    printf 'Hello\n/save %s\n/bogus\n' "$work/c.json" | "$program" chat "$novelist" -n 3 --temp 0 >"$work/out" 2>"$work/err"
+    code=$? out=$(<"$work/out") err=$(<"$work/err")
+    check "chat: an unknown command is a failure: $code" [ "$code" = 1 ]
+    check 'chat: an unknown command' grep -q "'/bogus': no such command" "$work/err"
+    check 'chat: only the message was sent' python3 -c '
+import json, sys
+messages = json.load(open(sys.argv[1]))["messages"]
+assert [m["role"] for m in messages] == ["user", "assistant"] and messages[0]["content"] == "Hello", messages' "$work/c.json"
+    printf '/load %s\n/regen\n/quit\nnot read' "$work/c.json" | "$program" chat "$novelist" -n 3 --temp 0 >"$work/again" 2>"$work/err"
+    code=$? err=$(<"$work/err")
+    check "chat: /load and /regen: $code" [ "$code" = 0 ]
+    check 'chat: the same greedy answer after /load' cmp -s "$work/out" "$work/again"
+    printf 'Hello\n/reset\nHello\n' | "$program" chat "$novelist" -c 50 --ignore-eos --temp 0 >"$work/out" 2>"$work/err"
+    code=$? err=$(<"$work/err")
+    check "chat: a full context from a pipe: $code" [ "$code" = 1 ]
+    check 'chat: each time it says what to do' [ "$(grep -c 'fills the context of 50 tokens: /save FILE keeps it' "$work/err")" = 2 ]
+    echo '{"messages": [{"role": "assistant", "content": "x"}]}' >"$work/wrong.json"
+    printf '/load %s\n' "$work/wrong.json" | "$program" chat "$novelist" >"$work/out" 2>"$work/err"
+    code=$? err=$(<"$work/err")
+    check 'chat: /load of other JSON' grep -q "wrong.json: message 1: role 'assistant', expected 'user'" "$work/err"
+}
+
 # As on a system where nothing is installed: the build says what installs what is missing.
 test_bare_system() {
     local tool
@@ -306,6 +330,7 @@ test_disks
 test_beyond_context
 test_progress
 test_doctor_and_info
+test_chat_from_a_pipe
 test_bare_system
 echo "cli_host: $passed passed, $failed failed"
 [ "$failed" = 0 ]

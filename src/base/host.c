@@ -14,15 +14,16 @@ static uint64_t kib_after(const char *text, const char *name);
 
 tdl_status tdl_host_get_info(tdl_host_info *info, tdl_error *err) {
     if (!info) return tdl_fail(err, TDL_ERROR_ARGUMENT, "host: info must not be NULL");
-    if (info->size != sizeof *info)
+    if (info->size < sizeof info->size)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "host: info size is %zu, expected %zu", info->size, sizeof *info);
-    *info = (tdl_host_info){.size = sizeof *info, .n_cpus = tdl_cpu_affinity(), .cpu_quota = tdl_cgroup_cpus("")};
+    tdl_host_info all = {.size = info->size, .n_cpus = tdl_cpu_affinity(), .cpu_quota = tdl_cgroup_cpus("")};
     int32_t n = tdl_cpu_count();
-    info->n_threads = n < TDL_THREADS_MAX ? n : TDL_THREADS_MAX;
-    read_meminfo(&info->memory_size, &info->memory_available);
+    all.n_threads = n < TDL_THREADS_MAX ? n : TDL_THREADS_MAX;
+    read_meminfo(&all.memory_size, &all.memory_available);
     uint64_t limit, left = tdl_cgroup_memory("", &limit);
-    if (limit < info->memory_size) info->memory_limit = limit;
-    if (left < info->memory_available) info->memory_available = left;
+    if (limit < all.memory_size) all.memory_limit = limit;
+    if (left < all.memory_available) all.memory_available = left;
+    memcpy(info, &all, info->size < sizeof all ? info->size : sizeof all);
     return TDL_OK;
 }
 
