@@ -22,7 +22,8 @@
  *   - Description and result structs begin with `size`, set by the caller to sizeof the struct; a field that is zero means its
  *     default. They grow at the end: a smaller size (an older header) is accepted, and a larger one whose unknown bytes are zero;
  *     unknown bytes that are not zero are ARGUMENT. Of a result, `size` bytes are written. What has no `size` never grows:
- *     tdl_error, tdl_text, tdl_allocator, tdl_reader; in the experimental part tdl_device_info and tdl_trace_event may.
+ *     tdl_error, tdl_text, tdl_allocator, tdl_reader; in the experimental part tdl_device_info, tdl_trace_event and
+ *     tdl_train_data_info may, as all there.
  *   - Functions that can fail return a tdl_status: negative is an error, and `err` (caller-owned, may be NULL) then says
  *     what, where, which value and what was expected. A failed call changes nothing it does not say it changes.
  *   - open/close own a file or a device, create/destroy an object. close and destroy accept NULL.

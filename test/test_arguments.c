@@ -22,7 +22,12 @@ static const char DEMO[] = TDL_REPO "/models/novelist-7m-q8_0.gguf";
 static tdl_device *device;
 static tdl_model *model;
 static tdl_error err;
-static const tdl_allocator no_callbacks;
+static void *no_memory(void *user, size_t size, size_t align) {
+    (void)user, (void)size, (void)align;
+    return NULL;
+}
+
+static const tdl_allocator no_callbacks, half = {.alloc = no_memory};
 
 #define ARGUMENT TDL_ERROR_ARGUMENT
 #define TRY(expected, part, call)                                                                     \
@@ -92,6 +97,18 @@ static void models(void **state) {
     TRY(ARGUMENT, "desc size", tdl_model_plan_text(model, &(tdl_batch_desc){.size = 9}, &text, &err));
     TRY(ARGUMENT, "-1", tdl_model_plan_text(model, SIZED(tdl_batch_desc, .n_tokens_max = -1), &text, &err));
     assert_true(!out && !text);
+    tdl_model_memory memory = {.size = 4};
+    TRY(ARGUMENT, "NULL", tdl_model_get_memory(NULL, NULL, &memory, &err));
+    TRY(ARGUMENT, "NULL", tdl_model_get_memory(model, NULL, NULL, &err));
+    TRY(ARGUMENT, "result size is 4", tdl_model_get_memory(model, NULL, &memory, &err));
+    memory.size = sizeof memory;
+    TRY(ARGUMENT, "desc size", tdl_model_get_memory(model, &(tdl_batch_desc){.size = 9}, &memory, &err));
+    assert_int_equal(memory.weights_size, 0);
+    TRY(ARGUMENT, "NULL", tdl_host_get_info(NULL, &err));
+    TRY(ARGUMENT, "result size is 7", tdl_host_get_info(&(tdl_host_info){.size = 7}, &err));
+    assert_int_equal(tdl_model_n_warnings(NULL), 0);
+    assert_null(tdl_model_warning(NULL, 0));
+    assert_null(tdl_model_warning(model, SIZE_MAX));
     tdl_model_info info = {.size = sizeof info};
     tdl_model_get_info(NULL, &info);
     assert_int_equal(info.n_vocab, 0);
@@ -323,6 +340,16 @@ static void trainers(void **state) {
     tdl_trainer_get_info(NULL, &info);
     assert_int_equal(info.n_params, 0);
     tdl_trainer_text_free(NULL, NULL);
+    tdl_data *walk = NULL;
+    tdl_data_document document = {.size = sizeof document};
+    TRY(ARGUMENT, "NULL", tdl_data_open(NULL, &walk, &err));
+    TRY(ARGUMENT, "NULL", tdl_data_open(SIZED(tdl_data_desc, .path = path), NULL, &err));
+    TRY(ARGUMENT, "desc size", tdl_data_open(&(tdl_data_desc){.size = 9}, &walk, &err));
+    TRY(ARGUMENT, "a tokenizer", tdl_data_open(SIZED(tdl_data_desc, .path = path), &walk, &err));
+    TRY(ARGUMENT, "free", tdl_data_open(SIZED(tdl_data_desc, .allocator = &half), &walk, &err));
+    TRY(ARGUMENT, "NULL", tdl_data_next(NULL, &document, &err));
+    tdl_data_get_info(NULL, NULL);
+    tdl_data_close(NULL);
     tdl_trainer_destroy(NULL);
     if (access(DEMO, R_OK) == 0) {
         struct {

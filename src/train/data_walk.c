@@ -2,6 +2,7 @@
 //
 // The pieces that a trainer's threads would encode are encoded here one after another into one run. A document of a text file may
 // go on in the next piece, so the last one of a run is handed out when another begins or the file ends.
+#include "base/desc.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/str.h"
@@ -25,15 +26,16 @@ static bool next_document(tdl_data *d, tdl_data_document *out);
 static tdl_status read_piece(tdl_data *d, tdl_error *err);
 static void drop_first(tdl_token_run *run, size_t n_documents);
 
-tdl_status tdl_data_open(const tdl_data_desc *desc, tdl_data **out, tdl_error *err) {
-    if (!desc || !out || desc->size != sizeof *desc)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: desc size is %zu, expected %zu", desc ? desc->size : 0,
-                        sizeof *desc);
+tdl_status tdl_data_open(const tdl_data_desc *from, tdl_data **out, tdl_error *err) {
+    if (!from || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: desc and out must not be NULL");
+    tdl_data_desc given, *desc = &given;
+    tdl_status status = tdl_desc_copy("data", from, desc, sizeof *desc, err);
+    if (status == TDL_OK) status = tdl_allocator_check("data", desc->allocator, err);
+    if (status != TDL_OK) return status;
     if (!desc->tokenizer || !desc->path == !desc->bytes)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: a tokenizer and one of path and bytes must be given");
     const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
     const char *name = desc->path ? desc->path : "records";
-    tdl_status status = TDL_OK;
     tdl_data *d = tdl_alloc(mem, 1, sizeof *d);
     if (!d) return tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory");
     d->mem = mem;
@@ -60,6 +62,7 @@ void tdl_data_close(tdl_data *d) {
 }
 
 void tdl_data_get_info(const tdl_data *d, tdl_train_data_info *info) {
+    if (!d || !info) return;
     *info = d->info;
     info->n_records = d->run.counts.n_records;
     info->n_empty = d->run.counts.n_empty;
@@ -69,18 +72,18 @@ void tdl_data_get_info(const tdl_data *d, tdl_train_data_info *info) {
 }
 
 tdl_status tdl_data_next(tdl_data *d, tdl_data_document *out, tdl_error *err) {
-    if (!out || out->size != sizeof *out)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: document size is %zu, expected %zu", out ? out->size : 0,
-                        sizeof *out);
-    while (!next_document(d, out)) {
+    if (!d) return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: data must not be NULL");
+    if (tdl_result_check("data", out, sizeof *out, err) != TDL_OK) return TDL_ERROR_ARGUMENT;
+    tdl_data_document document;
+    while (!next_document(d, &document)) {
         drop_first(&d->run, d->n_out);
         d->n_out = 0;
         tdl_status status = read_piece(d, err);
         if (status != TDL_OK) return status;
     }
-    d->info.n_tokens += out->n_ids;
-    if (out->is_record && out->n_ids > d->info.n_longest) d->info.n_longest = out->n_ids;
-    return TDL_OK;
+    d->info.n_tokens += document.n_ids;
+    if (document.is_record && document.n_ids > d->info.n_longest) d->info.n_longest = document.n_ids;
+    return tdl_result_copy("data", out, &document, sizeof document, err);
 }
 
 static bool next_document(tdl_data *d, tdl_data_document *out) {
