@@ -251,6 +251,11 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
     d->buffer_size_max = limits.maxBufferSize;
     d->offset_align = limits.minStorageBufferOffsetAlignment;
     d->workgroup_memory = limits.maxComputeWorkgroupStorageSize;
+    d->workgroup_size[0] = limits.maxComputeWorkgroupSizeX;
+    d->workgroup_size[1] = limits.maxComputeWorkgroupSizeY;
+    d->workgroup_size[2] = limits.maxComputeWorkgroupSizeZ;
+    d->workgroup_size_all = limits.maxComputeInvocationsPerWorkgroup;
+    d->storage_bindings = limits.maxStorageBuffersPerShaderStage;
     // Bindings are padded to 16 bytes; the decoders of some weights count bytes, in 32 bits.
     uint64_t size_max = limits.maxStorageBufferBindingSize;
     if (size_max > d->buffer_size_max) size_max = d->buffer_size_max;
@@ -354,12 +359,18 @@ tdl_status tdl_webgpu_probe(tdl_webgpu_device *d, tdl_error *err) {
     return tdl_webgpu_scope_end(d, "asking whether it is there", err);
 }
 
+// wgpu-native (29) calls a lack of memory a validation error, with these words.
+static bool is_memory(WGPUErrorType type, const char *message) {
+    return type == WGPUErrorType_OutOfMemory || strstr(message, "Not enough memory left");
+}
+
 // What on_error was told, once.
 static tdl_status unscoped_error(tdl_webgpu_device *d, tdl_error *err) {
     if (!atomic_load(&d->has_error)) return TDL_OK;
-    tdl_fail(err, TDL_ERROR_DEVICE, "webgpu: %s", d->error_message);
+    bool memory = is_memory(WGPUErrorType_Unknown, d->error_message);
+    tdl_status status = tdl_fail(err, memory ? TDL_ERROR_MEMORY : TDL_ERROR_DEVICE, "webgpu: %s", d->error_message);
     atomic_store(&d->has_error, false);
-    return TDL_ERROR_DEVICE;
+    return status;
 }
 
 void tdl_webgpu_scope_begin(tdl_webgpu_device *d) {
@@ -381,7 +392,7 @@ tdl_status tdl_webgpu_scope_end(tdl_webgpu_device *d, const char *what, tdl_erro
         on_lost(NULL, WGPUDeviceLostReason_Unknown, tdl_webgpu_text(what), d, NULL);
     if (atomic_load(&d->lost)) return lost(d, err);
     if (first.type == WGPUErrorType_NoError) return unscoped_error(d, err);
-    bool memory = first.type == WGPUErrorType_OutOfMemory;
+    bool memory = is_memory(first.type, first.message);
     return tdl_fail(err, memory ? TDL_ERROR_MEMORY : TDL_ERROR_DEVICE, "webgpu: %s: %s%s", what,
                     memory ? "out of device memory: " : "", first.message);
 }
