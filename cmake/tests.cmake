@@ -66,7 +66,20 @@ if(EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json)
       ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
       PASS_REGULAR_EXPRESSION "SwiftShader.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
   endif()
-else()
+endif()
+# The kernels that multiply matrices by hardware, which no adapter here does: their products made one by one.
+add_test(NAME op_suite_webgpu_matrix_slow COMMAND op_suite_webgpu --matrix 16)
+tdl_label_test(op_suite_webgpu_matrix_slow)
+add_test(NAME op_suite_webgpu_matrix8_slow COMMAND op_suite_webgpu --matrix 8 --far)
+tdl_label_test(op_suite_webgpu_matrix8_slow)
+# All shaders through Dawn, which holds them to the least limits as browsers do; skipped where Dawn or SwiftShader is not there.
+add_test(NAME op_suite_webgpu_dawn_min COMMAND op_suite_webgpu --compile --device webgpu:0:min
+                                               --library ${TDL_WEBGPU_DIR}/libwebgpu_dawn.so)
+tdl_label_test(op_suite_webgpu_dawn_min)
+set_tests_properties(op_suite_webgpu_dawn_min PROPERTIES
+  ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
+  PASS_REGULAR_EXPRESSION "SwiftShader.*, min.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
+if(NOT EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json)
   message(STATUS "SwiftShader is not there: its tests are left out (tools/setup.sh test fetches it)")
 endif()
 
