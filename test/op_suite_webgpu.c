@@ -3,7 +3,7 @@
 //     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--verbose] [--repeat N] [--compile]
 //                     [--matrix SIDE] [--far]
 //
-// --compile: nothing runs; says whether the library takes every shader.
+// --compile: nothing runs; says whether Dawn takes every shader, on its adapter that computes nothing.
 // --matrix: only the kernels that multiply matrices by hardware, of SIDE by SIDE, made such as any device with F16 can run.
 // --far: only the cases whose numbers are far beyond F16's, and whatever kernels take them.
 //
@@ -72,35 +72,41 @@ typedef struct one_op {
 } one_op;
 
 static bool read_options(int argc, char **argv, options *opt);
+static void with_matrices(suite *s);
 static void test_op(suite *s, tdl_op op);
 
 int main(int argc, char **argv) {
     suite s = {0};
     tdl_error err = {0};
     if (!read_options(argc, argv, &s.opt)) return 2;
-    if (tdl_backend_webgpu.open(&s.opt.device, &s.device, &err) != TDL_OK) {
+    tdl_status opened = s.opt.compile ? tdl_webgpu_open_null(&s.opt.device, &s.device, &err)
+                                      : tdl_backend_webgpu.open(&s.opt.device, &s.device, &err);
+    if (opened != TDL_OK) {
         printf("skipped: %s\n", err.message);
         return SKIPPED;
     }
     printf("%s; seed %" PRIu64 "\n", s.device->summary, s.opt.seed);
-    if (s.opt.matrix) {
-        if (!(s.device->features & TDL_FEATURE_GPU_F16)) {
-            printf("skipped: no F16\n");
-            tdl_backend_webgpu.close(s.device);
-            return SKIPPED;
-        }
-        tdl_webgpu_device *device = (tdl_webgpu_device *)s.device;
-        device->matrix_size = (uint32_t)s.opt.matrix;
-        device->subgroup_size = 32;
-        device->rewrite = emulate_matrices;
-        s.device->features |= TDL_FEATURE_GPU_MATRIX;
+    if (s.opt.matrix && !s.opt.compile && !(s.device->features & TDL_FEATURE_GPU_F16)) {
+        printf("skipped: no F16\n");
+        tdl_backend_webgpu.close(s.device);
+        return SKIPPED;
     }
+    if (s.opt.matrix || (s.opt.compile && s.device->features)) with_matrices(&s);
     for (int op = TDL_OP_NONE + 1; op < TDL_OP_COUNT; op++)
         if (!s.opt.op || strcmp(s.opt.op, tdl_op_get((tdl_op)op)->name) == 0) test_op(&s, (tdl_op)op);
     printf("%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped (larger than a binding)\n", s.passed, s.failed,
            s.skipped);
     tdl_backend_webgpu.close(s.device);
     return s.failed ? 1 : 0;
+}
+
+// As if the device multiplied matrices: where shaders are only made, they are the real ones.
+static void with_matrices(suite *s) {
+    tdl_webgpu_device *device = (tdl_webgpu_device *)s->device;
+    device->matrix_size = s->opt.matrix ? (uint32_t)s->opt.matrix : 16;
+    device->subgroup_size = 32;
+    device->rewrite = s->opt.compile ? NULL : emulate_matrices;
+    s->device->features |= TDL_FEATURE_GPU_MATRIX;
 }
 
 static bool read_options(int argc, char **argv, options *opt) {
@@ -272,14 +278,27 @@ static tdl_status one_op_init(one_op *o, const suite *s, const op_fixture *f, co
 static void one_op_deinit(one_op *o);
 static bool run(suite *s, op_fixture *f, one_op *o, uint8_t **packed);
 
-// Once for each shader: pipelines are kept.
+// Pipelines are kept, so once for each shader. Of the kernels with matrices, which may use more workgroup memory than this adapter has, the
+// module alone, that is, all but the limits (test_webgpu_needs.c).
 static void compile_kernel(suite *s, const tdl_kernel *kernel, const tdl_call *call) {
-    for (const tdl_kernel *k = kernel; k; k = k->merge) {
-        WGPUComputePipeline pipeline;
-        tdl_error err = {0};
-        tdl_status status = tdl_webgpu_pipeline_get((tdl_webgpu_device *)s->device, k, call, &pipeline, &err);
-        verdict(s, status == TDL_OK, "%s", err.message);
+    tdl_webgpu_device *device = (tdl_webgpu_device *)s->device;
+    tdl_error err = {0};
+    WGPUComputePipeline pipeline;
+    tdl_status status = TDL_OK;
+    if (kernel->needs & TDL_FEATURE_GPU_MATRIX) {
+        tdl_str code = tdl_str_make(s->device->mem);
+        const char *decoder = kernel->wgsl_decoder ? kernel->wgsl_decoder(call) : NULL;
+        if (!tdl_webgpu_shader_text(device, kernel, decoder, &code)) exit(1);
+        tdl_webgpu_scope_begin(device);
+        WGPUShaderModule module = tdl_webgpu_make_module(device, code.ptr);
+        status = tdl_webgpu_scope_end(device, "making a module", &err);
+        if (module) device->api.ShaderModuleRelease(module);
+        tdl_str_deinit(&code);
+    } else {
+        status = tdl_webgpu_pipeline_get(device, kernel, call, &pipeline, &err);
     }
+    verdict(s, status == TDL_OK, "%s", err.message);
+    if (kernel->merge) compile_kernel(s, kernel->merge, call);
 }
 
 static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel, const tdl_call *call) {

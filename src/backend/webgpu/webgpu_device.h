@@ -104,6 +104,9 @@ tdl_status tdl_webgpu_alive(tdl_webgpu_device *device, tdl_error *err);
 tdl_status tdl_webgpu_probe(tdl_webgpu_device *device, tdl_error *err);
 // Destroys the device under the program: what a driver's reset does. For tests.
 void tdl_webgpu_lose(tdl_device *device);
+// Opens Dawn's adapter that has every feature and computes nothing: shaders are held to the language and the limits, at once.
+// For tests; no name opens it.
+tdl_status tdl_webgpu_open_null(const tdl_device_desc *desc, tdl_device **out, tdl_error *err);
 
 // webgpu_buffer.c
 tdl_status tdl_webgpu_buffer_create(tdl_device *device, size_t size, tdl_buffer **out, tdl_error *err);
