@@ -59,14 +59,19 @@ if(EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json)
   set_tests_properties(op_suite_webgpu_swiftshader_slow PROPERTIES
     ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
     PASS_REGULAR_EXPRESSION "SwiftShader.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
-  if(EXISTS ${TDL_WEBGPU_DIR}/libwebgpu_dawn.so) # whose compiler is that of browsers, and stricter
-    add_test(NAME op_suite_webgpu_dawn_slow COMMAND op_suite_webgpu --compile --library ${TDL_WEBGPU_DIR}/libwebgpu_dawn.so)
-    tdl_label_test(op_suite_webgpu_dawn_slow)
-    set_tests_properties(op_suite_webgpu_dawn_slow PROPERTIES
-      ENVIRONMENT "VK_DRIVER_FILES=${TDL_WEBGPU_DIR}/swiftshader.json;NODEVICE_SELECT=1"
-      PASS_REGULAR_EXPRESSION "SwiftShader.*, 0 failed" SKIP_REGULAR_EXPRESSION "skipped:")
-  endif()
-else()
+endif()
+# The kernels that multiply matrices by hardware, which no adapter here does: their products made one by one.
+add_test(NAME op_suite_webgpu_matrix_slow COMMAND op_suite_webgpu --matrix 16)
+tdl_label_test(op_suite_webgpu_matrix_slow)
+add_test(NAME op_suite_webgpu_matrix8_slow COMMAND op_suite_webgpu --matrix 8 --far)
+tdl_label_test(op_suite_webgpu_matrix8_slow)
+# Every shader through Dawn, whose compiler is that of browsers and stricter, also held to the least limits. Skipped where Dawn is not there.
+add_test(NAME op_suite_webgpu_dawn COMMAND op_suite_webgpu --compile --library ${TDL_WEBGPU_DIR}/libwebgpu_dawn.so)
+tdl_label_test(op_suite_webgpu_dawn)
+add_test(NAME op_suite_webgpu_dawn_min COMMAND op_suite_webgpu --compile --library ${TDL_WEBGPU_DIR}/libwebgpu_dawn.so
+                                               --device webgpu:0:min)
+tdl_label_test(op_suite_webgpu_dawn_min)
+if(NOT EXISTS ${TDL_WEBGPU_DIR}/swiftshader.json)
   message(STATUS "SwiftShader is not there: its tests are left out (tools/setup.sh test fetches it)")
 endif()
 

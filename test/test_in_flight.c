@@ -6,6 +6,7 @@
 #include "backend/null/null_device.h"
 #include "base/rng.h"
 #include "run/batch.h"
+#include "support/adapter.h"
 #include "support/golden.h"
 #include "token/tokenizer_impl.h"
 
@@ -32,11 +33,7 @@ static const tdl_sampler_desc samplers[] = {
 enum { N_SAMPLERS = sizeof samplers / sizeof *samplers };
 
 static tdl_device *open_device(const char *name) {
-    tdl_error err = {0};
-    tdl_device *device = NULL;
-    if (tdl_device_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = name}, &device, &err) != TDL_OK)
-        print_message("%s is skipped: %s\n", name, err.message);
-    return device;
+    return adapter_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = name});
 }
 
 static tdl_model *open_model(tdl_device *device, const char *path) {
@@ -422,5 +419,5 @@ int main(void) {
         cmocka_unit_test(lives_are_the_same),
         cmocka_unit_test(failures_lose_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return adapter_verdict(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -4,6 +4,7 @@
 // and in a batch of 5 with one set of neighbours and another, in both precisions, on the bundled model (int8 kernels) and on
 // tiny models (F32, windows, GQA). The same on WebGPU where the model is opened `invariant`, with an adapter's own limits and,
 // the tiny models, with the least that all have; "webgpu-tiny" as an argument leaves out all but the tiny models there.
+#include "support/adapter.h"
 #include "support/golden.h"
 
 #include <setjmp.h>
@@ -133,10 +134,8 @@ static void check_webgpu(const char *path, size_t n_devices) {
         tdl_device *device;
         tdl_model *model;
         tdl_device_desc device_desc = {.size = sizeof device_desc, .name = names[i]};
-        if (tdl_device_open(&device_desc, &device, &err) != TDL_OK) {
-            print_message("skipped: %s\n", err.message);
-            skip();
-        }
+        device = adapter_open(&device_desc);
+        if (!device) skip();
         tdl_model_desc desc = {.size = sizeof desc, .path = path, .device = device, .invariant = true};
         if (tdl_model_open(&desc, &model, &err) != TDL_OK) fail_msg("%s", err.message);
         float *expected = NULL, *got = NULL;
@@ -206,5 +205,6 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tiny[] = {cmocka_unit_test(webgpu_gpt2), cmocka_unit_test(webgpu_mistral),
                                       cmocka_unit_test(webgpu_qwen3), cmocka_unit_test(webgpu_mixtral)};
     bool only_tiny = argc > 1 && strcmp(argv[1], "webgpu-tiny") == 0;
-    return (only_tiny ? 0 : cmocka_run_group_tests(large, NULL, NULL)) + cmocka_run_group_tests(tiny, NULL, NULL);
+    return adapter_verdict((only_tiny ? 0 : cmocka_run_group_tests(large, NULL, NULL)) +
+                           cmocka_run_group_tests(tiny, NULL, NULL));
 }

@@ -7,6 +7,7 @@
 #include "graph/parts.h"
 #include "model/model_impl.h"
 #include "ops/hyper.h"
+#include "support/adapter.h"
 #include "support/fail_alloc.h"
 #include "support/golden.h"
 
@@ -33,11 +34,7 @@ static const asked few = {.n_prompt = 5, .n_ctx = 64, .n_batch = 8};
 
 // NULL: there is none here, which was said.
 static tdl_device *open_device(const char *name) {
-    tdl_error err = {0};
-    tdl_device *device = NULL;
-    tdl_device_desc desc = {.size = sizeof desc, .name = name};
-    if (tdl_device_open(&desc, &device, &err) != TDL_OK) print_message("%s is skipped: %s\n", name, err.message);
-    return device;
+    return adapter_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = name});
 }
 
 static tdl_model *open_model(tdl_device *device, const char *path) {
@@ -523,7 +520,7 @@ int main(int argc, char **argv) {
     if (argc > 1) {
         const struct CMUnitTest large[] = {cmocka_unit_test(over_this_adapters_limits)};
         large_device = argv[1];
-        return cmocka_run_group_tests(large, NULL, NULL);
+        return adapter_verdict(cmocka_run_group_tests(large, NULL, NULL));
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_in_parts),
@@ -533,5 +530,5 @@ int main(int argc, char **argv) {
         cmocka_unit_test(table_in_parts),
         cmocka_unit_test(over_the_minimum_limits),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return adapter_verdict(cmocka_run_group_tests(tests, NULL, NULL));
 }

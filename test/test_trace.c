@@ -1,5 +1,6 @@
 // test_trace.c - traces: one event an op and step (and, on the CPU, thread), in order and in time; none while it is off.
 #include "backend/backend.h"
+#include "support/adapter.h"
 #include "support/fail_alloc.h"
 #include "support/golden.h"
 
@@ -15,11 +16,7 @@ enum { N_PROMPT = 5, N_NEW = 4 };
 static const int32_t prompt[N_PROMPT] = {5, 17, 99, 200, 3};
 
 static tdl_device *open_device(const char *name, int32_t n_threads) {
-    tdl_error err = {0};
-    tdl_device *device = NULL;
-    tdl_device_desc desc = {.size = sizeof desc, .name = name, .n_threads = n_threads};
-    if (tdl_device_open(&desc, &device, &err) != TDL_OK) print_message("%s is skipped: %s\n", name, err.message);
-    return device;
+    return adapter_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = name, .n_threads = n_threads});
 }
 
 static tdl_model *open_model(tdl_device *device) {
@@ -196,5 +193,5 @@ int main(void) {
         cmocka_unit_test(device_without_a_clock_says_so),
         cmocka_unit_test(allocations_may_fail),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return adapter_verdict(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -2,6 +2,7 @@
 //
 // test/data/train/<family>.json: see ORIGIN.md there. Gradients of large tensors are sampled; their norms are whole. The same on
 // devices that bind less than the embedding matrix has, which makes it, its gradient and its moments come in parts.
+#include "support/adapter.h"
 #include "support/golden.h"
 #include "train/train_engine.h"
 
@@ -235,13 +236,9 @@ static void test_recomputed(void **state) {
 
 static void test_webgpu(void **state) {
     (void)state;
-    tdl_error err = {0};
-    tdl_device *device = NULL;
-    if (tdl_device_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = "webgpu", .library = LIBRARY},
-                        &device, &err)) {
-        print_message("skipped, no WebGPU device: %s\n", err.message);
-        skip();
-    }
+    tdl_device *device =
+        adapter_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = "webgpu", .library = LIBRARY});
+    if (!device) skip();
     tdl_device_close(device);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         check_family(names[i], &(family_check){.device = "webgpu"});
@@ -372,5 +369,5 @@ int main(void) {
         cmocka_unit_test(test_families), cmocka_unit_test(test_recomputed),
         cmocka_unit_test(test_webgpu),   cmocka_unit_test(test_in_parts),
         cmocka_unit_test(test_dropout),  cmocka_unit_test(test_micro_batch_over_the_limit)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return adapter_verdict(cmocka_run_group_tests(tests, NULL, NULL));
 }

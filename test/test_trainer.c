@@ -5,6 +5,7 @@
 #include "backend/cpu/cpu_features.h"
 #include "backend/null/null_device.h"
 #include "model/model_impl.h"
+#include "support/adapter.h"
 #include "support/fail_alloc.h"
 #include "support/test_files.h"
 #include "support/train_runs.h"
@@ -254,7 +255,6 @@ static void test_diverges(void **state) {
 // 20 steps on a GPU lose what they lose on the CPU; on the GPU too a seed gives the same bits twice.
 static void test_webgpu(void **state) {
     run_fixture *f = *state;
-    tdl_error err = {0};
     run_outcome o[3];
     for (int i = 0; i < 3; i++) {
         char run[TEST_PATH_SIZE];
@@ -262,10 +262,8 @@ static void test_webgpu(void **state) {
         tdl_trainer_desc desc = run_desc(f, run);
         desc.n_steps = 20, desc.dropout = desc.attention_dropout = 0.1f;
         tdl_device_desc where = {.size = sizeof where, .name = i ? "webgpu" : "cpu", .library = LIBRARY};
-        if (tdl_device_open(&where, &desc.device, &err) != TDL_OK) {
-            print_message("skipped, no WebGPU device: %s\n", err.message);
-            skip();
-        }
+        desc.device = adapter_open(&where);
+        if (!desc.device) skip();
         o[i] = run_whole(&desc, NULL);
         tdl_device_close(desc.device);
     }
@@ -518,11 +516,9 @@ static void test_disk_full(void **state) {
 
 // NULL: there is none here. size_max: what it binds; 0: as it says.
 static tdl_device *open_device(const char *name, uint64_t size_max) {
-    tdl_error err = {0};
-    tdl_device *device = NULL;
     tdl_device_desc where = {.size = sizeof where, .name = name, .library = LIBRARY};
-    if (tdl_device_open(&where, &device, &err) != TDL_OK) print_message("%s is skipped: %s\n", name, err.message);
-    else if (size_max) device->value_size_max = size_max;
+    tdl_device *device = adapter_open(&where);
+    if (device && size_max) device->value_size_max = size_max;
     return device;
 }
 
@@ -631,5 +627,5 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_adapters_in_parts, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(test_bad_settings, run_setup, run_teardown),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return adapter_verdict(cmocka_run_group_tests(tests, NULL, NULL));
 }

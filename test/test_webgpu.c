@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -104,12 +107,13 @@ static void bad_shader_is_an_error(void **state) {
     tdl_device *device = open_device("webgpu");
     static const struct {
         const char *text, *said;
-    } cases[] = {{"this is no shader", ""},
-                 {"@compute @workgroup_size(64) fn other() {}", "main"},
-                 {"@compute @workgroup_size(4096) fn main() {}", ""},
-                 {"@group(0) @binding(9) var<storage, read> x: array<u32>;\n"
-                  "@compute @workgroup_size(1) fn main() { _ = x[0]; }",
-                  ""}};
+    } cases[] = {
+        {"this is no shader", ""},
+        {"@compute @workgroup_size(64) fn other() {}", "main"},
+        {"var<workgroup> x: array<u32, COUNT>; @compute @workgroup_size(1) fn main() { _ = x[0]; }", "'COUNT'"},
+        {"@group(0) @binding(9) var<storage, read> x: array<u32>;\n"
+         "@compute @workgroup_size(1) fn main() { _ = x[0]; }",
+         ""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const tdl_kernel kernel = {.name = "broken", .wgsl = {cases[i].text}};
         const tdl_call call = {.n_in = 1, .n_out = 1};
@@ -123,11 +127,59 @@ static void bad_shader_is_an_error(void **state) {
     tdl_device_close(device);
 }
 
-// In a plan, where several threads make the pipelines: the broken one is named, and the device can go on.
-static void bad_shader_in_a_plan_is_named(void **state) {
+// Workgroups that use all of `memory` bytes.
+#define USES(memory)                                                                                      \
+    "var<workgroup> x: array<u32, " memory " / 4u>;\n"                                                    \
+    "@compute @workgroup_size(64) fn main(@builtin(local_invocation_index) i: u32) { x[i] = i; x[" memory \
+    " / 4u - 1u] = i; }"
+#define EIGHT_AND(more)                                                    \
+    "@group(0) @binding(1) var<storage, read> a: array<u32>;\n"            \
+    "@group(0) @binding(2) var<storage, read> b: array<u32>;\n"            \
+    "@group(0) @binding(3) var<storage, read> c: array<u32>;\n"            \
+    "@group(0) @binding(4) var<storage, read> d: array<u32>;\n"            \
+    "@group(0) @binding(5) var<storage, read> e: array<u32>;\n"            \
+    "@group(0) @binding(6) var<storage, read> f: array<u32>;\n"            \
+    "@group(0) @binding(7) var<storage, read> g: array<u32>;\n"            \
+    "@group(0) @binding(8) var<storage, read_write> h: array<u32>;\n" more \
+    "@compute @workgroup_size(1) fn main() { h[0] = a[0] + b[0] + c[0] + d[0] + e[0] + f[0] + g[0]; }"
+
+// The library does not compare workgroup memory with the limit, and what a driver does then is its own affair.
+static void shaders_beyond_the_limits_are_errors(void **state) {
     (void)state;
+    static const struct {
+        const char *device, *text, *said; // NULL: it is made
+    } cases[] = {
+        {"webgpu:0:min", USES("16384u"), NULL},
+        {"webgpu:0:min", USES("16388u"), "16400 bytes of workgroup memory, this device has at most 16384"},
+        {"webgpu:0:min", USES("57344u"), "57344 bytes of workgroup memory, this device has at most 16384"},
+        {"webgpu", USES("16777216u"), "16777216 bytes of workgroup memory"},
+        {"webgpu:0:min", "@compute @workgroup_size(256) fn main() {}", NULL},
+        {"webgpu:0:min", "@compute @workgroup_size(257) fn main() {}", "257 along x, this device has at most 256"},
+        {"webgpu:0:min", "@compute @workgroup_size(1, 257) fn main() {}", "257 along y"},
+        {"webgpu:0:min", "@compute @workgroup_size(1, 1, 64) fn main() {}", NULL},
+        {"webgpu:0:min", "@compute @workgroup_size(1, 1, 65) fn main() {}", "65 along z"},
+        {"webgpu:0:min", "@compute @workgroup_size(16, 17) fn main() {}", "272 invocations"},
+        {"webgpu:0:min", EIGHT_AND(""), NULL},
+        {"webgpu:0:min", EIGHT_AND("@group(0) @binding(9) var<storage, read> i: array<u32>;\n"),
+         "9 storage buffers, this device has at most 8"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tdl_device *device = open_device(cases[i].device);
+        const tdl_kernel kernel = {.name = "large", .wgsl = {cases[i].text}};
+        const tdl_call call = {.n_in = 7, .n_out = 1};
+        WGPUComputePipeline pipeline;
+        tdl_error err = {0};
+        tdl_status status = tdl_webgpu_pipeline_get((tdl_webgpu_device *)device, &kernel, &call, &pipeline, &err);
+        if (status != (cases[i].said ? TDL_ERROR_LIMIT : TDL_OK)) fail_msg("%s: %s", cases[i].text, err.message);
+        if (cases[i].said && (!strstr(err.message, cases[i].said) || !strstr(err.message, "large")))
+            fail_msg("%s: %s", cases[i].text, err.message);
+        tdl_device_close(device);
+    }
+}
+
+// In a plan, where several threads make the pipelines: the broken one is named, and the device can go on.
+static void check_bad_shader_in_a_plan(const char *text, tdl_status expected) {
     tdl_device *device = open_device("webgpu");
-    const tdl_kernel broken = {.name = "broken", .backend = TDL_BACKEND_WEBGPU, .wgsl = {"this is no shader"}};
+    const tdl_kernel broken = {.name = "broken", .backend = TDL_BACKEND_WEBGPU, .wgsl = {text}};
     const tdl_attrs relu = {.act = TDL_ACT_RELU};
     tdl_error err = {0};
     tdl_graph g;
@@ -148,7 +200,7 @@ static void bad_shader_in_a_plan_is_named(void **state) {
     const tdl_kernel *right = plan->ops[1].kernel;
     plan->ops[1].kernel = &broken;
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(tdl_exec_create(device, plan, bound, &exec, &err), TDL_ERROR_DEVICE);
+        assert_int_equal(tdl_exec_create(device, plan, bound, &exec, &err), expected);
         assert_non_null(strstr(err.message, "broken"));
     }
     plan->ops[1].kernel = right;
@@ -157,6 +209,12 @@ static void bad_shader_in_a_plan_is_named(void **state) {
     for (int i = 0; i < 16; i++) device->backend->buffer_destroy(bound[i]);
     tdl_plan_destroy(plan);
     tdl_device_close(device);
+}
+
+static void bad_shader_in_a_plan_is_named(void **state) {
+    (void)state;
+    check_bad_shader_in_a_plan("this is no shader", TDL_ERROR_DEVICE);
+    check_bad_shader_in_a_plan(USES("16777216u"), TDL_ERROR_LIMIT);
 }
 
 static void missing_kernel_is_named(void **state) {
@@ -254,6 +312,64 @@ static void buffers_check_access(void **state) {
     assert_int_equal(backend->buffer_create(device, (size_t)1 << 60, &huge, &err), TDL_ERROR_LIMIT);
     backend->buffer_destroy(buffer);
     tdl_device_close(device);
+}
+
+// Buffers until there is no memory for more; then the first can be read, and another made once some are gone. In a process whose
+// address space is limited, so that the machine's memory is not used up. Exit status: 0 passed, else the line.
+static void run_out_of_memory(void) {
+    enum { MANY = 64 };
+    const size_t size = (size_t)64 << 20, room = (size_t)768 << 20;
+    tdl_buffer *buffers[MANY] = {NULL};
+    uint8_t in[64], out[64] = {0};
+    tdl_error err = {0};
+    tdl_device *device = NULL;
+    if (tdl_device_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc), .name = "webgpu"}, &device, &err) != TDL_OK)
+        _exit(__LINE__ & 127);
+    const tdl_backend *backend = device->backend;
+    fill(in, sizeof in);
+    struct rlimit limit;
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%lu", &pages) != 1 || getrlimit(RLIMIT_AS, &limit) != 0) _exit(__LINE__ & 127);
+    fclose(file);
+    limit.rlim_cur = pages * (size_t)sysconf(_SC_PAGESIZE) + room;
+    if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(__LINE__ & 127);
+    tdl_status status = TDL_OK;
+    int n = 0;
+    while (n < MANY && (status = backend->buffer_create(device, size, &buffers[n], &err)) == TDL_OK) {
+        if (backend->write(buffers[n], 0, in, sizeof in, &err) != TDL_OK) break;
+        n++;
+    }
+    fprintf(stderr, "%d buffers of 64 MiB, then: %s\n", n, err.message);
+    if (n < 2 || n == MANY || status != TDL_ERROR_MEMORY || !strstr(err.message, "memory")) _exit(__LINE__ & 127);
+    backend->buffer_destroy(buffers[--n]);
+    backend->buffer_destroy(buffers[--n]);
+    if (backend->buffer_create(device, size, &buffers[n], &err) != TDL_OK) _exit(__LINE__ & 127);
+    if (backend->read(buffers[0], 0, out, sizeof out, &err) != TDL_OK) _exit(__LINE__ & 127);
+    while ((status = backend->poll(device, NULL, 0, &err)) == TDL_PENDING) {
+    }
+    if (status != TDL_OK || memcmp(in, out, sizeof in) != 0) _exit(__LINE__ & 127);
+    for (int i = 0; i <= n; i++) backend->buffer_destroy(buffers[i]);
+    tdl_device_close(device);
+    _exit(0);
+}
+
+static void out_of_memory_is_a_status(void **state) {
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); // they need address space of their own
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    skip();
+#endif
+#endif
+    int status = 0;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) run_out_of_memory();
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail_msg("signal %d, at line %d (modulo 128)", WIFSIGNALED(status) ? WTERMSIG(status) : 0, WEXITSTATUS(status));
 }
 
 // A write between two reads that are not polled yet: each sees its own time. A destroyed buffer is not read any more.
@@ -651,10 +767,12 @@ int main(void) {
         cmocka_unit_test(names),
         cmocka_unit_test(list),
         cmocka_unit_test(bad_shader_is_an_error),
+        cmocka_unit_test(shaders_beyond_the_limits_are_errors),
         cmocka_unit_test(bad_shader_in_a_plan_is_named),
         cmocka_unit_test(missing_kernel_is_named),
         cmocka_unit_test(buffers_round_trip),
         cmocka_unit_test(buffers_check_access),
+        cmocka_unit_test(out_of_memory_is_a_status),
         cmocka_unit_test(reads_keep_their_order),
         cmocka_unit_test(allocations_may_fail),
         cmocka_unit_test(families),

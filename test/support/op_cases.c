@@ -112,6 +112,7 @@ void op_case_describe(tdl_op op, const op_case *c, char *text, size_t size) {
 #undef TDL_ATTR
     if (c->strided) APPEND(" strided");
     if (c->in_place) APPEND(" in place");
+    if (c->far_rows || c->far_columns) APPEND(" far");
     if (c->note) APPEND(" (%s)", c->note);
 #undef APPEND
     assert(n < (int)size);
@@ -134,6 +135,29 @@ void *op_memory(op_fixture *f, size_t size) {
 }
 
 int64_t op_random(op_fixture *f, int64_t below) { return (int64_t)(tdl_rng_u32(&f->rng) % (uint64_t)below); }
+
+float op_far(int64_t i) {
+    static const float factors[] = {1, 0x1p20f, 0x1p-20f, 0x1p-40f, 1, 0x1p15f, 0x1p60f, 0x1p-12f};
+    return factors[i % (int64_t)(sizeof factors / sizeof *factors)];
+}
+
+// A number below n that has nothing to do with its neighbours'.
+static int64_t mixed(int64_t i, int64_t d, int64_t n) {
+    uint64_t h = ((uint64_t)i * 1021 + (uint64_t)d + 1) * 0x9e3779b97f4a7c15u;
+    return (int64_t)((h >> 40) % (uint64_t)n);
+}
+
+float op_score_query(const op_case *c, int64_t token, int64_t d) {
+    bool any_sign = c->scores == OP_SCORES_LARGE;
+    return 16 * (float)(any_sign ? mixed(token, d, 17) - 8 : mixed(token, d, 8) + 1);
+}
+
+float op_score_key(const op_case *c, int64_t pos, int64_t d) {
+    if (c->scores == OP_SCORES_EQUAL) return mixed(0, d, 2) ? 1 : -1;
+    if (c->scores == OP_SCORES_HUGE && pos / 2 == 2) return 1;
+    if (c->scores == OP_SCORES_LOWEST) return mixed(pos / 2, d, 6) ? -1 : 1;
+    return mixed(pos / 2, d, 2) ? 1 : -1;
+}
 
 // ---- inputs ---------------------------------------------------------------------------------------------------------
 
@@ -279,15 +303,19 @@ bool op_fixture_same_bits(const op_fixture *f, uint8_t *const *a, uint8_t *const
     return true;
 }
 
-static double max_magnitude(const float *values, int64_t n) {
+static double far_of(const op_fixture *f, int64_t row, int64_t column) {
+    return (f->c->far_rows ? (double)op_far(row) : 1) * (f->c->far_columns ? (double)op_far(column) : 1);
+}
+
+static double max_magnitude(const op_fixture *f, int64_t row, const float *values, int64_t n) {
     double max = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (fabs(values[i]) > max) max = fabs(values[i]);
+    for (int64_t i = 0; i < n; i++) max = fmax(max, fabs(values[i]) / far_of(f, row, i));
     return max;
 }
 
 double op_fixture_error(const op_fixture *f, uint8_t *const *got, op_bound bound) {
     double worst = 0;
+    if (f->c->scores) bound.abs *= fmax(1, op_case_set_of(f->op)->scores_slack);
     if (bound.metric == OP_METRIC_EXACT) return op_fixture_same_bits(f, got, f->expected) ? 0 : 1;
     for (int32_t i = 0; i < f->call.n_out; i++) {
         const tdl_tensor *out = &f->call.out[i];
@@ -298,11 +326,12 @@ double op_fixture_error(const op_fixture *f, uint8_t *const *got, op_bound bound
             continue;
         }
         for (int64_t row = 0; row < tdl_tensor_n_rows(out); row++, y += n_columns, r += n_columns) {
-            double row_max = max_magnitude(r, n_columns);
+            double row_max = max_magnitude(f, row, r, n_columns);
             for (int64_t j = 0; j < n_columns; j++) {
                 if (memcmp(&y[j], &r[j], sizeof *y) == 0) continue; // what the op leaves as it was may be NaN
-                double size = bound.metric == OP_METRIC_ROW ? row_max : fabs(r[j]);
-                double error = fabs((double)y[j] - r[j]) / (bound.abs + bound.rel * size);
+                double far = far_of(f, row, j);
+                double size = bound.metric == OP_METRIC_ROW ? row_max : fabs(r[j]) / far;
+                double error = fabs((double)y[j] - r[j]) / far / (bound.abs + bound.rel * size);
                 if (!(error <= worst)) worst = isnan(error) ? INFINITY : error;
             }
         }

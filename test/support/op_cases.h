@@ -30,6 +30,15 @@ typedef enum op_metric {
     OP_METRIC_ROW,       // |y - r| <= bound_abs + bound_rel max |r| over the row
 } op_metric;
 
+// What attention's scores are: random, below 10, or, of whole queries and keys and so without any rounding,
+typedef enum op_scores {
+    OP_SCORES_RANDOM = 0,
+    OP_SCORES_LARGE, // of both signs, up to about 200: their exponentials are none. Positions 2 i and 2 i + 1 have the same
+    OP_SCORES_HUGE,   // and positions 4 and 5 have one of 300 (head_dim 16) and more
+    OP_SCORES_LOWEST, // about -200 and below
+    OP_SCORES_EQUAL,  // all the same
+} op_scores;
+
 typedef struct op_case {
     int64_t dims[OP_DIMS_MAX]; // what they mean stands at the head of the op's cases file
     tdl_dtype dtype;           // of the table, weight or cache, where it varies; NONE: F32
@@ -42,6 +51,9 @@ typedef struct op_case {
     const char *note;             // what is special, where something is
     int32_t seqs[OP_SEQS_MAX][2]; // attention, kv_append: positions already in the cache, tokens of this step
     int32_t n_seqs;
+    bool far_rows;    // rows of out[0] are far apart in size, since rows of in[0] are: op_far
+    bool far_columns; // its columns are, since the rows or columns of in[1] are
+    op_scores scores; // attention; head_dim 16, 64 or 256, whose roots are whole
 } op_case;
 
 typedef struct op_fixture op_fixture;
@@ -55,6 +67,7 @@ typedef struct op_case_set {
     // On WebGPU, where it differs (else both 0): by element where the metric is EXACT. WGSL lets an adapter fuse and flush,
     // and divide and take roots less than exactly.
     double webgpu_abs, webgpu_rel;
+    double scores_slack; // cases whose scores are not RANDOM: the absolute bound is so many times as large; 0: once
     double half_abs, half_rel; // of WebGPU's kernels that round, to F16
     // Bit i: in[i]'s first dimension follows the outputs' rows. The suite computes some rows alone and wants the same
     // bits. 0: not asked. slice changes a part's other inputs where that is not enough: rows [first, first + count).
@@ -104,6 +117,12 @@ int32_t *op_input_i32(op_fixture *f, int32_t i, int32_t n_dims, const int64_t *s
 // Memory that lives as long as the fixture and ends at a page that may not be touched.
 void *op_memory(op_fixture *f, size_t size);
 int64_t op_random(op_fixture *f, int64_t below);
+// By what row or column i is multiplied where such are far apart: a power of two, far beyond F16's bounds on either side and within them.
+// op_fixture_error takes it out again, so that each is held to the bound of its own size.
+float op_far(int64_t i);
+// Elements of queries and keys where c->scores is not RANDOM.
+float op_score_query(const op_case *c, int64_t token, int64_t d);
+float op_score_key(const op_case *c, int64_t pos, int64_t d);
 
 // checked: computes what the reference expects; a benchmark leaves it out.
 bool op_fixture_init(op_fixture *f, tdl_op op, const op_case *c, uint64_t seed, bool checked, tdl_error *err);

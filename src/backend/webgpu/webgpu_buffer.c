@@ -22,6 +22,16 @@ WGPUBuffer tdl_webgpu_make_buffer(tdl_webgpu_device *d, size_t size, WGPUBufferU
     return d->api.DeviceCreateBuffer(d->handle, &(WGPUBufferDescriptor){.usage = usage, .size = size});
 }
 
+static tdl_status make_handle(tdl_webgpu_device *d, tdl_webgpu_buffer *buffer, tdl_error *err) {
+    char what[64];
+    snprintf(what, sizeof what, "making a buffer of %zu bytes", buffer->buffer.size);
+    if (buffer->handle) d->api.BufferRelease(buffer->handle); // of a failed attempt
+    tdl_webgpu_scope_begin(d);
+    buffer->handle = tdl_webgpu_make_buffer(
+        d, buffer->size_padded, WGPUBufferUsage_Storage | WGPUBufferUsage_CopyDst | WGPUBufferUsage_CopySrc);
+    return tdl_webgpu_scope_end(d, what, err);
+}
+
 tdl_status tdl_webgpu_buffer_create(tdl_device *device, size_t size, tdl_buffer **out, tdl_error *err) {
     tdl_webgpu_device *d = (tdl_webgpu_device *)device;
     size_t padded;
@@ -33,13 +43,14 @@ tdl_status tdl_webgpu_buffer_create(tdl_device *device, size_t size, tdl_buffer 
     *buffer = (tdl_webgpu_buffer){.buffer = {.device = device, .size = size}, .size_padded = padded};
     pthread_mutex_lock(&d->lock);
     tdl_status status = tdl_webgpu_alive(d, err);
-    if (status == TDL_OK) {
-        char what[64];
-        snprintf(what, sizeof what, "making a buffer of %zu bytes", size);
-        tdl_webgpu_scope_begin(d);
-        buffer->handle = tdl_webgpu_make_buffer(
-            d, padded, WGPUBufferUsage_Storage | WGPUBufferUsage_CopyDst | WGPUBufferUsage_CopySrc);
-        status = tdl_webgpu_scope_end(d, what, err);
+    if (status == TDL_OK) status = make_handle(d, buffer, err);
+    if (status ==
+        TDL_ERROR_MEMORY) { // once more: buffers that were let go live until what was written to them is submitted
+        d->api.QueueSubmit(d->queue, 0, NULL);
+        d->n_written = 0;
+        if (d->api.DevicePoll) d->api.DevicePoll(d->handle, true, NULL);
+        status = tdl_webgpu_alive(d, err);
+        if (status == TDL_OK) status = make_handle(d, buffer, err);
     }
     pthread_mutex_unlock(&d->lock);
     if (status == TDL_OK && !buffer->handle)

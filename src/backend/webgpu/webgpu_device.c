@@ -21,7 +21,8 @@ typedef struct request {
 
 static tdl_status parse_name(const char *name, int32_t *index, bool *min, tdl_error *err);
 static tdl_status open_instance(tdl_webgpu_device *d, const tdl_device_desc *desc, tdl_error *err);
-static tdl_status find_adapters(tdl_webgpu_device *d, WGPUAdapter *adapters, size_t *n, tdl_error *err);
+static tdl_status open_adapter(const tdl_device_desc *desc, bool null, tdl_device **out, tdl_error *err);
+static tdl_status find_adapters(tdl_webgpu_device *d, bool null, WGPUAdapter *adapters, size_t *n, tdl_error *err);
 static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err);
 static void close_handle(tdl_webgpu_device *d);
 static void describe_features(tdl_webgpu_device *d, char *text, size_t size);
@@ -54,6 +55,14 @@ static void webgpu_close(tdl_device *device) {
 }
 
 static tdl_status webgpu_open(const tdl_device_desc *desc, tdl_device **out, tdl_error *err) {
+    return open_adapter(desc, false, out, err);
+}
+
+tdl_status tdl_webgpu_open_null(const tdl_device_desc *desc, tdl_device **out, tdl_error *err) {
+    return open_adapter(desc, true, out, err);
+}
+
+static tdl_status open_adapter(const tdl_device_desc *desc, bool null, tdl_device **out, tdl_error *err) {
     const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
     WGPUAdapter adapters[ADAPTERS_MAX];
     size_t n_adapters = 0;
@@ -70,7 +79,7 @@ static tdl_status webgpu_open(const tdl_device_desc *desc, tdl_device **out, tdl
         return tdl_fail(err, TDL_ERROR_MEMORY, "webgpu: cannot make a mutex");
     }
     status = open_instance(d, desc, err);
-    if (status == TDL_OK) status = find_adapters(d, adapters, &n_adapters, err);
+    if (status == TDL_OK) status = find_adapters(d, null, adapters, &n_adapters, err);
     if (status == TDL_OK && (size_t)index >= n_adapters)
         status = tdl_fail(err, TDL_ERROR_DEVICE, "webgpu: no adapter %d, there are %zu", index, n_adapters);
     for (size_t i = 0; i < n_adapters; i++)
@@ -94,7 +103,7 @@ static tdl_status webgpu_list(const tdl_device_desc *desc, tdl_device_info *info
     WGPUAdapter adapters[ADAPTERS_MAX];
     size_t n_adapters = 0;
     tdl_status status = open_instance(&d, desc, err);
-    if (status == TDL_OK) status = find_adapters(&d, adapters, &n_adapters, err);
+    if (status == TDL_OK) status = find_adapters(&d, false, adapters, &n_adapters, err);
     for (size_t i = 0; i < n_adapters; i++) {
         WGPULimits limits = WGPU_LIMITS_INIT;
         if (i < infos_max && d.api.AdapterGetLimits(adapters[i], &limits) == WGPUStatus_Success) {
@@ -170,9 +179,9 @@ static void settle(tdl_webgpu_device *d, const bool *done) {
     for (int i = 0; i < EVENTS_MAX && !*done; i++) d->api.InstanceProcessEvents(d->instance);
 }
 
-// adapters [ADAPTERS_MAX], to be released; those that compute through OpenGL are left out.
-static tdl_status find_adapters(tdl_webgpu_device *d, WGPUAdapter *adapters, size_t *n, tdl_error *err) {
-    if (d->api.InstanceEnumerateAdapters) {
+// adapters [ADAPTERS_MAX], to be released; those that compute through OpenGL are left out. null: Dawn's that computes nothing.
+static tdl_status find_adapters(tdl_webgpu_device *d, bool null, WGPUAdapter *adapters, size_t *n, tdl_error *err) {
+    if (!null && d->api.InstanceEnumerateAdapters) {
         const WGPUInstanceEnumerateAdapterOptions options = {.backends = WGPUInstanceBackend_Primary};
         *n = d->api.InstanceEnumerateAdapters(d->instance, &options, NULL);
         if (*n <= ADAPTERS_MAX) *n = d->api.InstanceEnumerateAdapters(d->instance, &options, adapters);
@@ -184,6 +193,7 @@ static tdl_status find_adapters(tdl_webgpu_device *d, WGPUAdapter *adapters, siz
     dawn_toggles toggles = {.chain = {.sType = (WGPUSType)DAWN_STYPE_TOGGLES}, .n_enabled = 3, .enabled = names};
     WGPURequestAdapterOptions options = WGPU_REQUEST_ADAPTER_OPTIONS_INIT;
     if (tdl_webgpu_is_dawn(&d->api)) options.nextInChain = &toggles.chain;
+    if (null) options.backendType = WGPUBackendType_Null;
     request r = {0};
     d->api.InstanceRequestAdapter(d->instance, &options,
                                   (WGPURequestAdapterCallbackInfo){.mode = WGPUCallbackMode_AllowSpontaneous,
@@ -192,7 +202,7 @@ static tdl_status find_adapters(tdl_webgpu_device *d, WGPUAdapter *adapters, siz
     settle(d, &r.done);
     WGPUAdapterInfo info = WGPU_ADAPTER_INFO_INIT;
     if (r.adapter && d->api.AdapterGetInfo(r.adapter, &info) == WGPUStatus_Success) {
-        if (info.backendType == WGPUBackendType_Null) { // Dawn's where there is no other: it computes nothing
+        if ((info.backendType == WGPUBackendType_Null) != null) { // given where there is no other
             d->api.AdapterRelease(r.adapter);
             r.adapter = NULL;
         }
@@ -251,6 +261,11 @@ static tdl_status open_handle(tdl_webgpu_device *d, bool min, tdl_error *err) {
     d->buffer_size_max = limits.maxBufferSize;
     d->offset_align = limits.minStorageBufferOffsetAlignment;
     d->workgroup_memory = limits.maxComputeWorkgroupStorageSize;
+    d->workgroup_size[0] = limits.maxComputeWorkgroupSizeX;
+    d->workgroup_size[1] = limits.maxComputeWorkgroupSizeY;
+    d->workgroup_size[2] = limits.maxComputeWorkgroupSizeZ;
+    d->workgroup_size_all = limits.maxComputeInvocationsPerWorkgroup;
+    d->storage_bindings = limits.maxStorageBuffersPerShaderStage;
     // Bindings are padded to 16 bytes; the decoders of some weights count bytes, in 32 bits.
     uint64_t size_max = limits.maxStorageBufferBindingSize;
     if (size_max > d->buffer_size_max) size_max = d->buffer_size_max;
@@ -354,12 +369,18 @@ tdl_status tdl_webgpu_probe(tdl_webgpu_device *d, tdl_error *err) {
     return tdl_webgpu_scope_end(d, "asking whether it is there", err);
 }
 
+// wgpu-native (29) calls a lack of memory a validation error, with these words.
+static bool is_memory(WGPUErrorType type, const char *message) {
+    return type == WGPUErrorType_OutOfMemory || strstr(message, "Not enough memory left");
+}
+
 // What on_error was told, once.
 static tdl_status unscoped_error(tdl_webgpu_device *d, tdl_error *err) {
     if (!atomic_load(&d->has_error)) return TDL_OK;
-    tdl_fail(err, TDL_ERROR_DEVICE, "webgpu: %s", d->error_message);
+    bool memory = is_memory(WGPUErrorType_Unknown, d->error_message);
+    tdl_status status = tdl_fail(err, memory ? TDL_ERROR_MEMORY : TDL_ERROR_DEVICE, "webgpu: %s", d->error_message);
     atomic_store(&d->has_error, false);
-    return TDL_ERROR_DEVICE;
+    return status;
 }
 
 void tdl_webgpu_scope_begin(tdl_webgpu_device *d) {
@@ -381,7 +402,7 @@ tdl_status tdl_webgpu_scope_end(tdl_webgpu_device *d, const char *what, tdl_erro
         on_lost(NULL, WGPUDeviceLostReason_Unknown, tdl_webgpu_text(what), d, NULL);
     if (atomic_load(&d->lost)) return lost(d, err);
     if (first.type == WGPUErrorType_NoError) return unscoped_error(d, err);
-    bool memory = first.type == WGPUErrorType_OutOfMemory;
+    bool memory = is_memory(first.type, first.message);
     return tdl_fail(err, memory ? TDL_ERROR_MEMORY : TDL_ERROR_DEVICE, "webgpu: %s: %s%s", what,
                     memory ? "out of device memory: " : "", first.message);
 }

@@ -9,6 +9,7 @@
 
 #include "backend/backend.h"
 #include "backend/webgpu/webgpu_api.h"
+#include "base/str.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,6 +24,13 @@ typedef struct tdl_webgpu_pipeline {
     int32_t n_in, n_out;
     WGPUComputePipeline handle;
 } tdl_webgpu_pipeline;
+
+// What a shader needs of the device's limits.
+typedef struct tdl_webgpu_needs {
+    uint64_t workgroup_memory; // bytes
+    uint64_t workgroup_size[3];
+    uint32_t n_storage; // storage buffers
+} tdl_webgpu_needs;
 
 typedef enum tdl_webgpu_read_state {
     TDL_WEBGPU_READ_FREE = 0, // nobody's: its staging buffer may be used again
@@ -52,13 +60,16 @@ typedef struct tdl_webgpu_device {
     WGPUDevice handle;
     WGPUQueue queue;
     uint64_t buffer_size_max;
-    uint32_t offset_align;     // of storage bindings
-    uint32_t workgroup_memory; // bytes
-    bool enables_subgroups;    // shaders that use them must say so; naga does not know the word
-    uint32_t matrix_size;      // the side of the matrices that a subgroup multiplies; 0: it does not
-    uint32_t subgroup_size;    // where there are such
-    pthread_mutex_t lock;      // guards all below; the functions below this struct want it held
-    tdl_vec pipelines;         // tdl_webgpu_pipeline
+    uint32_t offset_align;                          // of storage bindings
+    uint32_t workgroup_memory;                      // bytes
+    uint32_t workgroup_size[3], workgroup_size_all; // invocations in each dimension, and in all
+    uint32_t storage_bindings;
+    bool enables_subgroups;         // shaders that use them must say so; naga does not know the word
+    uint32_t matrix_size;           // the side of the matrices that a subgroup multiplies; 0: it does not
+    uint32_t subgroup_size;         // where there are such
+    bool (*rewrite)(tdl_str *code); // tests: does a shader's products of matrices without such; NULL: left as it is
+    pthread_mutex_t lock;           // guards all below; the functions below this struct want it held
+    tdl_vec pipelines;              // tdl_webgpu_pipeline
     WGPUBindGroupLayout group_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 2]; // by bindings read, and written
     WGPUPipelineLayout pipeline_layouts[TDL_OP_IN_MAX + 1][TDL_OP_OUT_MAX + 2];
     WGPUCommandBuffer ready;    // a step that was encoded ahead, submitted before the encoder's; NULL: none
@@ -93,6 +104,9 @@ tdl_status tdl_webgpu_alive(tdl_webgpu_device *device, tdl_error *err);
 tdl_status tdl_webgpu_probe(tdl_webgpu_device *device, tdl_error *err);
 // Destroys the device under the program: what a driver's reset does. For tests.
 void tdl_webgpu_lose(tdl_device *device);
+// Opens Dawn's adapter that has every feature and computes nothing: shaders are held to the language and the limits, at once.
+// For tests; no name opens it.
+tdl_status tdl_webgpu_open_null(const tdl_device_desc *desc, tdl_device **out, tdl_error *err);
 
 // webgpu_buffer.c
 tdl_status tdl_webgpu_buffer_create(tdl_device *device, size_t size, tdl_buffer **out, tdl_error *err);
@@ -113,7 +127,13 @@ void tdl_webgpu_reads_free(tdl_webgpu_device *device);
 // webgpu_features.c: what the device can do beyond the least, as it was opened: device.features.
 void tdl_webgpu_find_features(tdl_webgpu_device *device);
 
-// webgpu_pipeline.c: made where it is not there yet. Errors: DEVICE, MEMORY.
+// webgpu_needs.c: false where the text has something that it cannot read: `unread` says what.
+bool tdl_webgpu_needs_of(const char *code, tdl_webgpu_needs *needs, char *unread, size_t unread_size);
+
+// webgpu_pipeline.c: the text of a kernel's shader as the library gets it.
+bool tdl_webgpu_shader_text(const tdl_webgpu_device *device, const tdl_kernel *kernel, const char *decoder,
+                            tdl_str *code);
+// Made where it is not there yet. Errors: LIMIT where the device has less than the shader needs; DEVICE, MEMORY.
 tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *device, const tdl_kernel *kernel, const tdl_call *call,
                                    WGPUComputePipeline *out, tdl_error *err);
 // A kernel's storage bindings: read-only ones, then those it writes. Of kernels that only merge: {1, 1}.

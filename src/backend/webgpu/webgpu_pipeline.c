@@ -5,7 +5,6 @@
 #include "backend/webgpu/webgpu_device.h"
 
 #include "base/checked.h"
-#include "base/str.h"
 #include "base/thread.h"
 
 #include <stdio.h>
@@ -27,7 +26,7 @@ typedef struct pipeline_jobs {
 
 static tdl_webgpu_pipeline describe(const tdl_kernel *kernel, const tdl_call *call);
 static bool same(const tdl_webgpu_pipeline *a, const tdl_webgpu_pipeline *b);
-static bool write_code(const tdl_webgpu_device *d, const tdl_webgpu_pipeline *p, tdl_str *code);
+static tdl_status check_needs(const tdl_webgpu_device *d, const tdl_kernel *kernel, const char *code, tdl_error *err);
 static bool collect(tdl_webgpu_device *d, const tdl_plan *plan, tdl_vec *jobs);
 static bool collect_kernel(tdl_webgpu_device *d, const tdl_kernel *kernel, const tdl_call *call, tdl_vec *jobs);
 static void make_some(void *arg, int32_t index);
@@ -45,16 +44,20 @@ tdl_status tdl_webgpu_pipeline_get(tdl_webgpu_device *d, const tdl_kernel *kerne
         return TDL_OK;
     }
     tdl_str code = tdl_str_make(d->device.mem);
-    if (!write_code(d, &wanted, &code) || !tdl_vec_reserve(&d->pipelines, d->pipelines.n + 1)) {
+    if (!tdl_webgpu_shader_text(d, kernel, wanted.decoder, &code) ||
+        !tdl_vec_reserve(&d->pipelines, d->pipelines.n + 1)) {
         tdl_str_deinit(&code);
         return tdl_fail(err, TDL_ERROR_MEMORY, "webgpu: no memory for the shader of %s", kernel->name);
     }
     char what[80];
     snprintf(what, sizeof what, "making a pipeline for %s", kernel->name);
-    tdl_webgpu_scope_begin(d);
-    make_layouts(d, wanted.n_in, wanted.n_out);
-    wanted.handle = make_pipeline(d, code.ptr, wanted.n_in, wanted.n_out);
-    tdl_status status = tdl_webgpu_scope_end(d, what, err);
+    tdl_status status = check_needs(d, kernel, code.ptr, err);
+    if (status == TDL_OK) {
+        tdl_webgpu_scope_begin(d);
+        make_layouts(d, wanted.n_in, wanted.n_out);
+        wanted.handle = make_pipeline(d, code.ptr, wanted.n_in, wanted.n_out);
+        status = tdl_webgpu_scope_end(d, what, err);
+    }
     tdl_str_deinit(&code);
     if (status != TDL_OK) {
         if (wanted.handle) d->api.ComputePipelineRelease(wanted.handle);
@@ -110,9 +113,12 @@ static bool collect_kernel(tdl_webgpu_device *d, const tdl_kernel *kernel, const
         there = same(tdl_vec_at(&d->pipelines, tdl_webgpu_pipeline, k), &job.pipeline);
     for (size_t k = 0; k < jobs->n && !there; k++)
         there = same(&tdl_vec_at(jobs, pipeline_job, k)->pipeline, &job.pipeline);
-    if (there || (write_code(d, &job.pipeline, &job.code) && tdl_vec_push(jobs, &job, 1))) return true;
+    bool ok = there || tdl_webgpu_shader_text(d, kernel, job.pipeline.decoder, &job.code);
+    // One that the device has too little for is never given to it: tdl_webgpu_pipeline_get says so.
+    bool fits = ok && !there && check_needs(d, kernel, job.code.ptr, NULL) == TDL_OK;
+    if (fits && tdl_vec_push(jobs, &job, 1)) return true;
     tdl_str_deinit(&job.code);
-    return false;
+    return ok && !fits;
 }
 
 static void make_some(void *arg, int32_t index) {
@@ -157,8 +163,34 @@ static bool same(const tdl_webgpu_pipeline *a, const tdl_webgpu_pipeline *b) {
     return a->kernel == b->kernel && a->decoder == b->decoder && a->n_in == b->n_in && a->n_out == b->n_out;
 }
 
-static bool write_code(const tdl_webgpu_device *d, const tdl_webgpu_pipeline *p, tdl_str *code) {
-    const tdl_kernel *kernel = p->kernel;
+// Errors: LIMIT, and DEVICE where the text has something that webgpu_needs.c cannot read.
+static tdl_status check_needs(const tdl_webgpu_device *d, const tdl_kernel *kernel, const char *code, tdl_error *err) {
+    static const char axes[] = "xyz";
+    tdl_webgpu_needs needs;
+    char unread[40];
+    if (!tdl_webgpu_needs_of(code, &needs, unread, sizeof unread))
+        return tdl_fail(err, TDL_ERROR_DEVICE, "webgpu: %s: cannot tell what its shader needs: '%s' is not understood",
+                        kernel->name, unread);
+    if (needs.workgroup_memory > d->workgroup_memory)
+        return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: %s: %llu bytes of workgroup memory, this device has at most %u",
+                        kernel->name, (unsigned long long)needs.workgroup_memory, d->workgroup_memory);
+    uint64_t all = 1;
+    for (int i = 0; i < 3; i++) {
+        all *= needs.workgroup_size[i];
+        if (needs.workgroup_size[i] > d->workgroup_size[i])
+            return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: %s: workgroups of %llu along %c, this device has at most %u",
+                            kernel->name, (unsigned long long)needs.workgroup_size[i], axes[i], d->workgroup_size[i]);
+    }
+    if (all > d->workgroup_size_all)
+        return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: %s: workgroups of %llu invocations, this device has at most %u",
+                        kernel->name, (unsigned long long)all, d->workgroup_size_all);
+    if (needs.n_storage > d->storage_bindings)
+        return tdl_fail(err, TDL_ERROR_LIMIT, "webgpu: %s: %u storage buffers, this device has at most %u",
+                        kernel->name, needs.n_storage, d->storage_bindings);
+    return TDL_OK;
+}
+
+bool tdl_webgpu_shader_text(const tdl_webgpu_device *d, const tdl_kernel *kernel, const char *decoder, tdl_str *code) {
     bool matrix = kernel->needs & TDL_FEATURE_GPU_MATRIX;
     if (kernel->needs & TDL_FEATURE_GPU_F16 || matrix) tdl_str_format(code, "enable f16;\n");
     if ((kernel->needs & TDL_FEATURE_GPU_SUBGROUPS || matrix) && d->enables_subgroups)
@@ -169,8 +201,9 @@ static bool write_code(const tdl_webgpu_device *d, const tdl_webgpu_pipeline *p,
                        "diagnostic(off, chromium.subgroup_matrix_uniformity);\n"
                        "const MATRIX: u32 = %uu;\nconst SUBGROUP: u32 = %uu;\n",
                        d->matrix_size, d->subgroup_size);
-    if (p->decoder) tdl_str_format(code, "%s\n", p->decoder);
+    if (decoder) tdl_str_format(code, "%s\n", decoder);
     for (int i = 0; i < TDL_WGSL_PARTS && kernel->wgsl[i]; i++) tdl_str_format(code, "%s\n", kernel->wgsl[i]);
+    if (matrix && d->rewrite && !code->failed) return d->rewrite(code);
     return !code->failed;
 }
 

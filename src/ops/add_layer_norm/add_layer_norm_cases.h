@@ -13,6 +13,7 @@ static const op_case add_layer_norm_list[] = {
     {.dims = {0, 8}, .attrs = {.eps = 1e-5f}},
     {.dims = {1, 1}, .attrs = {.eps = 1e-5f}},
     {.dims = {7, 33}, .attrs = {.eps = 1e-5f}, .strided = true},
+    {.dims = {3, 66}, .attrs = {.eps = 0.3f}},
     {.dims = {7, 65}, .attrs = {.eps = 1e-5f}, .in_place = true},
     {.dims = {3, 47}, .attrs = {.eps = 1e-5f}, .strided = true, .in_place = true},
     {.dims = {2, 5003}, .attrs = {.eps = 1e-5f}},

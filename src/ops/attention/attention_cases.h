@@ -9,11 +9,12 @@
 #include "ops/kv_append/kv_append_cases.h"
 
 static void attention_fill(op_fixture *f, const op_case *c, int64_t pages_max);
+static void attention_scores(op_fixture *f, const op_case *c, int64_t pages_max);
 
 static void attention_make(op_fixture *f, const op_case *c) {
     int64_t pages_max, n_pages = cache_pages(c, &pages_max) + 1, n_tokens = step_tokens(c);
     tdl_dtype dtype = c->dtype ? c->dtype : TDL_DTYPE_F32;
-    f->call.attrs.scale = 1 / sqrtf((float)c->dims[2]);
+    if (c->attrs.scale <= 0) f->call.attrs.scale = 1 / sqrtf((float)c->dims[2]);
     op_input(f, 0, TDL_DTYPE_F32, 3, (int64_t[]){n_tokens, c->dims[0], c->dims[2]}, c->strided ? 9 : 0);
     op_input(f, 1, dtype, 4, (int64_t[]){n_pages, c->dims[1], c->dims[2], TDL_KV_PAGE}, 0);
     op_input(f, 2, dtype, 4, (int64_t[]){n_pages, c->dims[1], TDL_KV_PAGE, c->dims[2]}, 0);
@@ -25,6 +26,25 @@ static void attention_make(op_fixture *f, const op_case *c) {
     }
     cache_page_table(f, 5, c, n_pages, pages_max);
     attention_fill(f, c, pages_max);
+    attention_scores(f, c, pages_max);
+    for (int64_t t = 0; t < n_tokens && c->scores; t++)
+        for (int64_t i = 0; i < c->dims[0] * c->dims[2]; i++)
+            tdl_f32_row(&f->call.in[0], t * c->dims[0] + i / c->dims[2])[i % c->dims[2]] =
+                op_score_query(c, t + i / c->dims[2], i % c->dims[2]);
+}
+
+// The keys of the case's scores, F32, where the caches lie in in[1], in[2] and the page table in in[5].
+static void attention_scores(op_fixture *f, const op_case *c, int64_t pages_max) {
+    const tdl_tensor *k = &f->call.in[1];
+    for (int64_t p = 0; p < c->n_seqs * pages_max && c->scores; p++) {
+        int32_t page = ((const int32_t *)(const void *)f->call.in[5].data)[p];
+        for (int64_t i = 0; i < k->shape[1] * k->shape[2] && page >= 0; i++) {
+            float *slots = tdl_f32_row(k, page * k->shape[1] * k->shape[2] + i);
+            for (int64_t slot = 0; slot < TDL_KV_PAGE; slot++)
+                if (!isnan(slots[slot]))
+                    slots[slot] = op_score_key(c, p % pages_max * TDL_KV_PAGE + slot, i % k->shape[2]);
+        }
+    }
 }
 
 // Keeps the numbers at the positions that some token sees, makes all others NaN.
@@ -86,6 +106,17 @@ static const op_case attention_list[] = {
     F16_TOO(.dims = {7, 7, 37}, .seqs = {{0, 66}, {90, 1}}, .n_seqs = 2),
     F16_TOO(.dims = {4, 2, 64}, .attrs = {.window = 33}, .seqs = {{0, 150}, {70, 5}, {300, 1}}, .n_seqs = 3),
     F16_TOO(.dims = {2, 1, 16}, .attrs = {.window = 1}, .seqs = {{0, 130}}, .n_seqs = 1),
+    {.dims = {4, 2, 64}, .seqs = {{0, 70}, {130, 2}}, .n_seqs = 2, .scores = OP_SCORES_LARGE, .note = "large scores"},
+    {.dims = {3, 1, 16}, .seqs = {{0, 9}, {200, 1}}, .n_seqs = 2, .scores = OP_SCORES_HUGE, .note = "one huge score"},
+    {.dims = {2, 1, 256}, .seqs = {{60, 9}}, .n_seqs = 1, .scores = OP_SCORES_LOWEST, .note = "lowest scores"},
+    {.dims = {2, 2, 64}, .seqs = {{0, 130}}, .n_seqs = 1, .scores = OP_SCORES_EQUAL, .note = "equal scores"},
+    {.dims = {2, 1, 16},
+     .attrs = {.window = 33},
+     .seqs = {{0, 70}, {150, 3}},
+     .n_seqs = 2,
+     .scores = OP_SCORES_LOWEST,
+     .note = "lowest scores"},
+    {.dims = {4, 2, 32}, .attrs = {.scale = 0.3f}, .seqs = {{0, 9}, {70, 1}}, .n_seqs = 2},
     {.dims = {71, 1, 64}, .seqs = {{90, 2}}, .n_seqs = 1, .note = "more heads than a tile has rows"},
     {.dims = {1, 1, 1024}, .seqs = {{0, 3}}, .n_seqs = 1},
     {.dims = {2, 1, 32}, .seqs = {{4090, 10}}, .n_seqs = 1},

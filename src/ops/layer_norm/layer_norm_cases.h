@@ -13,6 +13,8 @@ static const op_case layer_norm_list[] = {
     {.dims = {0, 0, 8}, .attrs = {.eps = 1e-5f}},
     {.dims = {1, 0, 1}, .attrs = {.eps = 1e-5f}},
     {.dims = {7, 0, 33}, .attrs = {.eps = 1e-5f}},
+    {.dims = {3, 0, 65}, .attrs = {.eps = 0.3f}},
+    {.dims = {4, 2, 36}, .attrs = {.eps = 1e-12f}},
     {.dims = {3, 0, 128}, .attrs = {.eps = 1e-5f}, .in_place = true},
     {.dims = {5, 3, 80}, .attrs = {.eps = 1e-5f}, .strided = true},
     {.dims = {5, 3, 67}, .attrs = {.eps = 1e-5f}, .strided = true, .in_place = true},

@@ -5,7 +5,7 @@
 #include "ops/linear/linear.h"
 
 static void linear_make(op_fixture *f, const op_case *c) {
-    f->call.attrs.eps = 1e-5f;
+    if (c->attrs.eps <= 0) f->call.attrs.eps = 1e-5f;
     op_input(f, 0, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[1]}, c->strided ? 4 : 0);
     op_input(f, 1, c->dtype ? c->dtype : TDL_DTYPE_F32, 2, (int64_t[]){c->dims[2], c->dims[1]}, 0);
     int32_t norm = tdl_linear_input(&c->attrs, TDL_LINEAR_NORM), shift = tdl_linear_input(&c->attrs, TDL_LINEAR_SHIFT),
@@ -60,6 +60,10 @@ enum { LAYER_NORM = TDL_LINEAR_NORM | TDL_LINEAR_SHIFT };
 static const op_case linear_list[] = {
     {.dims = {0, 32, 8}, .attrs = {.linear = TDL_LINEAR_NORM}},
     {.dims = {1, 7, 3}, .attrs = {.linear = TDL_LINEAR_NORM}, .note = "no multiple of a chunk"},
+    {.dims = {1, 64, 13}, .dtype = TDL_DTYPE_F16, .attrs = {.linear = TDL_LINEAR_NORM, .eps = 0.3f}},
+    {.dims = {5, 64, 13}, .dtype = TDL_DTYPE_Q8_0, .attrs = {.linear = TDL_LINEAR_NORM, .eps = 0.3f}},
+    {.dims = {1, 64, 13}, .dtype = TDL_DTYPE_F16, .attrs = {.linear = LAYER_NORM, .eps = 0.3f}},
+    {.dims = {5, 64, 13}, .dtype = TDL_DTYPE_Q8_0, .attrs = {.linear = LAYER_NORM, .eps = 0.3f}},
     {.dims = {2, 64, 9}},
     {.dims = {9, 64, 22}, .attrs = {.linear = TDL_LINEAR_NORM | TDL_LINEAR_GATE, .act = TDL_ACT_SILU}},
     {.dims = {21, 96, 34}, .dtype = TDL_DTYPE_Q8_0, .attrs = {.linear = TDL_LINEAR_RESIDUAL}, .strided = true},

@@ -6,6 +6,8 @@ static void matmul_grad_w_make(op_fixture *f, const op_case *c) {
     op_input(f, 0, TDL_DTYPE_F32, 2, c->dims, c->strided ? 5 : c->dims[3]);
     op_input(f, 1, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[2]}, c->strided ? 3 : 0);
     op_given(f, 0, TDL_DTYPE_F32, 2, c->dims + 1, 0);
+    for (int64_t t = 0; t < c->dims[0] && c->far_columns; t++) far_row(&f->call.in[1], t, 1, op_far);
+    for (int64_t n = 0; n < c->dims[1] && c->far_columns; n++) far_row(&f->call.out[0], n, 1, op_far);
 }
 
 static double matmul_grad_w_flops(const tdl_call *call) {
@@ -29,6 +31,8 @@ static const op_case matmul_grad_w_list[] = {
     {.dims = {9, 1932, 1924}, .note = "large tiles of matrices"},
     {.dims = {70, 67, 132, 1}, .note = "rows of dy at whole quads, of any length"},
     {.dims = {1537, 130, 100, 2}, .note = "sums in shares"},
+    {.dims = {70, 67, 132, 1}, .far_columns = true},
+    {.dims = {1537, 30, 100, 2}, .far_columns = true, .note = "sums in shares"},
     {.dims = {70, 900, 904}, .note = "small tiles on a GPU"},
     {.dims = {33, 192, 576}},
     {.dims = {256, 256, 768}, .bench = true, .slow = true, .note = "novelist"},

@@ -2,6 +2,7 @@
 // across them; stands with matrix_b_across.wgsl.
 // include matrix_a_along
 
-fn a_value(dy: vec4<f32>) -> vec4<f32> { return dy; }
+const A_SCALED: bool = false;
+const B_SCALED: bool = WIDE; // of the decoder
 
 fn b_row(row: u32) -> u32 { return row * p.n_columns; }

@@ -8,16 +8,19 @@
 #include "ops/attention/attention_cases.h"
 #include "ops/rope_attention/rope_attention.h"
 
+static void rope_attention_scores(op_fixture *f, const op_case *c, int32_t token, int32_t pos);
+
 static void rope_attention_make(op_fixture *f, const op_case *c) {
     int64_t pages_max, n_pages = cache_pages(c, &pages_max) + 1, n_tokens = step_tokens(c);
     int64_t n_heads = c->dims[0], n_kv_heads = c->dims[1], head_dim = c->dims[2];
-    f->call.attrs.scale = 1 / sqrtf((float)head_dim);
-    f->call.attrs.eps = 1e-5f;
+    if (c->attrs.scale <= 0) f->call.attrs.scale = 1 / sqrtf((float)head_dim);
+    if (c->attrs.eps <= 0) f->call.attrs.eps = 1e-5f;
     // The caches are outputs: made as inputs, where attention has them, then moved.
     op_input(f, 1, TDL_DTYPE_F32, 4, (int64_t[]){n_pages, n_kv_heads, head_dim, TDL_KV_PAGE}, 0);
     op_input(f, 2, TDL_DTYPE_F32, 4, (int64_t[]){n_pages, n_kv_heads, TDL_KV_PAGE, head_dim}, 0);
     cache_page_table(f, 5, c, n_pages, pages_max);
     attention_fill(f, c, pages_max);
+    attention_scores(f, c, pages_max);
     f->call.out[1] = f->call.in[1];
     f->call.out[2] = f->call.in[2];
     f->call.in[3] = f->call.in[5];
@@ -29,9 +32,21 @@ static void rope_attention_make(op_fixture *f, const op_case *c) {
     int32_t *positions = op_input_i32(f, 1, 1, &n_tokens);
     int32_t *seq_start = op_input_i32(f, 2, 1, (int64_t[]){c->n_seqs + 1}), token = 0;
     for (int32_t s = 0; s < c->n_seqs; s++) {
-        for (int32_t i = 0; i < c->seqs[s][1]; i++) positions[token++] = c->seqs[s][0] + i;
+        for (int32_t i = 0; i < c->seqs[s][1]; i++) {
+            if (c->scores) rope_attention_scores(f, c, token, c->seqs[s][0] + i);
+            positions[token++] = c->seqs[s][0] + i;
+        }
         seq_start[s + 1] = token;
     }
+}
+
+// A token's query and key of the case's scores; not turned.
+static void rope_attention_scores(op_fixture *f, const op_case *c, int32_t token, int32_t pos) {
+    float *x = tdl_f32_row(&f->call.in[0], token);
+    for (int64_t i = 0; i < c->dims[0] * c->dims[2]; i++)
+        x[i] = op_score_query(c, token + i / c->dims[2], i % c->dims[2]);
+    x += c->dims[0] * c->dims[2];
+    for (int64_t i = 0; i < c->dims[1] * c->dims[2]; i++) x[i] = op_score_key(c, pos, i % c->dims[2]);
 }
 
 enum { NORM_TURN = TDL_HEADS_TURN | TDL_HEADS_NORM };
@@ -93,6 +108,7 @@ static const op_case rope_attention_list[] = {
     {.dims = {5, 1, 160, 40}, .attrs = {.heads = TDL_HEADS_TURN, .rope_pairs = 1}, .seqs = {{130, 8}}, .n_seqs = 1},
     {.dims = {2, 1, 192}, .attrs = {.heads = TDL_HEADS_TURN, .window = 70}, .seqs = {{700, 2}}, .n_seqs = 1},
     {.dims = {2, 1, 2}, .attrs = {.heads = NORM_TURN}, .seqs = {{0, 2}}, .n_seqs = 1},
+    {.dims = {4, 2, 64}, .attrs = {.heads = NORM_TURN, .eps = 0.3f}, .seqs = {{70, 2}}, .n_seqs = 1},
     {.dims = {4, 2, 128}, .attrs = {.heads = NORM_TURN}, .seqs = {{70, 1}}, .n_seqs = 1},
     {.dims = {9, 3, 64}, .attrs = {.heads = NORM_TURN}, .seqs = {{0, 3}, {63, 1}, {0, 0}, {200, 2}}, .n_seqs = 4},
     {.dims = {7, 1, 80, 20}, .attrs = {.heads = NORM_TURN, .rope_pairs = 1}, .seqs = {{10, 8}}, .n_seqs = 1},
@@ -104,6 +120,17 @@ static const op_case rope_attention_list[] = {
     {.dims = {4, 2, 37}, .seqs = {{319, 2}, {0, 1}}, .n_seqs = 2, .strided = true},
     {.dims = {2, 2, 200}, .seqs = {{64, 1}, {62, 6}}, .n_seqs = 2},
     {.dims = {2, 1, 256}, .attrs = {.window = 33}, .seqs = {{300, 3}}, .n_seqs = 1},
+    {.dims = {4, 2, 32}, .attrs = {.heads = TDL_HEADS_TURN, .scale = 0.3f}, .seqs = {{5, 2}, {300, 1}}, .n_seqs = 2},
+    {.dims = {4, 2, 64}, .seqs = {{69, 2}, {500, 1}}, .n_seqs = 2, .scores = OP_SCORES_LARGE, .note = "large scores"},
+    {.dims = {3, 1, 16}, .seqs = {{0, 8}, {319, 1}}, .n_seqs = 2, .scores = OP_SCORES_HUGE, .note = "one huge score"},
+    {.dims = {2, 1, 256}, .seqs = {{319, 3}}, .n_seqs = 1, .scores = OP_SCORES_LOWEST, .note = "lowest scores"},
+    {.dims = {2, 2, 64}, .seqs = {{300, 4}}, .n_seqs = 1, .scores = OP_SCORES_EQUAL, .note = "equal scores"},
+    {.dims = {2, 1, 16},
+     .attrs = {.window = 70},
+     .seqs = {{700, 2}, {3, 1}},
+     .n_seqs = 2,
+     .scores = OP_SCORES_LOWEST,
+     .note = "lowest scores, parts that see nothing"},
     {.dims = {2, 1, 32},
      .attrs = {.heads = TDL_HEADS_NORM},
      .seqs = {{20, 2}},

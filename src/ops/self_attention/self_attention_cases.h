@@ -24,12 +24,19 @@ static void dropout_seed(op_fixture *f, int32_t i, const op_case *c) {
 static void self_attention_make(op_fixture *f, const op_case *c) {
     const int64_t n = document_tokens(c), q_shape[] = {n, c->dims[0], c->dims[2]},
                   k_shape[] = {n, c->dims[1], c->dims[2]};
-    f->call.attrs.scale = 1 / sqrtf((float)c->dims[2]);
+    if (c->attrs.scale <= 0) f->call.attrs.scale = 1 / sqrtf((float)c->dims[2]);
     op_input(f, 0, TDL_DTYPE_F32, 3, q_shape, c->strided ? 9 : 0);
     op_input(f, 1, TDL_DTYPE_F32, 3, k_shape, c->strided ? 5 : 0);
     op_input(f, 2, TDL_DTYPE_F32, 3, k_shape, c->strided ? 3 : 0);
     document_positions(f, 3, c);
     dropout_seed(f, 4, c);
+    const int32_t *positions = (const int32_t *)(const void *)f->call.in[3].data;
+    for (int64_t t = 0; t < n && c->scores; t++)
+        for (int32_t i = 0; i < 2; i++)
+            for (int64_t h = 0; h < c->dims[i]; h++)
+                for (int64_t d = 0; d < c->dims[2]; d++)
+                    tdl_f32_row(&f->call.in[i], t * c->dims[i] + h)[d] =
+                        i == 0 ? op_score_query(c, t + h, d) : op_score_key(c, positions[t], d);
 }
 
 // What the forward references make of q, k and v.
@@ -87,6 +94,17 @@ static double self_attention_flops(const tdl_call *call) { return 4 * self_atten
         {.dims = {2, 1, 16}, .attrs = {.window = 70}, .seqs = {{0, 300}}, .n_seqs = 1, .note = "blocks out of sight"}, \
         {.dims = {135, 1, 9}, .seqs = {{0, 6}}, .n_seqs = 1, .note = "more heads than a tile has rows"},               \
         {.dims = {1, 1, 1024}, .seqs = {{0, 3}}, .n_seqs = 1}, {.dims = {1, 1, 4}, .seqs = {{0, 1100}}, .n_seqs = 1},  \
+        {.dims = {4, 2, 32}, .attrs = {.scale = 0.3f, .alibi = 4}, .seqs = {{0, 9}, {0, 70}}, .n_seqs = 2},            \
+        {.dims = {4, 2, 64}, .seqs = {{0, 70}}, .n_seqs = 1, .scores = OP_SCORES_LARGE, .note = "large scores"},       \
+        {.dims = {3, 1, 16}, .seqs = {{0, 9}, {0, 75}}, .n_seqs = 2, .scores = OP_SCORES_HUGE, .note = "one is huge"}, \
+        {.dims = {2, 1, 64}, .seqs = {{0, 67}}, .n_seqs = 1, .scores = OP_SCORES_LOWEST, .note = "lowest scores"},     \
+        {.dims = {2, 2, 64}, .seqs = {{0, 130}}, .n_seqs = 1, .scores = OP_SCORES_EQUAL, .note = "equal scores"},      \
+        {.dims = {2, 1, 16},                                                                                           \
+         .attrs = {.window = 33},                                                                                      \
+         .seqs = {{0, 70}},                                                                                            \
+         .n_seqs = 1,                                                                                                  \
+         .scores = OP_SCORES_LOWEST,                                                                                   \
+         .note = "lowest scores, a window"},                                                                           \
         {.dims = {2, 1, 64}, .seqs = {{0, 130}, {0, 126}}, .n_seqs = 2},                                               \
         {.dims = {1, 1, 4}, .attrs = {.rate = 0.5f}, .seqs = {{0, 1}}, .n_seqs = 1},                                   \
         {.dims = {4, 2, 8}, .attrs = {.rate = 0.1f, .stream = 3}, .seqs = {{0, 70}, {0, 75}}, .n_seqs = 2},            \
