@@ -1,8 +1,10 @@
 // op_suite_webgpu.c - every WebGPU kernel of every op against the op's reference, over the cases in op_cases.c.
 //
-//     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--verbose] [--repeat N] [--compile]
+//     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--cases N] [--compile]
+//                     [--repeat N] [--verbose]
 //
-// --compile: nothing runs; says whether the library takes every shader.
+// --cases: each kernel on the first N cases that it accepts. --compile: nothing runs; says whether the library takes every
+// shader.
 //
 // A case becomes a plan of one op, run by the backend as any plan is. Inputs and outputs lie at odd places of buffers of
 // their own: NaN round the inputs, guard bytes round the outputs. The result must be within WebGPU's bound of the
@@ -34,6 +36,7 @@ typedef struct options {
     uint64_t seed;
     const char *op; // NULL: all
     int repeat;
+    int cases; // that a kernel is run on; 0: all that it accepts
     bool slow, verbose, compile;
 } options;
 
@@ -41,7 +44,8 @@ typedef struct suite {
     options opt;
     tdl_device *device;
     int64_t passed, failed;
-    double worst; // of the op, as a multiple of its bound
+    double worst;           // of the op, as a multiple of its bound
+    int n_ran[KERNELS_MAX]; // the op's kernels: cases that they were run on
     char label[256];
 } suite;
 
@@ -99,6 +103,8 @@ static bool read_options(int argc, char **argv, options *opt) {
             opt->seed = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--repeat") == 0) {
             opt->repeat = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "--cases") == 0) {
+            opt->cases = atoi(argv[++i]);
         } else if (strcmp(argv[i], "--op") == 0) {
             opt->op = argv[++i];
         } else {
@@ -129,6 +135,7 @@ static void test_op(suite *s, tdl_op op) {
     verdict(s, n_kernels <= KERNELS_MAX, "%zu kernels, at most %d", n_kernels, KERNELS_MAX);
     if (n_kernels > KERNELS_MAX) return;
     s->worst = 0;
+    memset(s->n_ran, 0, sizeof s->n_ran);
     for (size_t i = 0; i < set->n; i++)
         if (!set->list[i].bench_gpu && (!set->list[i].slow || s->opt.slow)) test_case(s, op, i, ran, found);
     for (size_t k = 0; k < n_kernels; k++) {
@@ -185,7 +192,8 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
     op_case_describe(op, c, text, sizeof text);
     op_fixture f;
     tdl_error err = {0};
-    bool made = op_fixture_init(&f, op, c, s->opt.seed + index * 1000003u, true, &err);
+    bool made = s->opt.compile ? op_fixture_init_shapes(&f, op, c, &err)
+                               : op_fixture_init(&f, op, c, s->opt.seed + index * 1000003u, true, &err);
     snprintf(s->label, sizeof s->label, "%s", text);
     verdict(s, made, "%s", err.message);
     size_t n_kernels;
@@ -199,6 +207,7 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
             found[k] |= tdl_kernel_find(op, &want, &call) == kernels[k];
         }
         if (!s->opt.slow && !quick(kernels[k], &call)) continue;
+        if (s->opt.cases > 0 && s->n_ran[k]++ >= s->opt.cases) continue;
         ran[k] = true;
         snprintf(s->label, sizeof s->label, "%s: %s", text, kernels[k]->name);
         if (s->opt.verbose) {
