@@ -3,14 +3,15 @@
 #   make            build/treadle, the library and the tests
 #   make demo       set up, build, and let the bundled model write a passage; DEVICE=webgpu: on a GPU
 #   make check      the quick loop: build, quick tests, source checks
-#   make test       everything, as continuous integration runs it
+#   make test       what continuous integration runs, every test but those that repeat others
+#   make test-long  those too: every op suite under every sanitizer and driver, long fuzzing; for a nightly or a release
 #   make lint       the source checks alone: format, layers, sizes, names, paths, shell scripts
 #   make fuzz       every fuzz target for FUZZ_SECONDS (60)
 #   make bench      speed, beside llama.cpp where it is given (docs/SPEED.md)
 #   make abi        compare the library's ABI with its snapshot; make abi-update writes a new one
 #   make docs       write what is written by programs: docs/treadle.1, docs/OPS.md
 #   make format     clang-format every file
-#   make install    to PREFIX (/usr/local), under DESTDIR
+#   make install    what make built, to PREFIX (/usr/local), under DESTDIR
 export JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -19,7 +20,7 @@ export CLANG_FORMAT ?= clang-format-19
 DEVICE ?= cpu
 DEMO_MODEL := models/novelist-7m-q8_0.gguf
 
-.PHONY: all build demo check test lint fuzz bench abi abi-update docs format install clean
+.PHONY: all build demo check test test-long lint fuzz bench abi abi-update docs format install clean
 all: build
 
 build:
@@ -30,12 +31,16 @@ demo:
 	tools/build.sh release --target treadle
 	build/treadle run $(DEMO_MODEL) --device $(DEVICE) -p "It was a dark and stormy night" -n 160 --temp 0.8 --seed 7 --echo
 
-check: build lint
-	ctest --test-dir build -L quick -j $(JOBS) --output-on-failure
+check:
+	tools/test.sh quick
 
 test:
 	tools/setup.sh test
 	tools/test.sh
+
+test-long:
+	tools/setup.sh test
+	tools/test.sh long
 
 lint:
 	tools/lint.sh
@@ -61,8 +66,8 @@ docs: build
 format:
 	tools/sources.sh c | xargs $(CLANG_FORMAT) -i
 
-install: build
-	DESTDIR="$(DESTDIR)" cmake --install build --prefix "$(PREFIX)"
+install:
+	tools/install.sh "$(PREFIX)" "$(DESTDIR)"
 
 clean:
 	rm -rf build

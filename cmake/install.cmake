@@ -32,7 +32,12 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/treadle-config-ve
 install(FILES ${PROJECT_BINARY_DIR}/package/treadle-config.cmake
               ${PROJECT_BINARY_DIR}/package/treadle-config-version.cmake DESTINATION ${package_dir})
 
-# pkg-config: paths relative to where the .pc file lies.
+# pkg-config: paths relative to where the .pc file lies. What the static library needs is named by its libraries, not by
+# Requires.private: their flags for compiling (libutf8proc's -DUTF8PROC_EXPORTS) would come to whoever uses treadle.
+list(JOIN PCRE2_LDFLAGS " " pcre2_libraries)
+list(JOIN UTF8PROC_LDFLAGS " " utf8proc_libraries)
+list(JOIN JANSSON_LDFLAGS " " jansson_libraries)
+set(TDL_PC_LIBRARIES "${pcre2_libraries} ${utf8proc_libraries} ${jansson_libraries}")
 file(RELATIVE_PATH pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/treadle.pc.in ${PROJECT_BINARY_DIR}/package/treadle.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/treadle.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

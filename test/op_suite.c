@@ -1,12 +1,13 @@
 // op_suite.c - every CPU kernel of every op against the op's reference, over the cases in op_cases.c.
 //
-//     op_suite [--isa plain|avx2|avx512|avx512_bf16|neon] [--seed N] [--op NAME] [--slow] [--verbose]
+//     op_suite [--isa plain|avx2|avx512|avx512_bf16|neon] [--seed N] [--op NAME] [--slow | --slow-only] [--guard-before] [--verbose]
 //     op_suite --markdown            prints docs/OPS.md
 //
 // A kernel is run on each case that it accepts: all units at once, one by one, cut at random places in random order, and
 // by two threads that take units as they get free. The bits must be the same each time, within the case set's bound of
 // the reference, and nothing else may be written; where rows are independent, parts of the rows computed alone must give
-// the same bits too. Inputs end where reading on is fatal: after a crash, --verbose shows the case. It also fails where
+// the same bits too. Inputs end where reading on is fatal, or, with --guard-before, begin where reading back is: after a crash,
+// --verbose shows the case. It also fails where
 // an op has no case, where a kernel that this CPU can run was accepted by no case, and where tdl_kernel_find never picks
 // a kernel; and where docs/OPS.md is not what it would print. The WebGPU kernels: op_suite_webgpu.c.
 #include "backend/cpu/cpu_features.h"
@@ -46,8 +47,8 @@ enum { ISA_LEVEL_COUNT = sizeof isa_levels / sizeof *isa_levels };
 typedef struct options {
     uint32_t features; // of kernels to run
     uint64_t seed;
-    const char *op; // NULL: all
-    bool slow, verbose, markdown;
+    const char *op;                      // NULL: all
+    bool slow, quick, verbose, markdown; // slow, quick: cases to run
 } options;
 
 typedef struct suite {
@@ -84,7 +85,7 @@ int main(int argc, char **argv) {
     printf("seed %" PRIu64 "\n", s.opt.seed);
     for (int op = TDL_OP_NONE + 1; op < TDL_OP_COUNT; op++)
         if (!s.opt.op || strcmp(s.opt.op, tdl_op_get((tdl_op)op)->name) == 0) test_op(&s, (tdl_op)op);
-    if (!s.opt.op) check_document(&s);
+    if (!s.opt.op && s.opt.quick) check_document(&s);
     printf("%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped (no such CPU)\n", s.passed, s.failed,
            s.skipped);
     tdl_pool_destroy(s.pool);
@@ -92,11 +93,16 @@ int main(int argc, char **argv) {
 }
 
 static bool read_options(int argc, char **argv, options *opt) {
-    *opt = (options){.features = tdl_cpu_features(), .seed = 1};
+    *opt = (options){.features = tdl_cpu_features(), .seed = 1, .quick = true};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--slow") == 0) {
             opt->slow = true;
+        } else if (strcmp(argv[i], "--slow-only") == 0) {
+            opt->slow = true;
+            opt->quick = false;
+        } else if (strcmp(argv[i], "--guard-before") == 0) {
+            op_guard_before();
         } else if (strcmp(argv[i], "--verbose") == 0) {
             opt->verbose = true;
         } else if (strcmp(argv[i], "--markdown") == 0) {
@@ -146,8 +152,9 @@ static void test_op(suite *s, tdl_op op) {
             "%zu cases, %zu kernels", set ? set->n : 0, n_kernels);
     if (!set || n_kernels > KERNELS_MAX) return;
     for (size_t i = 0; i < set->n; i++)
-        if (!set->list[i].bench_gpu && (!set->list[i].slow || s->opt.slow)) test_case(s, op, i, ran, found);
-    for (size_t k = 0; k < n_kernels; k++) {
+        if (!set->list[i].bench_gpu && (set->list[i].slow ? s->opt.slow : s->opt.quick))
+            test_case(s, op, i, ran, found);
+    for (size_t k = 0; k < n_kernels && s->opt.quick; k++) {
         if (kernels[k]->backend != TDL_BACKEND_CPU) continue;
         label(s, name, kernels[k]->name, op_isa_name(kernels[k]->needs));
         if ((kernels[k]->needs & ~s->opt.features) == 0) verdict(s, ran[k], "accepted by no case");
@@ -285,7 +292,8 @@ static void test_kernel(suite *s, op_fixture *f, const tdl_kernel *kernel, const
     verdict(s, op_fixture_guards_intact(f), "wrote beside its output");
 
     bool same = true;
-    for (int split = 0; split <= SPLITS && same; split++) {
+    // A slow case is cut once; two threads take its units one by one below.
+    for (int split = f->c->slow ? SPLITS : 0; split <= SPLITS && same; split++) {
         result again = run_split(s, f, kernel, call, scratch, split == 0);
         same = op_fixture_same_bits(f, whole.data, again.data) && op_fixture_guards_intact(f);
         free_result(&again);

@@ -1,8 +1,9 @@
 // op_suite_webgpu.c - every WebGPU kernel of every op against the op's reference, over the cases in op_cases.c.
 //
-//     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--verbose] [--repeat N] [--compile]
-//                     [--matrix SIDE] [--far]
+//     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--cases N] [--compile]
+//                     [--repeat N] [--verbose] [--matrix SIDE] [--far]
 //
+// --cases: each kernel on the first N cases that it accepts.
 // --compile: nothing runs; says whether Dawn takes every shader, on its adapter that computes nothing.
 // --matrix: only the kernels that multiply matrices by hardware, of SIDE by SIDE, made such as any device with F16 can run.
 // --far: only the cases whose numbers are far beyond F16's, and whatever kernels take them.
@@ -39,6 +40,7 @@ typedef struct options {
     uint64_t seed;
     const char *op; // NULL: all
     int repeat;
+    int cases;  // that a kernel is run on; 0: all that it accepts
     int matrix; // 0: all kernels
     bool slow, verbose, compile, far;
 } options;
@@ -56,7 +58,8 @@ typedef struct suite {
     size_t n_ran;
     tdl_device *device;
     int64_t passed, failed, skipped;
-    double worst; // of the op, as a multiple of its bound
+    double worst;             // of the op, as a multiple of its bound
+    int n_cases[KERNELS_MAX]; // the op's kernels: cases that they were run on
     char label[256];
 } suite;
 
@@ -137,6 +140,8 @@ static bool read_options(int argc, char **argv, options *opt) {
             opt->repeat = atoi(argv[++i]);
         } else if (strcmp(argv[i], "--matrix") == 0) {
             opt->matrix = atoi(argv[++i]);
+        } else if (strcmp(argv[i], "--cases") == 0) {
+            opt->cases = atoi(argv[++i]);
         } else if (strcmp(argv[i], "--op") == 0) {
             opt->op = argv[++i];
         } else {
@@ -168,6 +173,7 @@ static void test_op(suite *s, tdl_op op) {
     verdict(s, n_kernels <= KERNELS_MAX, "%zu kernels, at most %d", n_kernels, KERNELS_MAX);
     if (n_kernels > KERNELS_MAX) return;
     s->worst = 0;
+    memset(s->n_cases, 0, sizeof s->n_cases);
     for (size_t i = 0; i < set->n; i++) {
         const op_case *c = &set->list[i];
         if (s->opt.far && !c->far_rows && !c->far_columns) continue;
@@ -238,7 +244,8 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
     op_case_describe(op, c, text, sizeof text);
     op_fixture f;
     tdl_error err = {0};
-    bool made = op_fixture_init(&f, op, c, s->opt.seed + index * 1000003u, !s->opt.compile, &err);
+    bool made = s->opt.compile ? op_fixture_init_shapes(&f, op, c, &err)
+                               : op_fixture_init(&f, op, c, s->opt.seed + index * 1000003u, true, &err);
     snprintf(s->label, sizeof s->label, "%s", text);
     verdict(s, made, "%s", err.message);
     size_t n_kernels;
@@ -253,6 +260,7 @@ static void test_case(suite *s, tdl_op op, size_t index, bool *ran, bool *found)
         }
         if (!s->opt.compile && !s->opt.slow && !quick(kernels[k], &call)) continue;
         if (s->opt.matrix && !s->opt.slow && !s->opt.compile && enough(s, kernels[k], c)) continue;
+        if (s->opt.cases > 0 && s->n_cases[k]++ >= s->opt.cases) continue;
         snprintf(s->label, sizeof s->label, "%s: %s", text, kernels[k]->name);
         if (s->opt.verbose) {
             printf("%s\n", s->label);

@@ -250,7 +250,7 @@ static void ends_are_kept(void **state) {
 
 // ---- random lives of ragged batches -----------------------------------------------------------------------------------
 
-enum { N_SESSIONS = 4, N_ACTS = 250 };
+enum { N_SESSIONS = 4, N_ACTS = 250, N_ACTS_GPU = 120 }; // a step takes a GPU's driver on the CPU a while
 
 // A batch of sessions, of which some can only be sampled for on the host; `host`: all of them.
 typedef struct world {
@@ -332,7 +332,7 @@ static void check_lives(tdl_device *device) {
         world device_picks, host_samples;
         begin_world(&device_picks, model, false);
         begin_world(&host_samples, model, true);
-        for (int a = 0; a < N_ACTS; a++) {
+        for (int a = 0; a < (null ? N_ACTS : N_ACTS_GPU); a++) {
             tdl_error err = {0};
             int32_t token[2] = {-1, -1};
             int i = (int)(tdl_rng_u32(&rng) % N_SESSIONS);
@@ -352,7 +352,7 @@ static void check_lives(tdl_device *device) {
         end_world(&host_samples);
     }
     print_message("%s: %lld times a token\n", tdl_device_summary(device), (long long)n_new);
-    assert_true(n_new > (null ? 500 : 40));
+    assert_true(n_new > (null ? 500 : 20));
     tdl_model_close(model);
 }
 

@@ -30,6 +30,12 @@ for path in share/man/man1/treadle.1 share/bash-completion/completions/treadle s
 done
 grep -rl "$repo" "$prefix" --include='*.pc' --include='*.cmake' && fail "a package file names the source tree"
 
+# Nobody's definitions come with the header, and the static library's needs are named.
+pkg-config --cflags treadle | tr ' ' '\n' | grep -v '^-I\|^$' && fail "pkg-config --cflags gives more than paths"
+for library in pcre2-8 utf8proc jansson; do
+    pkg-config --libs --static treadle | grep -q -- "-l$library" || fail "pkg-config --libs --static lacks $library"
+done
+
 cp -r "$repo/examples/hello" "$work/hello"
 cd "$work/hello"
 read -ra flags < <(pkg-config --cflags --libs treadle)

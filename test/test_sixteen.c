@@ -537,7 +537,7 @@ static void s11_every_kernel_is_reachable(void **state) {
             op_fixture f;
             tdl_error err = {0};
             if (set->list[c].slow) continue;
-            if (!op_fixture_init(&f, (tdl_op)op, &set->list[c], 1, false, &err)) fail_msg("%s", err.message);
+            if (!op_fixture_init_shapes(&f, (tdl_op)op, &set->list[c], &err)) fail_msg("%s", err.message);
             for (size_t k = 0; k < n_kernels; k++)
                 for (int round = 0; round < 2 && !found[k]; round++) {
                     const tdl_kernel_want want = {.backend = kernels[k]->backend,
@@ -833,7 +833,8 @@ static void also_storage_buffers_keep_to_the_limit(void **state) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]); // a pattern, such as 's03*'
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(s01_cache_update_writes_the_right_slot),
         cmocka_unit_test(s02_flash_attention_fits_the_workgroup_memory),

@@ -79,9 +79,6 @@ struct tdl_program {
     uint64_t step; // number of its last step: the device counts them; 0: none
 };
 
-extern const tdl_backend tdl_backend_cpu, tdl_backend_null;
-#if defined(TDL_WEBGPU)
-extern const tdl_backend tdl_backend_webgpu;
-#endif
+extern const tdl_backend tdl_backend_cpu, tdl_backend_null, tdl_backend_webgpu; // the last: where TDL_WEBGPU is defined
 
 #endif

@@ -76,6 +76,15 @@ typedef struct op_case_set {
     double (*flops)(const tdl_call *call); // multiplications and additions, where they are worth showing
 } op_case_set;
 
+// How a kernel rounds its inputs before it multiplies them.
+typedef enum op_rounding {
+    OP_ROUNDING_NONE = 0,
+    OP_ROUNDING_A8,   // in[0] in blocks of 8 bits
+    OP_ROUNDING_DOT4, // in[0] as dot4I8Packed takes it
+    OP_ROUNDING_BF16, // in[0] and in[1]
+    OP_ROUNDING_COUNT
+} op_rounding;
+
 typedef struct op_block {
     uint8_t *map; // with a page on both sides that may not be touched
     size_t map_size;
@@ -89,11 +98,13 @@ struct op_fixture {
     uint8_t *initial[TDL_OP_OUT_MAX];     // what the outputs' memory holds before the op runs
     size_t extent[TDL_OP_OUT_MAX];        // bytes of an output's memory, gaps between rows included
     size_t expected_size[TDL_OP_OUT_MAX]; // packed bytes
-    uint8_t *expected[TDL_OP_OUT_MAX];    // the reference's result, packed
+    uint8_t *expected[TDL_OP_OUT_MAX];    // the reference's result, packed; borrowed from expected_of
     op_block blocks[OP_BLOCKS_MAX];
     int32_t n_blocks;
     bool checked;
-    bool rounded; // `expected` is what the reference makes of rounded inputs
+    bool shapes_only; // no tensor was filled: all are zeros
+    // What the reference makes of the inputs as a kind of kernel rounds them, once each; `expected` is one of them.
+    uint8_t *expected_of[OP_ROUNDING_COUNT][TDL_OP_OUT_MAX];
 };
 
 // The bound that holds on a kind of device, and there for kernels that round.
@@ -101,6 +112,9 @@ typedef struct op_bound {
     op_metric metric;
     double abs, rel;
 } op_bound;
+
+// From now on, memory begins at a page that may not be touched, instead of ending at one.
+void op_guard_before(void);
 
 const op_case_set *op_case_set_of(tdl_op op); // NULL: no cases
 op_bound op_bound_of(tdl_op op, tdl_backend_id backend, bool rounds);
@@ -114,7 +128,7 @@ tdl_tensor *op_input(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, 
 tdl_tensor *op_given(op_fixture *f, int32_t i, tdl_dtype dtype, int32_t n_dims, const int64_t *shape, int64_t pad);
 // in[i] a vector or matrix of I32.
 int32_t *op_input_i32(op_fixture *f, int32_t i, int32_t n_dims, const int64_t *shape);
-// Memory that lives as long as the fixture and ends at a page that may not be touched.
+// Memory that lives as long as the fixture, with the guard page.
 void *op_memory(op_fixture *f, size_t size);
 int64_t op_random(op_fixture *f, int64_t below);
 // By what row or column i is multiplied where such are far apart: a power of two, far beyond F16's bounds on either side and within them.
@@ -126,6 +140,8 @@ float op_score_key(const op_case *c, int64_t pos, int64_t d);
 
 // checked: computes what the reference expects; a benchmark leaves it out.
 bool op_fixture_init(op_fixture *f, tdl_op op, const op_case *c, uint64_t seed, bool checked, tdl_error *err);
+// The call's shapes alone, for dispatch to choose a kernel by: tensors have memory, of zeros, and nothing is expected.
+bool op_fixture_init_shapes(op_fixture *f, tdl_op op, const op_case *c, tdl_error *err);
 void op_fixture_deinit(op_fixture *f);
 // The call as this kernel wants it: in[0] in its dtype, in[1] in its layout; where the kernel rounds its inputs, `expected` is
 // computed anew from such. false: the kernel does not take this case (its accepts, its rows_max).
