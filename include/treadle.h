@@ -608,6 +608,39 @@ TDL_API void tdl_trainer_get_info(const tdl_trainer *trainer, tdl_trainer_info *
 /* What a step runs, one line an op; NUL-terminated, owned by the caller, freed with tdl_trainer_text_free. */
 TDL_API tdl_status tdl_trainer_plan_text(tdl_trainer *trainer, char **text, tdl_error *err);
 TDL_API void tdl_trainer_text_free(tdl_trainer *trainer, char *text);
+
+/* What a byte-level BPE tokenizer is trained on (Sennrich et al. 2016), and how large it gets. */
+typedef struct tdl_tokenizer_train_desc {
+    size_t size;
+    const char *const *data; /* [n_data] files, as tdl_trainer_desc.data: the same text, documents and templates */
+    size_t n_data;
+    int32_t n_vocab;   /* tokens, with 256 bytes and the special tokens; default 4096 */
+    int32_t count_min; /* a pair of tokens that occurs less often is not merged; default 2 */
+    const char *pre;   /* how text is cut before merging, by GGUF's name: "gpt-2" (default), "llama-bpe", "qwen2" */
+    const char *const *specials; /* [n_specials] special tokens besides "<|endoftext|>", which has id 0 */
+    size_t n_specials;
+    bool (*progress)(void *user, double fraction); /* returning false cancels; no file is written then */
+    void *progress_user;
+    const tdl_allocator *allocator;
+} tdl_tokenizer_train_desc;
+
+typedef struct tdl_tokenizer_train_info {
+    size_t size;
+    int32_t n_vocab; /* fewer than were asked for where no further pair occurs count_min times */
+    int32_t n_merges;
+    uint64_t n_bytes;         /* of text */
+    uint64_t n_bytes_invalid; /* of them: no valid UTF-8, left out */
+    uint64_t n_pieces;        /* of the pre-tokenizer */
+    uint64_t
+        n_pieces_lost; /* of them: left out, longer than 32767 bytes, or rare where there are over 16 MiB of different ones */
+    uint64_t n_distinct; /* different pieces that were counted */
+} tdl_tokenizer_train_info;
+
+/* Writes a tokenizer.json to `path`. The same data gives the same file. info may be NULL.
+ * Errors: ARGUMENT (n_vocab below 256 and the special tokens), IO, FORMAT (no text, or a file of which more than a tenth is no
+ * UTF-8), UNSUPPORTED (pre, a compressed file), LIMIT, MEMORY, CANCELLED. */
+TDL_API tdl_status tdl_tokenizer_train(const tdl_tokenizer_train_desc *desc, const char *path,
+                                       tdl_tokenizer_train_info *info, tdl_error *err);
 #endif
 
 #ifdef __cplusplus

@@ -22,6 +22,7 @@ static const struct {
     {"plan", "what one step computes, one line an operation", cmd_plan},
     {"tokenize", "text to token ids", cmd_tokenize},
     {"detokenize", "token ids to text", cmd_detokenize},
+    {"tokenizer", "train a tokenizer on text files", cmd_tokenizer},
     {"logits", "write the logits of every position to a NumPy file", cmd_logits},
     {"perplexity", "how well a model predicts a text", cmd_perplexity},
     {"eval", "measure a model on a data set: loss, last word, multiple choice", cmd_eval},
