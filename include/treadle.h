@@ -307,6 +307,19 @@ TDL_API tdl_status tdl_session_rewind(tdl_session *session, size_t n_tokens, tdl
  * The timeline stays as it is, and until it is changed the call says the same. Other sessions of the batch are not concerned. */
 TDL_API tdl_status tdl_session_next(tdl_session *session, int32_t *token, tdl_error *err);
 
+/* Why a sequence ended. */
+typedef enum tdl_finish {
+    TDL_FINISH_NONE = 0,   /* it has not, or new input came since */
+    TDL_FINISH_END = 1,    /* an end-of-generation token */
+    TDL_FINISH_STOP = 2,   /* a stop string */
+    TDL_FINISH_LENGTH = 3, /* n_predict new tokens; a full context is an error, CONTEXT_FULL, and no end */
+} tdl_finish;
+
+/* Known with the last token, before tdl_session_next says DONE. */
+TDL_API tdl_finish tdl_session_finish(const tdl_session *session);
+/* "end", "stop", "length", "none". Static text. */
+TDL_API const char *tdl_finish_name(tdl_finish finish);
+
 /* The text that became certain since the last call: whole UTF-8 characters, nothing that may still turn out to be part of
  * a stop string; after DONE all of the rest. Borrowed until the next call on the session. */
 TDL_API tdl_text tdl_session_take_text(tdl_session *session);

@@ -28,6 +28,7 @@ struct tdl_session {
     size_t n_stops;
     int32_t n_predict, n_new; // new tokens since the last push
     bool ignore_eos, ended;
+    tdl_finish finish;     // where ended
     tdl_error failure;     // NOT_FINITE: what next says until the timeline changes
     tdl_session_desc desc; // as given, for tdl_session_move; its pointers are not kept
 };
@@ -161,6 +162,7 @@ tdl_status tdl_session_next(tdl_session *s, int32_t *token, tdl_error *err) {
         tdl_status status =
             s->ended || !s->model->tokenizer ? TDL_OK : tdl_detokenizer_flush(&s->detokenizer, &s->text, err);
         if (status != TDL_OK) return status;
+        s->finish = tdl_session_finish(s);
         s->ended = true;
         return TDL_DONE;
     }
@@ -192,6 +194,21 @@ tdl_status tdl_session_next(tdl_session *s, int32_t *token, tdl_error *err) {
     if (s->ended) tdl_batch_forget(s->batch, t, n_tokens_of(s) - 1); // what follows it is not wanted
     if (status == TDL_OK) *token = id;
     return status;
+}
+
+tdl_finish tdl_session_finish(const tdl_session *s) {
+    if (!s) return TDL_FINISH_NONE;
+    if (s->ended) return s->finish;
+    return s->n_predict && s->n_new >= s->n_predict ? TDL_FINISH_LENGTH : TDL_FINISH_NONE;
+}
+
+const char *tdl_finish_name(tdl_finish finish) {
+    switch (finish) {
+    case TDL_FINISH_END: return "end";
+    case TDL_FINISH_STOP: return "stop";
+    case TDL_FINISH_LENGTH: return "length";
+    default: return "none";
+    }
 }
 
 tdl_text tdl_session_take_text(tdl_session *s) {
@@ -290,6 +307,7 @@ tdl_status tdl_session_move(const tdl_session *from, tdl_model *model, tdl_batch
     s->detokenizer.first = from->detokenizer.first;
     s->n_new = from->n_new;
     s->ended = from->ended;
+    s->finish = from->finish;
     tdl_sampler_set_rng(s->sampler, tdl_sampler_rng(from->sampler)); // a step that failed has drawn nothing
     *out = s;
     return TDL_OK;
@@ -442,6 +460,7 @@ static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err) {
     t->has_logits = false;
     s->n_new++;
     s->ended = is_end || cut_at_stop(s); // after a stop string the token is the last, and the next call says DONE
+    s->finish = is_end ? TDL_FINISH_END : s->ended ? TDL_FINISH_STOP : TDL_FINISH_NONE;
     return is_end ? TDL_DONE : TDL_OK;
 }
 
