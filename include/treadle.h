@@ -224,6 +224,22 @@ TDL_API tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const ch
                                         const tdl_encode_desc *desc, int32_t *ids, size_t ids_max, size_t *n_ids,
                                         tdl_error *err);
 
+/* A part of a text, whose origin decides whether it may name special tokens: the markers of a chat template may, what a user
+ * wrote may not. */
+typedef struct tdl_segment {
+    const char *text;
+    size_t text_size;
+    bool parse_special;
+} tdl_segment;
+
+/* As tdl_tokenizer_encode, of a text that comes in segments: the ids are those of all of it, and a special token is found
+ * only where all of its text lies in one segment with parse_special. desc->parse_special is not used. Special tokens that a
+ * tokenizer looks for in normalized text only are found where there is one segment.
+ * Errors: ARGUMENT, MEMORY, LIMIT. */
+TDL_API tdl_status tdl_tokenizer_encode_segments(const tdl_tokenizer *tokenizer, const tdl_segment *segments,
+                                                 size_t n_segments, const tdl_encode_desc *desc, int32_t *ids,
+                                                 size_t ids_max, size_t *n_ids, tdl_error *err);
+
 typedef struct tdl_decode_desc {
     size_t size;
     bool skip_special; /* special tokens give no text; default: their own text */

@@ -2,7 +2,7 @@
 //
 //     <|im_start|>user\nHow are you?<|im_end|>\n<|im_start|>assistant\n ...answer... <|im_end|>\n
 //
-// The template's markers are pushed as ids and everything between them as plain text, so that a message that contains
+// The template's markers may name special tokens and everything between them may not, so that a message that contains
 // "<|im_end|>" is a message about it. A model without these tokens sees them spelled out, with a warning, and the
 // answer then ends at the spelling.
 #ifndef TDL_CLI_CHAT_H

@@ -14,8 +14,9 @@ static int begin_answer(const chat *c, cli_i32_list *ids);
 static int begin_timeline(const chat *c, cli_i32_list *ids);
 static int close_answer(chat *c, cli_i32_list *ids);
 static int add_turn(const chat *c, const char *role, const char *text, size_t size, cli_i32_list *ids);
-static int add_marker(const chat *c, int32_t id, const char *spelling, cli_i32_list *ids);
+static int add_marker(const chat *c, const char *marker, cli_i32_list *ids);
 static int add_text(const chat *c, const char *text, size_t size, cli_i32_list *ids);
+static int add_segments(const chat *c, const tdl_segment *segments, size_t n, cli_i32_list *ids);
 static bool emit(void *user, tdl_text text, int32_t id);
 static void note_full(const chat *c);
 
@@ -117,7 +118,7 @@ int chat_restore(chat *c) {
         code = begin_answer(c, &ids);
         n_last = ids.n;
         if (code == CLI_GO) code = add_text(c, m->text, m->size, &ids);
-        if (code == CLI_GO) code = add_marker(c, c->im_end, IM_END, &ids);
+        if (code == CLI_GO) code = add_marker(c, IM_END, &ids);
         if (code == CLI_GO && !last) code = add_text(c, "\n", 1, &ids); // close_answer adds the last one
     }
     if (code == CLI_GO && tdl_session_sync(c->session, ids.items, ids.n, &err)) {
@@ -165,7 +166,7 @@ static int begin_timeline(const chat *c, cli_i32_list *ids) {
 }
 
 static int begin_answer(const chat *c, cli_i32_list *ids) {
-    int code = add_marker(c, c->im_start, IM_START, ids);
+    int code = add_marker(c, IM_START, ids);
     return code == CLI_GO ? add_text(c, "assistant\n", strlen("assistant\n"), ids) : code;
 }
 
@@ -178,33 +179,32 @@ static int close_answer(chat *c, cli_i32_list *ids) {
     if (c->n_messages == 0) return CLI_GO; // a system message alone
     if (last != c->im_end) {
         if (tdl_tokenizer_is_end(c->opened.tokenizer, last)) tdl_session_rewind(c->session, n_tokens - 1, NULL);
-        code = add_marker(c, c->im_end, IM_END, ids);
+        code = add_marker(c, IM_END, ids);
     }
     return code == CLI_GO ? add_text(c, "\n", 1, ids) : code;
 }
 
-// The role and the text are encoded together, as the template has them.
+// Only the markers may name special tokens; between two of them the ids are those of one text.
 static int add_turn(const chat *c, const char *role, const char *text, size_t size, cli_i32_list *ids) {
-    cli_buffer body = {0};
-    cli_buffer_append(&body, role, strlen(role));
-    cli_buffer_append(&body, text, size);
-    int code = add_marker(c, c->im_start, IM_START, ids);
-    if (code == CLI_GO) code = add_text(c, body.data, body.size, ids);
-    if (code == CLI_GO) code = add_marker(c, c->im_end, IM_END, ids);
-    if (code == CLI_GO) code = add_text(c, "\n", 1, ids);
-    cli_buffer_deinit(&body);
-    return code;
+    const tdl_segment turn[] = {{IM_START, strlen(IM_START), true},
+                                {role, strlen(role), false},
+                                {text, size, false},
+                                {IM_END, strlen(IM_END), true},
+                                {"\n", 1, false}};
+    return add_segments(c, turn, sizeof turn / sizeof *turn, ids);
 }
 
-static int add_marker(const chat *c, int32_t id, const char *spelling, cli_i32_list *ids) {
-    if (id < 0) return add_text(c, spelling, strlen(spelling), ids);
-    cli_i32_list_add(ids, &id, 1);
-    return CLI_GO;
+static int add_marker(const chat *c, const char *marker, cli_i32_list *ids) {
+    return add_segments(c, &(tdl_segment){marker, strlen(marker), true}, 1, ids);
 }
 
 static int add_text(const chat *c, const char *text, size_t size, cli_i32_list *ids) {
+    return add_segments(c, &(tdl_segment){text, size, false}, 1, ids);
+}
+
+static int add_segments(const chat *c, const tdl_segment *segments, size_t n, cli_i32_list *ids) {
     const tdl_encode_desc desc = {.size = sizeof desc, .bos = TDL_BOS_NEVER};
-    return cli_encode(c->opened.tokenizer, text, size, &desc, ids);
+    return cli_encode_segments(c->opened.tokenizer, segments, n, &desc, ids);
 }
 
 // The last message is the answer that is being made.

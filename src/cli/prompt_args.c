@@ -60,20 +60,27 @@ int cli_prompt_check(const char *command, const cli_prompt_args *args, const cli
     return CLI_FAILURE;
 }
 
-// A text has hardly ever more tokens than bytes and a few; where it has, the first call says how many.
 int cli_encode(const tdl_tokenizer *tokenizer, const char *text, size_t size, const tdl_encode_desc *desc,
                cli_i32_list *ids) {
+    const tdl_segment segment = {.text = text, .text_size = size, .parse_special = desc && desc->parse_special};
+    return cli_encode_segments(tokenizer, &segment, 1, desc, ids);
+}
+
+// A text has hardly ever more tokens than bytes and a few; where it has, the first call says how many.
+int cli_encode_segments(const tdl_tokenizer *tokenizer, const tdl_segment *segments, size_t n_segments,
+                        const tdl_encode_desc *desc, cli_i32_list *ids) {
     if (!tokenizer) {
         cli_error("the model has no tokenizer: it cannot read text");
         return CLI_FAILURE;
     }
     tdl_error err = {0};
-    size_t n_max = size + 8, n = 0;
+    size_t n_max = 8, n = 0;
+    for (size_t i = 0; i < n_segments; i++) n_max += segments[i].text_size;
     int32_t *found = cli_realloc(NULL, n_max, sizeof *found);
-    tdl_status status = tdl_tokenizer_encode(tokenizer, text ? text : "", size, desc, found, n_max, &n, &err);
+    tdl_status status = tdl_tokenizer_encode_segments(tokenizer, segments, n_segments, desc, found, n_max, &n, &err);
     if (status == TDL_ERROR_LIMIT && n > n_max) {
         found = cli_realloc(found, n, sizeof *found);
-        status = tdl_tokenizer_encode(tokenizer, text ? text : "", size, desc, found, n, &n, &err);
+        status = tdl_tokenizer_encode_segments(tokenizer, segments, n_segments, desc, found, n, &n, &err);
     }
     if (!status) cli_i32_list_add(ids, found, n);
     free(found);

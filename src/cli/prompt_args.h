@@ -28,6 +28,8 @@ int cli_prompt_check(const char *command, const cli_prompt_args *args, const cli
 // Appends the ids of a text. desc may be NULL. CLI_GO or an exit code.
 int cli_encode(const tdl_tokenizer *tokenizer, const char *text, size_t size, const tdl_encode_desc *desc,
                cli_i32_list *ids);
+int cli_encode_segments(const tdl_tokenizer *tokenizer, const tdl_segment *segments, size_t n_segments,
+                        const tdl_encode_desc *desc, cli_i32_list *ids);
 // Appends the text of ids. CLI_GO or an exit code.
 int cli_decode(const tdl_tokenizer *tokenizer, const cli_i32_list *ids, const tdl_decode_desc *desc, cli_buffer *text);
 

@@ -7,6 +7,7 @@
 // short ones, each in the one slot its hash names.
 #include "token/tokenizer_impl.h"
 
+#include "base/checked.h"
 #include "base/desc.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -35,13 +36,15 @@ typedef struct encoder {
     tdl_pieces pieces;
     tdl_str normalized, spare;
     tdl_str spelled; // a piece in GPT-2's alphabet
+    tdl_str whole;   // all segments, where there are several
     tdl_merge_queue queue;
     memo *memos;                // [MEMO_SLOTS], or NULL
     tdl_regex_scratch *scratch; // NULL where no regex is used
     tdl_error *err;
 } encoder;
 
-static tdl_status encode_text(encoder *e, tdl_text text);
+static tdl_status encode_segments(encoder *e, const tdl_segment *segments, size_t n);
+static tdl_status encode_text(encoder *e, tdl_text text, bool begins);
 static tdl_status encode_segment(encoder *e, tdl_text text, bool first);
 static tdl_status encode_normalized(encoder *e, tdl_text text, bool first);
 static bool encode_piece(encoder *e, tdl_text piece);
@@ -57,8 +60,24 @@ tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const char *text
                                 const tdl_encode_desc *desc, int32_t *ids, size_t ids_max, size_t *n_ids,
                                 tdl_error *err) {
     tdl_encode_desc d;
-    if (!tokenizer || !n_ids || (!text && text_size) || (!ids && ids_max)) {
+    tdl_status status = tdl_desc_copy("encode", desc, &d, sizeof d, err);
+    if (status < 0) return status;
+    const tdl_segment segment = {.text = text, .text_size = text_size, .parse_special = d.parse_special};
+    return tdl_tokenizer_encode_segments(tokenizer, &segment, 1, desc, ids, ids_max, n_ids, err);
+}
+
+tdl_status tdl_tokenizer_encode_segments(const tdl_tokenizer *tokenizer, const tdl_segment *segments, size_t n_segments,
+                                         const tdl_encode_desc *desc, int32_t *ids, size_t ids_max, size_t *n_ids,
+                                         tdl_error *err) {
+    tdl_encode_desc d;
+    size_t text_size = 0;
+    if (!tokenizer || !n_ids || (!segments && n_segments) || (!ids && ids_max)) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: tokenizer, n_ids, text or ids is NULL");
+    }
+    for (size_t i = 0; i < n_segments; i++) {
+        if (!segments[i].text && segments[i].text_size)
+            return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: the text of segment %zu is NULL", i);
+        if (!tdl_add_size(text_size, segments[i].text_size, &text_size)) text_size = SIZE_MAX;
     }
     tdl_status status = tdl_desc_copy("encode", desc, &d, sizeof d, err);
     if (status < 0) return status;
@@ -73,18 +92,18 @@ tdl_status tdl_tokenizer_encode(const tdl_tokenizer *tokenizer, const char *text
         return tdl_fail(err, TDL_ERROR_LIMIT, "encode: %zu bytes of text, at most %d", text_size, TDL_TEXT_SIZE_MAX);
     }
 
-    encoder e = {.t = tokenizer, .special = d.parse_special, .ids = ids, .n_max = ids_max, .err = err};
+    encoder e = {.t = tokenizer, .ids = ids, .n_max = ids_max, .err = err};
     const tdl_allocator *mem = tokenizer->mem;
     tdl_pieces_init(&e.pieces, mem);
     tdl_merge_queue_init(&e.queue, mem);
-    e.normalized = e.spare = e.spelled = tdl_str_make(mem);
+    e.normalized = e.spare = e.spelled = e.whole = tdl_str_make(mem);
     if (tokenizer->has_regex && !(e.scratch = tdl_regex_scratch_create(mem))) {
         status = tdl_fail(err, TDL_ERROR_MEMORY, "encode: no memory");
         goto cleanup;
     }
     if (text_size >= MEMO_TEXT_SIZE_MIN) e.memos = tdl_alloc(mem, MEMO_SLOTS, sizeof *e.memos); // does without, too
     if (d.bos == TDL_BOS_ALWAYS || (d.bos == TDL_BOS_DEFAULT && tokenizer->add_bos)) emit(&e, tokenizer->bos);
-    if ((status = encode_text(&e, tdl_text_of(text ? text : "", text_size))) < 0) goto cleanup;
+    if ((status = encode_segments(&e, segments, n_segments)) < 0) goto cleanup;
     if (d.bos != TDL_BOS_NEVER && tokenizer->add_eos) emit(&e, tokenizer->eos);
     *n_ids = e.n;
     if (e.n > ids_max) {
@@ -98,21 +117,49 @@ cleanup:
     tdl_str_deinit(&e.normalized);
     tdl_str_deinit(&e.spare);
     tdl_str_deinit(&e.spelled);
+    tdl_str_deinit(&e.whole);
     return status;
 }
 
-// Cuts out the added tokens that are looked for in the text as it is.
-static tdl_status encode_text(encoder *e, tdl_text text) {
+// Cuts the special tokens out of the segments that may name them. What lies between two of them is encoded as one text,
+// however many segments it is of.
+static tdl_status encode_segments(encoder *e, const tdl_segment *segments, size_t n) {
+    if (n == 1) {
+        e->special = segments->parse_special;
+        return encode_text(e, tdl_text_of(segments->text ? segments->text : "", segments->text_size), true);
+    }
+    for (size_t i = 0; i < n; i++) tdl_str_append(&e->whole, segments[i].text, segments[i].text_size);
+    if (e->whole.failed) return tdl_fail(e->err, TDL_ERROR_MEMORY, "encode: no memory for %zu segments", n);
+    const char *text = e->whole.ptr ? e->whole.ptr : "";
+    size_t begin = 0, done = 0; // of the segment; of the text
+    for (size_t i = 0; i < n; begin += segments[i++].text_size) {
+        size_t pos = begin, end = begin + segments[i].text_size;
+        tdl_added_match match;
+        while (segments[i].parse_special &&
+               tdl_added_tokens_find(&e->t->added, tdl_text_of(text, end), pos, true, &match)) {
+            pos = match.end;
+            if (!tdl_vocab_is_special(&e->t->vocab, match.id)) continue; // found again in its turn
+            tdl_status status = encode_text(e, tdl_text_of(text + done, match.begin - done), done == 0);
+            if (status < 0) return status;
+            emit(e, match.id);
+            done = match.end;
+        }
+    }
+    return encode_text(e, tdl_text_of(text + done, e->whole.size - done), done == 0);
+}
+
+// Cuts out the added tokens that are looked for in the text as it is. `begins`: it is the beginning of the whole text.
+static tdl_status encode_text(encoder *e, tdl_text text, bool begins) {
     size_t pos = 0;
     tdl_added_match match;
     tdl_status status;
     while (tdl_added_tokens_find(&e->t->added, text, pos, e->special, &match)) {
-        status = encode_segment(e, tdl_text_of(text.ptr + pos, match.begin - pos), pos == 0);
+        status = encode_segment(e, tdl_text_of(text.ptr + pos, match.begin - pos), begins && pos == 0);
         if (status < 0) return status;
         emit(e, match.id);
         pos = match.end;
     }
-    return encode_segment(e, tdl_text_of(text.ptr + pos, text.size - pos), pos == 0);
+    return encode_segment(e, tdl_text_of(text.ptr + pos, text.size - pos), begins && pos == 0);
 }
 
 // Normalizes a segment, and cuts out the added tokens that are looked for after that. `first`: it begins the text.
