@@ -469,14 +469,15 @@ typedef enum tdl_schedule {
     TDL_SCHEDULE_WSD,    /* warm-up, stable, then n_decay_steps of a straight line down to lr_min */
 } tdl_schedule;
 
-/* What is trained, on what, how long. Where the weights come from: model_path, or config_path and tokenizer_path for
- * random weights as the family's paper draws them. */
+/* What is trained, on what, how long. Where the weights come from: model_path; or config_path and tokenizer_path, for
+ * random weights as the family's paper draws them; or shape, for random weights of a llama of that size. */
 typedef struct tdl_trainer_desc {
     size_t size;
-    const char *model_path;                   /* as tdl_model_desc.path */
-    const char *config_path, *tokenizer_path; /* Hugging Face's config.json and tokenizer.json */
-    tdl_device *device;                       /* borrowed until destroy; default: a CPU device of the trainer's own */
-    const tdl_allocator *allocator;           /* borrowed until destroy */
+    const char *model_path;         /* as tdl_model_desc.path */
+    const char *config_path;        /* Hugging Face's config.json */
+    const char *tokenizer_path;     /* a tokenizer.json, or a GGUF file whose byte-level BPE tokenizer is taken */
+    tdl_device *device;             /* borrowed until destroy; default: a CPU device of the trainer's own */
+    const tdl_allocator *allocator; /* borrowed until destroy */
     tdl_precision
         precision; /* default auto: products in F16 or BF16 where the device has them; weights and moments are F32 always */
 
@@ -528,9 +529,15 @@ typedef struct tdl_trainer_desc {
         n_patience; /* DONE after so many evaluations in a row without a better validation loss; default 0: never. One
                            that counted no token is neither better nor worse */
     bool recompute; /* compute a layer's activations again in its backward pass instead of keeping them all */
+
+    /* "tiny" or "small": dir gets the config.json of a llama of that size and, where tokenizer_path is NULL, a tokenizer.json
+     * trained on data; a run that is resumed finds them there. n_steps, n_batch, n_seq and lr have defaults that suit it. */
+    const char *shape;
+    int32_t n_vocab; /* of that tokenizer; default: the shape's */
 } tdl_trainer_desc;
 
-/* Opens or draws the weights, tokenizes the data, makes the plans.
+/* Opens or draws the weights, tokenizes the data, makes the plans. On an error dir is as it was before: the files and
+ * directories that were made are removed.
  * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT, CANCELLED, DEVICE. */
 TDL_API tdl_status tdl_trainer_create(const tdl_trainer_desc *desc, tdl_trainer **out, tdl_error *err);
 TDL_API void tdl_trainer_destroy(tdl_trainer *trainer);

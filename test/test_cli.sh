@@ -86,7 +86,7 @@ test_usage() {
     refused 2 'logits: --output FILE is missing' logits m --ids 1
     refused 2 'perplexity: --file FILE is missing' perplexity m
     refused 2 'eval: --data FILE is missing' eval m
-    refused 2 'one of --from MODEL and --config FILE' train --data x --out y
+    refused 2 'one of --from MODEL, --config FILE and --size NAME' train --data x --out y
     refused 2 'train: --data FILE is missing' train --from m --out y
     refused 2 'finetune: --out DIR is missing' finetune m --data x
     refused 2 "eval: --task: 'x': one of" eval m --data d --task x

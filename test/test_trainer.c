@@ -583,7 +583,7 @@ static void test_bad_settings(void **state) {
         assert_error(tdl_trainer_create(&desc, &trainer, &err), code, &err, part); \
     } while (0)
     BAD(TDL_ERROR_ARGUMENT, "desc size", desc.size = 7);
-    BAD(TDL_ERROR_ARGUMENT, "one of model_path and config_path", desc.config_path = NULL);
+    BAD(TDL_ERROR_ARGUMENT, "one of model_path, config_path and shape", desc.config_path = NULL);
     BAD(TDL_ERROR_ARGUMENT, "tokenizer_path is missing", desc.tokenizer_path = NULL);
     BAD(TDL_ERROR_ARGUMENT, "no data", desc.n_data = 0);
     BAD(TDL_ERROR_ARGUMENT, "dir is missing", desc.dir = NULL);

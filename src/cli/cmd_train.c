@@ -30,11 +30,11 @@ static const char finetune_about[] =
     "model is trained. Data is as for treadle train; of prompts and chats only the answers are learned.";
 
 typedef struct train_args {
-    const char *config, *tokenizer, *from, *out;
+    const char *config, *tokenizer, *from, *shape, *out;
     cli_text_list data, val, freeze, targets;
     cli_model_args device; // where to compute; its path is not used
     int32_t n_steps, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
-        n_checkpoint_every, n_patience, rank;
+        n_checkpoint_every, n_patience, rank, n_vocab;
     float lr, lr_min, weight_decay, clip, dropout, attention_dropout, alpha; // NaN: not given
     uint64_t seed;
     bool resume, recompute, plan;
@@ -58,7 +58,8 @@ enum { NOT_GIVEN = INT32_MIN }; // of --warmup, where 0 is none
 
 int cmd_train(int argc, char **argv) {
     train_args args = {ARGS_NOT_GIVEN};
-    return command("train", "(--config FILE --tokenizer FILE | --from MODEL) --data FILE... --out DIR [options]",
+    return command("train",
+                   "(--size NAME | --config FILE --tokenizer FILE | --from MODEL) --data FILE... --out DIR [options]",
                    train_about, &args, NULL, argc, argv);
 }
 
@@ -76,7 +77,12 @@ static int command(const char *name, const char *synopsis, const char *about, tr
         {.title = "Run",
          .options =
              {{NULL, "config", CLI_TEXT, "FILE", &a->config, 0, 0, "config.json of Hugging Face: random weights"},
-              {NULL, "tokenizer", CLI_TEXT, "FILE", &a->tokenizer, 0, 0, "tokenizer.json that goes with it"},
+              {NULL, "tokenizer", CLI_TEXT, "FILE", &a->tokenizer, 0, 0,
+               "tokenizer.json that goes with it, or a GGUF file that has one"},
+              {NULL, "size", CLI_TEXT, "NAME", &a->shape, 0, 0,
+               "tiny or small: a llama with random weights; without --tokenizer one is trained on the data"},
+              {NULL, "vocab-size", CLI_I32, "N", &a->n_vocab, 1, INT32_MAX,
+               "tokens of that tokenizer (default: tiny 2048, small 4096)"},
               {NULL, "from", CLI_TEXT, "MODEL", &a->from, 0, 0, "begin with this model's weights"},
               {NULL, "data", CLI_TEXT_LIST, "FILE", &a->data, 0, 0, "what to learn; several files, or the flag again"},
               {NULL, "val", CLI_TEXT_LIST, "FILE", &a->val, 0, 0, "measure the loss on this as well"},
@@ -148,7 +154,12 @@ static int command(const char *name, const char *synopsis, const char *about, tr
 
 // What contradicts something else, or would be ignored beside it, is refused.
 static int check_combinations(const char *name, const train_args *a) {
-    if (!a->from && !a->config) return cli_usage(name, "one of --from MODEL and --config FILE is needed");
+    if (!a->from && !a->config && !a->shape)
+        return cli_usage(name, "one of --from MODEL, --config FILE and --size NAME is needed");
+    if (a->shape && (a->from || a->config))
+        return cli_usage(name, "--size is of a model of its own: %s has another", a->from ? a->from : "--config");
+    if (a->n_vocab && (!a->shape || a->tokenizer))
+        return cli_usage(name, "--vocab-size is of the tokenizer that --size trains where there is no --tokenizer");
     if (a->from && a->config)
         return cli_usage(name, "--config is of random weights, '%s' has its own: only one of them can be the model",
                          a->from);
@@ -173,6 +184,8 @@ static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *p
                               .model_path = a->from,
                               .config_path = a->config,
                               .tokenizer_path = a->tokenizer,
+                              .shape = a->shape,
+                              .n_vocab = a->n_vocab,
                               .device = device,
                               .precision = (tdl_precision)a->device.precision,
                               .dir = a->out,

@@ -19,11 +19,17 @@ typedef struct gguf_vocab {
     uint8_t *flags;
     char *pre;
     int32_t ends[2];
-    tdl_tokenizer **out;
 } gguf_vocab;
+
+typedef struct gguf_load {
+    const tdl_weights *weights;
+    const tdl_tokenizer_desc *keys; // what tokenizer.ggml.* say, where there is a tokenizer.json too
+    tdl_tokenizer **out;
+} gguf_load;
 
 static tdl_status load_gguf(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer **out, tdl_error *err);
 static tdl_status read_gguf(const tdl_weights *weights, gguf_vocab *v, tdl_error *err);
+static tdl_status create_gguf(void *arg, const tdl_tokenizer_desc *desc, tdl_error *err);
 static tdl_status create_whole(void *arg, const tdl_tokenizer_desc *desc, tdl_error *err);
 static tdl_status read_arrays(const tdl_weights *weights, gguf_vocab *v, tdl_error *err);
 static tdl_status read_token_ids(const tdl_weights *weights, gguf_vocab *v, tdl_error *err);
@@ -76,12 +82,21 @@ tdl_status tdl_tokenizer_open(const tdl_model_desc *desc, tdl_tokenizer **out, t
 
 static tdl_status load_gguf(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer **out, tdl_error *err) {
     tdl_meta model = tdl_weights_meta(weights, "tokenizer.ggml.model");
-    gguf_vocab v = {.desc = {.mem = mem}};
     if (model.type == TDL_META_NONE) return TDL_OK;
+    if (model.type == TDL_META_STRING && (tdl_text_is(model.string, "none") || tdl_text_is(model.string, "no_vocab")))
+        return TDL_OK;
+    gguf_load load = {.weights = weights, .out = out};
+    return tdl_tokenizer_describe_gguf(weights, mem, create_gguf, &load, err);
+}
+
+tdl_status tdl_tokenizer_describe_gguf(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer_use use,
+                                       void *arg, tdl_error *err) {
+    tdl_meta model = tdl_weights_meta(weights, "tokenizer.ggml.model");
+    gguf_vocab v = {.desc = {.mem = mem}};
     if (model.type != TDL_META_STRING) {
-        return tdl_fail(err, TDL_ERROR_FORMAT, "gguf: tokenizer.ggml.model is not a string");
+        return tdl_fail(err, TDL_ERROR_FORMAT, "gguf: tokenizer.ggml.model is %s",
+                        model.type == TDL_META_NONE ? "missing" : "not a string");
     }
-    if (tdl_text_is(model.string, "none") || tdl_text_is(model.string, "no_vocab")) return TDL_OK;
     if (tdl_text_is(model.string, "gpt2")) v.desc.scheme = TDL_SCHEME_BPE;
     else if (tdl_text_is(model.string, "llama")) v.desc.scheme = TDL_SCHEME_SPM;
     else {
@@ -90,14 +105,7 @@ static tdl_status load_gguf(const tdl_weights *weights, const tdl_allocator *mem
                         (int)(model.string.size < 80 ? model.string.size : 80), model.string.ptr);
     }
     tdl_status status = read_gguf(weights, &v, err);
-    tdl_meta json = tdl_weights_meta(weights, "tokenizer.huggingface.json");
-    if (status >= 0 && json.type == TDL_META_STRING) {
-        tdl_tokenizer_json_desc desc = {.mem = mem, .json = json.string, .bos = -1, .eos = -1};
-        v.out = out;
-        status = tdl_tokenizer_json_describe(&desc, create_whole, &v, err);
-    } else if (status >= 0) {
-        status = tdl_tokenizer_create(&v.desc, out, err);
-    }
+    if (status >= 0) status = use(arg, &v.desc, err);
     tdl_free(mem, v.kinds);
     tdl_free(mem, v.scores);
     tdl_free(mem, v.flags);
@@ -105,18 +113,28 @@ static tdl_status load_gguf(const tdl_weights *weights, const tdl_allocator *mem
     return status;
 }
 
+static tdl_status create_gguf(void *arg, const tdl_tokenizer_desc *desc, tdl_error *err) {
+    gguf_load *load = arg;
+    tdl_meta json = tdl_weights_meta(load->weights, "tokenizer.huggingface.json");
+    if (json.type != TDL_META_STRING) return tdl_tokenizer_create(desc, load->out, err);
+    tdl_tokenizer_json_desc whole = {.mem = desc->mem, .json = json.string, .bos = -1, .eos = -1};
+    load->keys = desc;
+    return tdl_tokenizer_json_describe(&whole, create_whole, load, err);
+}
+
 // The file has a whole tokenizer.json as well, where GGUF's own keys lose something: it says how text becomes ids, the keys which
 // ids have a meaning.
 static tdl_status create_whole(void *arg, const tdl_tokenizer_desc *desc, tdl_error *err) {
-    const gguf_vocab *v = arg;
+    const gguf_load *load = arg;
+    const tdl_tokenizer_desc *keys = load->keys;
     tdl_tokenizer_desc whole = *desc;
-    if (desc->n_tokens > v->desc.n_tokens)
+    if (desc->n_tokens > keys->n_tokens)
         return tdl_fail(err, TDL_ERROR_FORMAT, "gguf: tokenizer.huggingface.json has %zu tokens, expected at most %zu",
-                        desc->n_tokens, v->desc.n_tokens);
-    whole.bos = v->desc.bos, whole.eos = v->desc.eos;
-    whole.add_bos = v->desc.add_bos, whole.add_eos = v->desc.add_eos;
-    whole.ends = v->desc.ends, whole.n_ends = v->desc.n_ends;
-    return tdl_tokenizer_create(&whole, v->out, err);
+                        desc->n_tokens, keys->n_tokens);
+    whole.bos = keys->bos, whole.eos = keys->eos;
+    whole.add_bos = keys->add_bos, whole.add_eos = keys->add_eos;
+    whole.ends = keys->ends, whole.n_ends = keys->n_ends;
+    return tdl_tokenizer_create(&whole, load->out, err);
 }
 
 static tdl_status read_gguf(const tdl_weights *weights, gguf_vocab *v, tdl_error *err) {

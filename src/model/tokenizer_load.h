@@ -13,5 +13,8 @@ tdl_status tdl_tokenizer_load(const tdl_weights *weights, const tdl_allocator *m
 // weights are a GGUF file's.
 tdl_status tdl_tokenizer_describe(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer_use use,
                                   void *arg, tdl_error *err);
+// The same of a GGUF file's tokenizer.ggml.* keys. FORMAT: there are none.
+tdl_status tdl_tokenizer_describe_gguf(const tdl_weights *weights, const tdl_allocator *mem, tdl_tokenizer_use use,
+                                       void *arg, tdl_error *err);
 
 #endif

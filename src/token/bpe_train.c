@@ -6,12 +6,14 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "token/bpe_train_impl.h"
+#include "token/tokenizer_json_write.h"
 #include "token/vocab.h"
 
 #include <string.h>
 
 enum { N_BYTES = 256 };
 
+static void spell(const tdl_bpe_trainer *t, int32_t id, tdl_str *out);
 static tdl_status check_desc(const tdl_bpe_train_desc *desc, tdl_error *err);
 static tdl_status make_steps(tdl_bpe_trainer *t, tdl_error *err);
 static tdl_status add_specials(tdl_bpe_trainer *t, const tdl_bpe_train_desc *desc, tdl_error *err);
@@ -26,7 +28,7 @@ tdl_status tdl_bpe_trainer_create(const tdl_bpe_train_desc *desc, tdl_bpe_traine
     tdl_bpe_trainer *t = tdl_alloc(mem, 1, sizeof *t);
     if (!t) return no_memory(err);
     *t = (tdl_bpe_trainer){.mem = mem,
-                           .named = tdl_named_pretokenizer_find(desc->pre),
+                           .pre = desc->pre,
                            .n_vocab = desc->n_vocab,
                            .count_min = desc->count_min,
                            .tokens = tdl_vec_make(mem, sizeof(tdl_text)),
@@ -118,6 +120,55 @@ bool tdl_bpe_add_token(tdl_bpe_trainer *t, tdl_text left, tdl_text right, int32_
     return tdl_vec_push(&t->tokens, &text, 1);
 }
 
+tdl_status tdl_bpe_trainer_write(const tdl_bpe_trainer *t, tdl_str *json, tdl_error *err) {
+    size_t n = t->tokens.n, n_merges = t->merges.n;
+    tdl_arena arena;
+    tdl_arena_init(&arena, t->mem);
+    tdl_str text = tdl_str_make(t->mem);
+    tdl_text *texts = tdl_alloc(t->mem, n + n_merges, sizeof *texts); // of tokens, then of merges
+    int32_t *kinds = tdl_alloc(t->mem, n, sizeof *kinds);
+    bool ok = texts && kinds;
+    for (size_t i = 0; i < n + n_merges && ok; i++) {
+        tdl_str_clear(&text);
+        if (i < n) spell(t, (int32_t)i, &text);
+        else {
+            const tdl_bpe_merge_ids *merge = tdl_vec_at(&t->merges, tdl_bpe_merge_ids, i - n);
+            spell(t, merge->left, &text);
+            tdl_str_append(&text, " ", 1);
+            spell(t, merge->right, &text);
+        }
+        texts[i] = tdl_text_of(text.failed ? NULL : tdl_arena_strndup(&arena, text.ptr, text.size), text.size);
+        if (i < n) kinds[i] = (int32_t)i < t->n_specials ? TDL_TOKEN_CONTROL : TDL_TOKEN_NORMAL;
+        ok = texts[i].ptr != NULL;
+    }
+    const tdl_tokenizer_desc desc = {.mem = t->mem,
+                                     .scheme = TDL_SCHEME_BPE,
+                                     .n_tokens = n,
+                                     .tokens = texts,
+                                     .kinds = kinds,
+                                     .n_merges = n_merges,
+                                     .merges = ok ? texts + n : NULL,
+                                     .pre = t->pre,
+                                     .bos = -1,
+                                     .eos = -1,
+                                     .unk = -1};
+    tdl_status status = ok ? tdl_tokenizer_json_write(&desc, json, err) : no_memory(err);
+    tdl_free(t->mem, texts);
+    tdl_free(t->mem, kinds);
+    tdl_str_deinit(&text);
+    tdl_arena_deinit(&arena);
+    return status;
+}
+
+// Special tokens as they are, others in GPT-2's alphabet.
+static void spell(const tdl_bpe_trainer *t, int32_t id, tdl_str *out) {
+    tdl_text text = tdl_bpe_trainer_token(t, id);
+    for (size_t i = 0; i < text.size; i++) {
+        char c[4] = {text.ptr[i]};
+        tdl_str_append(out, c, id < t->n_specials ? 1 : tdl_utf8_encode(tdl_byte_to_char((uint8_t)text.ptr[i]), c));
+    }
+}
+
 // ---- creation
 
 static tdl_status check_desc(const tdl_bpe_train_desc *desc, tdl_error *err) {
@@ -142,14 +193,15 @@ static tdl_status check_desc(const tdl_bpe_train_desc *desc, tdl_error *err) {
 }
 
 static tdl_status make_steps(tdl_bpe_trainer *t, tdl_error *err) {
+    const char *const *regexes = tdl_named_pretokenizer_find(t->pre)->regexes;
     size_t n = 0;
-    while (t->named->regexes[n]) n++;
+    while (regexes[n]) n++;
     t->steps = tdl_alloc(t->mem, n, sizeof *t->steps);
     t->scratch = tdl_regex_scratch_create(t->mem);
     if (!t->steps || !t->scratch) return no_memory(err);
     for (; t->n_steps < n; t->n_steps++) {
         tdl_pretokenizer_desc split = {
-            .kind = TDL_PRETOKENIZER_SPLIT, .is_regex = true, .pattern = tdl_text_cstr(t->named->regexes[t->n_steps])};
+            .kind = TDL_PRETOKENIZER_SPLIT, .is_regex = true, .pattern = tdl_text_cstr(regexes[t->n_steps])};
         tdl_status status = tdl_pretokenizer_init(t->mem, &t->steps[t->n_steps], &split, err);
         if (status == TDL_OK) continue;
         t->n_steps++; // the one that failed has memory, too

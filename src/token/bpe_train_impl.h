@@ -1,4 +1,4 @@
-// bpe_train_impl.h - what a BPE trainer is made of; only for bpe_train.c, bpe_merge.c and bpe_train_json.c.
+// bpe_train_impl.h - what a BPE trainer is made of; only for bpe_train.c and bpe_merge.c.
 #ifndef TDL_TOKEN_BPE_TRAIN_IMPL_H
 #define TDL_TOKEN_BPE_TRAIN_IMPL_H
 
@@ -34,7 +34,7 @@ typedef struct tdl_bpe_merge_ids {
 
 struct tdl_bpe_trainer {
     const tdl_allocator *mem;
-    const tdl_named_pretokenizer *named;
+    const char *pre; // borrowed
     tdl_pretokenizer *steps; // [n_steps]
     size_t n_steps;
     tdl_regex_scratch *scratch;

@@ -12,6 +12,7 @@
 #include "model/config_keys.h"
 #include "model/params.h"
 #include "model/tokenizer_load.h"
+#include "train/fresh_tokenizer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 
 static tdl_status read_files(tdl_weights *weights, const tdl_fresh_desc *desc, tdl_error *err);
 static tdl_status read_file(tdl_weights *weights, const char *dir, const char *name, tdl_file_map *out, tdl_error *err);
+static tdl_status check_sizes(const tdl_weights *weights, tdl_error *err);
 static tdl_status check_pairs(const tdl_weights *weights, tdl_error *err);
 static tdl_status check_vocab(const tdl_weights *weights, const tdl_allocator *mem, tdl_config *config, tdl_error *err);
 static tdl_status check_biases(const tdl_weights *weights, const tdl_arch *arch, tdl_error *err);
@@ -34,6 +36,7 @@ tdl_status tdl_fresh_weights(const tdl_fresh_desc *desc, tdl_weights **out, tdl_
     if (!config) return tdl_fail(err, TDL_ERROR_MEMORY, "fresh model: no memory");
     tdl_status status = tdl_weights_create(desc->mem, TDL_WEIGHTS_HF, &weights, err);
     if (status == TDL_OK) status = read_files(weights, desc, err);
+    if (status == TDL_OK) status = check_sizes(weights, err);
     if (status == TDL_OK) status = check_pairs(weights, err);
     if (status == TDL_OK) status = tdl_config_read(weights, &arch, config, err);
     if (status == TDL_OK) status = tdl_config_keys_check(weights, arch, true, NULL, err);
@@ -52,9 +55,9 @@ static tdl_status read_files(tdl_weights *weights, const tdl_fresh_desc *desc, t
     const tdl_allocator *mem = desc->mem;
     bool is_dir = tdl_path_is_dir(desc->config);
     char *dir = is_dir ? tdl_strndup(mem, desc->config, strlen(desc->config)) : tdl_path_dir(mem, desc->config);
-    char *token_dir = desc->tokenizer ? tdl_path_dir(mem, desc->tokenizer) : dir;
+    char *tokenizer = tdl_path_join(mem, dir ? dir : "", "tokenizer.json");
     tdl_status status = TDL_OK;
-    if (!dir || !token_dir) {
+    if (!dir || !tokenizer) {
         status = tdl_fail(err, TDL_ERROR_MEMORY, "fresh model: no memory for a path");
         goto cleanup;
     }
@@ -63,18 +66,15 @@ static tdl_status read_files(tdl_weights *weights, const tdl_fresh_desc *desc, t
     if (status == TDL_OK && !weights->config_json.data)
         status = tdl_fail(err, TDL_ERROR_IO, "fresh model: '%.200s': no config.json in this directory", dir);
     if (status == TDL_OK) status = read_file(weights, dir, "generation_config.json", &weights->generation_config, err);
-    if (status == TDL_OK)
-        status = desc->tokenizer ? tdl_file_map_open(mem, desc->tokenizer, &weights->tokenizer_json, err)
-                                 : read_file(weights, dir, "tokenizer.json", &weights->tokenizer_json, err);
-    if (status == TDL_OK && weights->tokenizer_json.data)
-        status = read_file(weights, token_dir, "tokenizer_config.json", &weights->tokenizer_config, err);
+    if (status == TDL_OK && (desc->tokenizer || tdl_path_exists(tokenizer)))
+        status = tdl_fresh_tokenizer(weights, desc->tokenizer ? desc->tokenizer : tokenizer, err);
     tdl_text config = tdl_weights_config_json(weights), generation = tdl_weights_generation_config(weights);
     if (status == TDL_OK) status = tdl_hf_config_add(&weights->meta, "", config.ptr, config.size, "config.json", err);
     if (status == TDL_OK && generation.size)
         status = tdl_hf_config_add(&weights->meta, "generation.", generation.ptr, generation.size,
                                    "generation_config.json", err);
 cleanup:
-    if (token_dir != dir) tdl_free(mem, token_dir);
+    tdl_free(mem, tokenizer);
     tdl_free(mem, dir);
     return status;
 }
@@ -90,6 +90,30 @@ static tdl_status read_file(tdl_weights *weights, const char *dir, const char *n
 }
 
 // ---- what the config says
+
+// A checkpoint's config.json leaves out what is its family's default. For a model to be made, these would be the sizes of the
+// family's first model, which has billions of weights: so they must be there. GPT-2's feed-forward follows from its embedding.
+static tdl_status check_sizes(const tdl_weights *weights, tdl_error *err) {
+    static const char *const names[][2] = {{"model_type", NULL},
+                                           {"num_hidden_layers", "n_layer"},
+                                           {"hidden_size", "n_embd"},
+                                           {"num_attention_heads", "n_head"},
+                                           {"intermediate_size", "n_inner"},
+                                           {"max_position_embeddings", "n_positions"}};
+    char missing[256] = "";
+    size_t size = 0, n = 0;
+    tdl_meta type = tdl_weights_meta(weights, "model_type");
+    bool gpt2 = type.type == TDL_META_STRING && tdl_text_is(type.string, "gpt2");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        bool there = tdl_weights_meta(weights, names[i][0]).type != TDL_META_NONE;
+        bool other = names[i][1] && tdl_weights_meta(weights, names[i][1]).type != TDL_META_NONE;
+        if (there || other || (gpt2 && strcmp(names[i][0], "intermediate_size") == 0)) continue;
+        size += (size_t)snprintf(missing + size, sizeof missing - size, "%s'%s'", n++ ? ", " : "",
+                                 gpt2 ? names[i][1] : names[i][0]);
+    }
+    if (n == 0) return TDL_OK;
+    return tdl_fail(err, TDL_ERROR_FORMAT, "config.json: %s %s missing", missing, n == 1 ? "is" : "are");
+}
 
 // Two names for one number must agree.
 static tdl_status check_pairs(const tdl_weights *weights, tdl_error *err) {

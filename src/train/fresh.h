@@ -18,7 +18,7 @@ typedef struct tdl_fresh_desc {
     const tdl_allocator *mem;
     const char *config; // a config.json, or a directory with one; a generation_config.json beside it is read too
     const char
-        *tokenizer; // a tokenizer.json, and a tokenizer_config.json beside it; NULL: beside the config, if there is one
+        *tokenizer; // a tokenizer.json, or a GGUF file (fresh_tokenizer.h); NULL: beside the config, if there is one
     uint64_t seed;
 } tdl_fresh_desc;
 

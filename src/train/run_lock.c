@@ -1,7 +1,7 @@
 // run_lock.c - see run_lock.h.
 //
-// The file stays when the lock is given back: removing it would let two later runs lock two files of the same name. It
-// holds the number of the process that has the lock, for the message that the other one gets.
+// The file stays when the lock is given back: removing it would let two later runs lock two files of the same name, so who
+// finds that another has removed it locks the new one. It holds the number of the process that has the lock, for the message that the other one gets.
 #include "train/run_lock.h"
 
 #include "base/error.h"
@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { TRIES_MAX = 8 };
 
 struct tdl_run_lock {
     const tdl_allocator *mem;
@@ -21,6 +24,7 @@ struct tdl_run_lock {
 };
 
 static tdl_status lock_file(int fd, const char *dir, tdl_error *err);
+static bool is_at(int fd, const char *path);
 static void remove_leftovers(const char *dir);
 static bool is_leftover(const char *name);
 
@@ -34,9 +38,18 @@ tdl_status tdl_run_lock_take(const tdl_allocator *mem, const char *dir, tdl_run_
         status = tdl_fail(err, TDL_ERROR_MEMORY, "run: no memory for a lock");
         goto cleanup;
     }
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    status = fd < 0 ? tdl_fail(err, TDL_ERROR_IO, "run: '%s': cannot open: %m", path) : lock_file(fd, dir, err);
-    if (status != TDL_OK) goto cleanup;
+    for (int i = 0; i < TRIES_MAX; i++) {
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        status = fd < 0 ? tdl_fail(err, TDL_ERROR_IO, "run: '%s': cannot open: %m", path) : lock_file(fd, dir, err);
+        if (status != TDL_OK) goto cleanup;
+        if (is_at(fd, path)) break;
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0) {
+        status = tdl_fail(err, TDL_ERROR_IO, "run: '%s': others keep removing this file", path);
+        goto cleanup;
+    }
     remove_leftovers(dir);
     *lock = (tdl_run_lock){.mem = mem, .fd = fd};
     *out = lock;
@@ -71,6 +84,13 @@ static tdl_status lock_file(int fd, const char *dir, tdl_error *err) {
     int size = snprintf(text, sizeof text, "%ld", (long)getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)size, 0) != size) errno = 0;
     return TDL_OK;
+}
+
+// A run that did not start removes its lock (run_start.h): then the one that was opened before is nobody's.
+static bool is_at(int fd, const char *path) {
+    struct stat opened, there;
+    return fstat(fd, &opened) == 0 && stat(path, &there) == 0 && opened.st_dev == there.st_dev &&
+           opened.st_ino == there.st_ino;
 }
 
 // Whoever holds the lock is the only writer here, so every temporary name is of one that was killed.

@@ -6,10 +6,13 @@
 #include "base/hash.h"
 #include "base/thread.h"
 #include "train/fresh.h"
+#include "train/fresh_shape.h"
+#include "train/run_start.h"
 
 #include <math.h>
 #include <string.h>
 
+static tdl_status make_files(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
@@ -40,8 +43,11 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     t->mem = mem;
     t->notes = tdl_str_make(mem);
     first = *desc; // without defaults
-    status = open_dir(t, desc, err);
+    tdl_run_start *start = NULL;
+    status = tdl_run_start_note(mem, desc->dir, &start, err);
+    if (status == TDL_OK) status = open_dir(t, desc, err);
     if (status == TDL_OK && desc->resume) status = tdl_trainer_resume_begin(t, &first, err);
+    if (status == TDL_OK && desc->shape) status = make_files(t, desc, err);
     if (status == TDL_OK) status = open_model(t, &first, err);
     if (status == TDL_OK) status = tdl_trainer_settings(&first, t->model->config.n_ctx, &t->desc, err);
     if (status == TDL_OK) status = open_data(t, &first, err);
@@ -51,6 +57,7 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     if (status == TDL_OK) status = open_log(t, err);
     tdl_checkpoint_close(t->resumed);
     t->resumed = NULL;
+    tdl_run_start_end(start, status == TDL_OK, t->lock != NULL);
     if (status != TDL_OK) {
         tdl_trainer_destroy(t);
         return status;
@@ -89,6 +96,23 @@ static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_err
     return status;
 }
 
+// config.json and tokenizer.json for a run that has nothing but data.
+static tdl_status make_files(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
+    tdl_trainer_desc checked; // who resumes has not been asked yet
+    tdl_status status = tdl_trainer_settings(desc, 0, &checked, err);
+    if (status != TDL_OK) return status;
+    return tdl_fresh_files(&(tdl_fresh_files_desc){.mem = t->mem,
+                                                   .shape = tdl_fresh_shape_find(desc->shape),
+                                                   .dir = t->dir,
+                                                   .tokenizer = desc->tokenizer_path,
+                                                   .data = desc->data,
+                                                   .n_data = desc->n_data,
+                                                   .n_vocab = desc->n_vocab,
+                                                   .progress = desc->progress,
+                                                   .progress_user = desc->progress_user},
+                           err);
+}
+
 static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
     tdl_weights *weights = NULL;
     tdl_status status;
@@ -99,9 +123,11 @@ static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_e
         if (status != TDL_OK) return status;
         t->owns_device = true;
     }
-    if (desc->config_path) {
-        tdl_fresh_desc fresh = {
-            .mem = t->mem, .config = desc->config_path, .tokenizer = desc->tokenizer_path, .seed = desc->seed};
+    if (!desc->model_path) { // a shape's config.json is in the run's directory, and so may its tokenizer.json be
+        tdl_fresh_desc fresh = {.mem = t->mem,
+                                .config = desc->shape ? t->dir : desc->config_path,
+                                .tokenizer = desc->tokenizer_path,
+                                .seed = desc->seed};
         status = tdl_fresh_weights(&fresh, &weights, err);
     } else {
         t->model_path = tdl_strndup(t->mem, desc->model_path, strlen(desc->model_path));

@@ -1,6 +1,7 @@
 // trainer_desc.c - a run's settings: defaults, and what they must be to one another. See trainer.h.
 #include "base/error.h"
 #include "base/limits.h"
+#include "train/fresh_shape.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -11,9 +12,14 @@ enum { TRAIN_TOKENS_MAX = 1 << 22 }; // of a micro-batch
 #define FAIL(...) tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: " __VA_ARGS__)
 
 static tdl_status check_sources(const tdl_trainer_desc *d, tdl_error *err) {
-    if (!d->model_path == !d->config_path) return FAIL("one of model_path and config_path must be given");
+    if ((d->model_path != NULL) + (d->config_path != NULL) + (d->shape != NULL) != 1)
+        return FAIL("one of model_path, config_path and shape must be given");
+    if (d->shape && !tdl_fresh_shape_find(d->shape))
+        return FAIL("shape is '%.40s', expected 'tiny' or 'small'", d->shape);
     if (d->config_path && !d->tokenizer_path) return FAIL("config_path is given, tokenizer_path is missing");
-    if (d->config_path && d->lora_rank) return FAIL("adapters are for a model, config_path gives random weights");
+    if (!d->model_path && d->lora_rank) return FAIL("adapters are for a model, these are random weights");
+    if (d->n_vocab && (!d->shape || d->tokenizer_path))
+        return FAIL("n_vocab is for the tokenizer that is trained where shape is given and tokenizer_path is not");
     const struct {
         const char *name;
         const char *const *list;
@@ -106,6 +112,12 @@ tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl
     *out = *desc;
     tdl_status status = check_sources(out, err);
     if (status != TDL_OK) return status;
+    const tdl_fresh_shape *shape = desc->shape ? tdl_fresh_shape_find(desc->shape) : NULL;
+    if (shape) {
+        set_i32(&out->n_steps, shape->n_steps);
+        set_i32(&out->n_batch, shape->n_batch);
+        set_i32(&out->n_seq, shape->n_seq);
+    }
     set_i32(&out->n_steps, 1000);
     set_i32(&out->n_batch, 8);
     set_i32(&out->n_seq, n_ctx && n_ctx < 512 ? n_ctx : 512);
@@ -115,7 +127,7 @@ tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl
     set_i32(&out->n_decay_steps, out->n_steps / 5);
     set_i32(&out->n_val_every, 100);
     set_i32(&out->n_checkpoint_every, 500);
-    set_f32(&out->lr, desc->model_path ? 1e-4f : 1e-3f);
+    set_f32(&out->lr, desc->model_path ? 1e-4f : shape ? shape->lr : 1e-3f);
     set_f32(&out->lr_min, out->lr / 10);
     set_f32(&out->beta1, 0.9f);
     set_f32(&out->beta2, 0.95f);
