@@ -114,7 +114,7 @@ endif()
 
 file(GLOB script_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/test_*.sh)
 if(TDL_SANITIZE) # such a build is not for installing, and its libraries have the sanitizers' symbols
-  list(FILTER script_tests EXCLUDE REGEX "/test_(install|symbols)\\.sh$")
+  list(FILTER script_tests EXCLUDE REGEX "/test_(install|examples|symbols)\\.sh$")
 endif()
 if(TARGET treadle)
   foreach(source IN LISTS script_tests)

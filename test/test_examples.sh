@@ -24,8 +24,8 @@ same() { # what, got, expected
 }
 
 read -ra flags < <(pkg-config --cflags --libs treadle)
-for name in chat batch train; do
-    cc -std=c11 -Wall -Wextra -Werror "$repo/examples/$name/$name.c" "${flags[@]}" -o "$name"
+for source in chat/chat.c batch/batch_texts.c train/train.c; do
+    cc -std=c11 -Wall -Wextra -Werror "$repo/examples/$source" "${flags[@]}" -o "${source%/*}"
 done
 
 # batch: each text is what its prompt gives alone.

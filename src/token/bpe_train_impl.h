@@ -34,7 +34,7 @@ typedef struct tdl_bpe_merge_ids {
 
 struct tdl_bpe_trainer {
     const tdl_allocator *mem;
-    const char *pre; // borrowed
+    const char *pre;         // borrowed
     tdl_pretokenizer *steps; // [n_steps]
     size_t n_steps;
     tdl_regex_scratch *scratch;

@@ -11,7 +11,6 @@
 #include "model/tokenizer_load.h"
 #include "token/tokenizer_json_write.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct texts {
@@ -22,6 +21,7 @@ typedef struct texts {
 static tdl_status from_gguf(tdl_weights *weights, const char *path, tdl_error *err);
 static tdl_status write_texts(void *arg, const tdl_tokenizer_desc *desc, tdl_error *err);
 static tdl_status write_config(texts *t, const tdl_tokenizer_desc *desc, tdl_error *err);
+static int append(const char *text, size_t size, void *str);
 static void hold(tdl_file_map *map, tdl_str *text);
 
 tdl_status tdl_fresh_tokenizer(tdl_weights *weights, const char *path, tdl_error *err) {
@@ -86,13 +86,13 @@ static tdl_status write_config(texts *t, const tdl_tokenizer_desc *desc, tdl_err
     }
     if (ok && template.type == TDL_META_STRING)
         ok = json_object_set_new(root, "chat_template", json_stringn(template.string.ptr, template.string.size)) == 0;
-    char *text = ok ? json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
-    if (text) tdl_str_append(&t->config, text, strlen(text));
-    ok = text && !t->config.failed && !t->json.failed;
-    free(text);
+    ok = ok && json_dump_callback(root, append, &t->config, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0;
+    ok = ok && !t->config.failed && !t->json.failed;
     json_decref(root);
     return ok ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "fresh model: no memory for a tokenizer");
 }
+
+static int append(const char *text, size_t size, void *str) { return tdl_str_append(str, text, size) ? 0 : -1; }
 
 // The map owns the text from now on.
 static void hold(tdl_file_map *map, tdl_str *text) {
