@@ -1,10 +1,10 @@
 // cmd_tokenizer.c - treadle tokenizer train: a byte-level BPE tokenizer from text files.
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/json_out.h"
 #include "cli/options.h"
 #include "treadle.h"
 
-#include <jansson.h>
 #include <string.h>
 
 static const char about[] =
@@ -80,18 +80,19 @@ static int train(const tokenizer_args *args) {
 
 static int report(const tokenizer_args *args, const tdl_tokenizer_train_info *info) {
     if (info->n_bytes_invalid)
-        cli_note("treadle: warning: %llu of %llu bytes are not valid UTF-8 and were left out\n",
-                 (unsigned long long)info->n_bytes_invalid, (unsigned long long)info->n_bytes);
+        cli_warn("%llu of %llu bytes are not valid UTF-8 and were left out", (unsigned long long)info->n_bytes_invalid,
+                 (unsigned long long)info->n_bytes);
     if (info->n_pieces_lost)
-        cli_note("treadle: warning: %llu of %llu words were left out: too long, or too rare among too many\n",
+        cli_warn("%llu of %llu words were left out: too long, or too rare among too many",
                  (unsigned long long)info->n_pieces_lost, (unsigned long long)info->n_pieces);
     if (info->n_vocab < args->n_vocab)
-        cli_note("treadle: warning: %d tokens, not %d: no other pair of tokens occurs %d times in this data\n",
-                 info->n_vocab, args->n_vocab, args->count_min);
+        cli_warn("%d tokens, not %d: no other pair of tokens occurs %d times in this data", info->n_vocab,
+                 args->n_vocab, args->count_min);
     if (args->json) {
-        cli_print_json(json_pack("{s:s, s:i, s:i, s:I, s:I, s:I}", "path", args->out, "n_vocab", info->n_vocab,
-                                 "n_merges", info->n_merges, "n_bytes", (json_int_t)info->n_bytes, "n_bytes_invalid",
-                                 (json_int_t)info->n_bytes_invalid, "n_words", (json_int_t)info->n_distinct));
+        cli_print_json(cli_json_pack("{s:s, s:i, s:i, s:I, s:I, s:I}", "path", args->out, "n_vocab", info->n_vocab,
+                                     "n_merges", info->n_merges, "n_bytes", (json_int_t)info->n_bytes,
+                                     "n_bytes_invalid", (json_int_t)info->n_bytes_invalid, "n_words",
+                                     (json_int_t)info->n_distinct));
         return CLI_OK;
     }
     cli_note("%d tokens from %.2f MB of text, %llu different words: %s\n", info->n_vocab, (double)info->n_bytes / 1e6,

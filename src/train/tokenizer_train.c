@@ -1,6 +1,6 @@
 // tokenizer_train.c - see tokenizer_train.h.
 //
-// Records of JSONL are encoded by a tokenizer that knows bytes and special tokens only, and the ids are bytes again: so
+// Records are encoded by a tokenizer that knows bytes and special tokens only, and the ids are bytes again: so
 // this file need not know what a record may look like.
 #include "train/tokenizer_train.h"
 
@@ -8,12 +8,11 @@
 #include "base/limits.h"
 #include "token/bpe_train.h"
 #include "token/tokenizer_json.h"
-#include "train/data_source.h"
+#include "train/token_build.h"
 
-#include <stdio.h>
 #include <string.h>
 
-enum { N_BYTES = 256, DEFAULT_VOCAB = 4096, DEFAULT_COUNT_MIN = 2, PLACE_SIZE = 400 };
+enum { N_BYTES = 256, DEFAULT_VOCAB = 4096, DEFAULT_COUNT_MIN = 2 };
 static const double count_share = 0.8; // of the progress; the rest are the merges
 
 typedef struct builder {
@@ -35,7 +34,7 @@ static tdl_status find_cuts(builder *b, tdl_bpe_train_desc of);
 static tdl_status make_tokenizer(builder *b, const tdl_bpe_trainer *trainer, tdl_tokenizer **out);
 static tdl_status count_all(builder *b);
 static tdl_status count_piece(builder *b, const tdl_data_piece *piece);
-static tdl_status count_lines(builder *b, const tdl_data_piece *piece);
+static tdl_status count_records(builder *b, const tdl_data_piece *piece);
 static tdl_status count_run(builder *b);
 static tdl_status check_text(builder *b, const tdl_data_source *source, const tdl_bpe_train_info *before);
 static tdl_status merge_all(builder *b);
@@ -104,7 +103,7 @@ static tdl_status set_up(builder *b) {
     b->specials[0] = TDL_END_OF_TEXT;
     for (size_t i = 0; i < d->n_specials; i++) b->specials[i + 1] = d->specials[i];
     for (size_t i = 0; i < d->n_data; i++) {
-        tdl_status status = tdl_data_source_find(d->data[i], TDL_DATA_AUTO, &b->sources[i], b->err);
+        tdl_status status = tdl_data_source_find(b->mem, d->data[i], TDL_DATA_AUTO, &b->sources[i], b->err);
         if (status != TDL_OK) return status;
         if (b->sources[i].format == TDL_DATA_TOKENS)
             return tdl_fail(b->err, TDL_ERROR_UNSUPPORTED,
@@ -168,7 +167,7 @@ static tdl_status count_all(builder *b) {
             source = piece.source;
             tdl_bpe_trainer_get_info(b->trainer, &before);
         }
-        if (status == TDL_OK) status = (source->format == TDL_DATA_JSONL ? count_lines : count_piece)(b, &piece);
+        if (status == TDL_OK) status = (source->format == TDL_DATA_TEXT ? count_piece : count_records)(b, &piece);
         tdl_data_cutter_release(&cutter);
         if (status == TDL_OK) status = report(b, count_share * (double)cutter.n_bytes / (double)n_bytes);
         if (status != TDL_OK) break;
@@ -194,30 +193,13 @@ static tdl_status count_piece(builder *b, const tdl_data_piece *piece) {
     return status;
 }
 
-static tdl_status count_lines(builder *b, const tdl_data_piece *piece) {
-    tdl_text text = piece->text;
-    uint64_t number = piece->line;
-    for (size_t pos = 0; pos < text.size; number++) {
-        const char *end = memchr(text.ptr + pos, '\n', text.size - pos);
-        tdl_text line = tdl_text_of(text.ptr + pos, (end ? (size_t)(end - text.ptr) : text.size) - pos);
-        char what[PLACE_SIZE];
-        pos += line.size + 1;
-        size_t n_blank = 0;
-        while (n_blank < line.size && (unsigned char)line.ptr[n_blank] <= ' ') n_blank++;
-        if (n_blank == line.size) continue;
-        snprintf(what, sizeof what, "%s:%llu", piece->source->path, (unsigned long long)number);
-        if (line.size > TDL_DATA_RECORD_SIZE_MAX)
-            return tdl_fail(b->err, TDL_ERROR_LIMIT, "data: %s: the line has %zu bytes, at most %d", what, line.size,
-                            TDL_DATA_RECORD_SIZE_MAX);
-        tdl_token_run_clear(&b->run);
-        tdl_status status = tdl_data_record_encode(line, what, &b->style, &b->run, b->err);
-        if (status == TDL_OK) status = count_run(b);
-        if (status != TDL_OK) return status;
-    }
-    return TDL_OK;
+static tdl_status count_records(builder *b, const tdl_data_piece *piece) {
+    tdl_token_run_clear(&b->run);
+    tdl_status status = tdl_data_piece_encode(piece, tdl_text_of("", 1), &b->style, &b->run, b->err);
+    return status == TDL_OK ? count_run(b) : status;
 }
 
-// The texts of a record: what lies between special tokens, and between what is learned and what is not.
+// The texts of records: what lies between special tokens, and between what is learned and what is not.
 static tdl_status count_run(builder *b) {
     const int32_t *ids = b->run.ids.data;
     const uint8_t *counted = b->run.counted.data;

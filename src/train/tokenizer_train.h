@@ -1,7 +1,7 @@
 // tokenizer_train.h - a tokenizer from files of training data. Public: tdl_tokenizer_train in treadle.h.
 //
-// The text is what training would see: documents of a text file without the NUL bytes between them, and of JSONL records the
-// same texts in the same template as data_record.h gives the trainer. How it is learned: token/bpe_train.h.
+// The text is what training would see: documents of a text file without the NUL bytes between them, and of records the
+// same texts in the same template as the trainer sees. How it is learned: token/bpe_train.h.
 #ifndef TDL_TRAIN_TOKENIZER_TRAIN_H
 #define TDL_TRAIN_TOKENIZER_TRAIN_H
 
