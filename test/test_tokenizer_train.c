@@ -140,7 +140,7 @@ static void test_refused(void **state) {
         assert_false(test_file_exists(out));                                  \
     } while (0)
     REFUSED(desc, 0, TDL_ERROR_ARGUMENT, "no data");
-    REFUSED(desc, TDL_DATA_FILES_MAX + 1, TDL_ERROR_LIMIT, "65537 files");
+    REFUSED(desc, TDL_DATA_FILES_MAX + 1, TDL_ERROR_LIMIT, "65537 texts in data");
     PUT(0, "empty.txt", "");
     REFUSED(desc, 1, TDL_ERROR_FORMAT, "empty.txt': the file is empty");
     PUT(0, "nul.txt", "\0\0\0\0");
@@ -165,8 +165,8 @@ static void test_refused(void **state) {
     desc = (tdl_tokenizer_train_desc){.n_vocab = 300, .pre = "nonsense"};
     REFUSED(desc, 1, TDL_ERROR_UNSUPPORTED, "'nonsense' is unknown");
     tdl_tokenizer_train_info info = {.size = 4};
-    assert_error(train((tdl_tokenizer_train_desc){0}, 1, &info, &err), TDL_ERROR_ARGUMENT, &err, "info size is 4");
-    assert_error(tdl_tokenizer_train(NULL, out, NULL, &err), TDL_ERROR_ARGUMENT, &err, "desc size is 0");
+    assert_error(train((tdl_tokenizer_train_desc){0}, 1, &info, &err), TDL_ERROR_ARGUMENT, &err, "result size is 4");
+    assert_error(tdl_tokenizer_train(NULL, out, NULL, &err), TDL_ERROR_ARGUMENT, &err, "no data");
 }
 
 static void test_few_invalid(void **state) {

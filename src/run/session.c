@@ -28,6 +28,7 @@ struct tdl_session {
     size_t n_stops;
     int32_t n_predict, n_new; // new tokens since the last push
     bool ignore_eos, ended;
+    tdl_finish finish;     // where ended
     tdl_error failure;     // NOT_FINITE: what next says until the timeline changes
     tdl_finish finish;     // where ended
     tdl_session_desc desc; // as given, for tdl_session_move; its pointers are not kept
@@ -197,6 +198,7 @@ tdl_status tdl_session_next(tdl_session *s, int32_t *token, tdl_error *err) {
 }
 
 tdl_finish tdl_session_finish(const tdl_session *s) {
+    if (!s) return TDL_FINISH_NONE;
     if (s->ended) return s->finish;
     return s->n_predict && s->n_new >= s->n_predict ? TDL_FINISH_LENGTH : TDL_FINISH_NONE;
 }
@@ -458,10 +460,8 @@ static tdl_status accept_token(tdl_session *s, int32_t id, tdl_error *err) {
     tdl_vec_push(&t->tokens, &id, 1);
     t->has_logits = false;
     s->n_new++;
-    bool is_stop = !is_end && cut_at_stop(s); // this token is the last; the next call says DONE
-    if (is_end) s->finish = TDL_FINISH_END;
-    if (is_stop) s->finish = TDL_FINISH_STOP;
-    s->ended = is_end || is_stop;
+    s->ended = is_end || cut_at_stop(s); // after a stop string the token is the last, and the next call says DONE
+    s->finish = is_end ? TDL_FINISH_END : s->ended ? TDL_FINISH_STOP : TDL_FINISH_NONE;
     return is_end ? TDL_DONE : TDL_OK;
 }
 

@@ -49,9 +49,8 @@ tdl_status tdl_tokenizer_train(const tdl_tokenizer_train_desc *desc, const char 
     tdl_status status = check_desc(desc, &d, err);
     if (status != TDL_OK) return status;
     if (!path) return tdl_fail(err, TDL_ERROR_ARGUMENT, "tokenizer training: path is NULL");
-    if (info && info->size < sizeof info->size)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "tokenizer training: info size is %zu, expected %zu", info->size,
-                        sizeof *info);
+    if (info) status = tdl_result_check("tokenizer training", info, sizeof *info, err);
+    if (status != TDL_OK) return status;
     builder b = {.mem = tdl_allocator_or_default(d.allocator), .desc = &d, .err = err};
     b.text = tdl_str_make(b.mem);
     tdl_token_run_init(&b.run, b.mem);
@@ -62,8 +61,7 @@ tdl_status tdl_tokenizer_train(const tdl_tokenizer_train_desc *desc, const char 
     if (status == TDL_OK && info) {
         tdl_bpe_train_info own;
         tdl_bpe_trainer_get_info(b.trainer, &own);
-        tdl_tokenizer_train_info all = {.size = info->size,
-                                        .n_vocab = own.n_vocab,
+        tdl_tokenizer_train_info all = {.n_vocab = own.n_vocab,
                                         .n_merges = own.n_merges,
                                         .n_bytes = own.n_bytes,
                                         .n_bytes_invalid = own.n_bytes_invalid,
@@ -86,9 +84,21 @@ static tdl_status check_desc(const tdl_tokenizer_train_desc *desc, tdl_tokenizer
     if (status == TDL_OK) status = tdl_allocator_check("tokenizer training", d->allocator, err);
     if (status != TDL_OK) return status;
     if (!d->n_data) return tdl_fail(err, TDL_ERROR_ARGUMENT, "tokenizer training: no data");
-    if (d->n_data > TDL_DATA_FILES_MAX)
-        return tdl_fail(err, TDL_ERROR_LIMIT, "tokenizer training: %zu files, at most %d", d->n_data,
-                        TDL_DATA_FILES_MAX);
+    const struct {
+        const char *name;
+        const char *const *list;
+        size_t n, n_max;
+    } lists[] = {{"data", d->data, d->n_data, TDL_DATA_FILES_MAX},
+                 {"specials", d->specials, d->n_specials, TDL_BPE_SPECIALS_MAX - 1}};
+    for (size_t i = 0; i < 2; i++) {
+        if (lists[i].n > lists[i].n_max)
+            return tdl_fail(err, TDL_ERROR_LIMIT, "tokenizer training: %zu texts in %s, at most %zu", lists[i].n,
+                            lists[i].name, lists[i].n_max);
+        for (size_t j = 0; j < lists[i].n; j++)
+            if (!lists[i].list || !lists[i].list[j])
+                return tdl_fail(err, TDL_ERROR_ARGUMENT, "tokenizer training: %s is NULL at %zu, expected %zu texts",
+                                lists[i].name, j, lists[i].n);
+    }
     if (!d->n_vocab) d->n_vocab = DEFAULT_VOCAB;
     if (!d->count_min) d->count_min = DEFAULT_COUNT_MIN;
     if (!d->pre) d->pre = "gpt-2";
