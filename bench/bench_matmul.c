@@ -153,7 +153,7 @@ static bool bench_init(bench *b, tdl_dtype dtype, int64_t tokens, int64_t rows, 
     b->scratch_size = b->kernel->scratch_size ? (b->kernel->scratch_size(call) + 63) / 64 * 64 : 0;
     b->scratch = tdl_alloc(mem, (size_t)tdl_pool_n_threads(b->pool), b->scratch_size);
     if (!b->copies || !b->scratch) return false;
-    if (prepared) tdl_layout_prepare(call->layout, &call->in[1], b->copies, 0, rows);
+    if (prepared) tdl_layout_prepare(call->layout, &call->in[1], call->in[1].data, b->copies, 0, rows);
     else memcpy(b->copies, call->in[1].data, tdl_tensor_size(&call->in[1]));
     for (int64_t i = 1; i < b->n_copies; i++) memcpy(b->copies + (size_t)i * b->copy_size, b->copies, b->copy_size);
     tdl_free(mem, call->in[1].data);

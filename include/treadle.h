@@ -168,7 +168,11 @@ typedef struct tdl_model_desc {
     bool lazy; /* open checks what the model is; its weights get to the device with the first batch or session */
 } tdl_model_desc;
 
-/* Opens a model, checks it and prepares its weights for the device.
+/* Opens a model, checks it and prepares its weights for the device. Files are read, never mapped: one that becomes shorter or
+ * changes is an IO error, during open and later, and not a signal. What the device works with is in memory when open returns; of
+ * a lazy model, when its first batch or session is there. Later reads are rare: a batch that wants a weight in another layout,
+ * an export. For them the model keeps its files open, a descriptor each, until close; a file that was removed, or replaced by
+ * another of its name, can still be read.
  * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT, CANCELLED, DEVICE. */
 TDL_API tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error *err);
 /* Sessions and batches of this model must be destroyed before. */
@@ -186,8 +190,8 @@ typedef struct tdl_model_info {
     bool has_chat_template; /* the file says how a conversation is written as text; treadle does not read it yet */
 } tdl_model_info;
 
-/* What is to be said of a model that opened all the same: a key of its configuration that nothing reads, for one. `i` below
- * tdl_model_n_warnings; borrowed from the model; NULL past the end. */
+/* What is to be said of a model that opened all the same: a key of its configuration that nothing reads, or a tensor that
+ * nothing uses. `i` below tdl_model_n_warnings; borrowed from the model; NULL past the end. */
 TDL_API size_t tdl_model_n_warnings(const tdl_model *model);
 TDL_API const char *tdl_model_warning(const tdl_model *model, size_t i);
 
@@ -205,7 +209,7 @@ TDL_API tdl_status tdl_tokenizer_open(const tdl_model_desc *desc, tdl_tokenizer 
 TDL_API void tdl_tokenizer_close(tdl_tokenizer *tokenizer);
 
 typedef enum tdl_bos {
-    TDL_BOS_DEFAULT = 0, /* as the model says, for the end-of-sequence token too */
+    TDL_BOS_DEFAULT = 0, /* as the model says; of a text to go on from, not where it begins with the token itself */
     TDL_BOS_NEVER = 1,
     TDL_BOS_ALWAYS = 2,
 } tdl_bos;
@@ -214,6 +218,9 @@ typedef struct tdl_encode_desc {
     size_t size;
     tdl_bos bos;
     bool parse_special; /* text such as "<|im_end|>" becomes the special token it names; default: it is plain text */
+    bool whole; /* the text is all there is: encoded as Hugging Face's tokenizers do, with the end-of-sequence token
+                           where the model wants one (add_eos_token, a post-processor). Default: it is a text to go on from,
+                           which no such token ends */
 } tdl_encode_desc;
 
 /* Text to ids. `*n_ids` is set to how many there are, also where `ids_max` is too small (error LIMIT; with ids NULL and

@@ -2,6 +2,7 @@
 // Transformers 5 has them in memory; and what is said where they are not there, or the configuration contradicts itself.
 #include "format/safetensors_write.h"
 #include "model/model_impl.h"
+#include "support/load_all.h"
 #include "support/test_files.h"
 
 #include <setjmp.h>
@@ -86,9 +87,11 @@ static void stacked_experts(void **state) {
     file_tensors *f = malloc(sizeof *f);
     test_dir_make(dir);
     if (open_dir(TINY, &model, &err)) fail_msg("%s", err.message);
+    own_all(model);
     gather(f, model);
     save(f, dir);
     if (open_dir(dir, &again, &err)) fail_msg("%s", err.message);
+    own_all(again);
     for (int32_t i = 0; i < model->params.n; i++) {
         const tdl_param *a = &model->params.list[i], *b = &again->params.list[i];
         if (!a->name) continue;

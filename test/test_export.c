@@ -1,6 +1,7 @@
 // test_export.c - models written as GGUF and as a Hugging Face directory, opened again, against Transformers' logits.
 #include "support/fail_alloc.h"
 #include "support/golden.h"
+#include "support/load_all.h"
 #include "support/test_files.h"
 #include "train/export.h"
 
@@ -120,6 +121,7 @@ static void test_tensors(void **state) {
         back = open_model(path);
         const tdl_param *table = tdl_param_get(&back->params, TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER);
         assert_int_equal(table->tensor.dtype, types[k] ? types[k] : TDL_DTYPE_BF16);
+        own_all(back);
         tdl_tensor row = tdl_tensor_slice(&back->params.list[up].tensor, 0, 0, 1);
         assert_int_equal(row.dtype, types[k] ? types[k] : TDL_DTYPE_F32);
         float first[64];

@@ -1,5 +1,6 @@
 // test_file.c - mapping, what is refused, paths, and the writer with its failures.
 #include "base/file.h"
+#include "base/limits.h"
 #include "support/fail_alloc.h"
 
 #include <dirent.h>
@@ -57,28 +58,124 @@ static int remove_dir(void **state) {
     return rmdir(dir);
 }
 
+enum { LARGE_SIZE = TDL_FILE_COPY_MAX + 1 }; // a hole: it takes no room on the disk
+
+static void put_large(const char *path) {
+    put_file(path, "begin", 5);
+    assert_int_equal(truncate(path, LARGE_SIZE), 0);
+}
+
 static void test_map(void **state) {
     (void)state;
     const tdl_allocator *mem = tdl_allocator_or_default(NULL);
-    enum { SIZE = 50000 };
-    static uint8_t data[SIZE];
-    for (int i = 0; i < SIZE; i++) data[i] = (uint8_t)(i * 31 >> 3);
-    put_file(in_dir("data"), data, SIZE);
     tdl_file_map map;
     tdl_error err = {0};
+    put_large(in_dir("data"));
     assert_int_equal(tdl_file_map_open(mem, in_dir("data"), &map, &err), TDL_OK);
     assert_true(map.mapped);
-    assert_int_equal(map.size, SIZE);
-    assert_memory_equal(map.data, data, SIZE);
+    assert_int_equal(map.size, LARGE_SIZE);
+    assert_memory_equal(map.data, "begin", 5);
     // Whatever is released comes back when it is read: whole, from inside a page, over the end of a page, nothing.
-    tdl_file_map_release(&map, map.data, SIZE);
+    tdl_file_map_release(&map, map.data, LARGE_SIZE);
     tdl_file_map_release(&map, map.data + 5000, 20000);
     tdl_file_map_release(&map, map.data + 4095, 2);
-    tdl_file_map_release(&map, map.data + SIZE, 0);
-    assert_memory_equal(map.data, data, SIZE);
+    tdl_file_map_release(&map, map.data + LARGE_SIZE, 0);
+    assert_memory_equal(map.data, "begin", 5);
+    assert_int_equal(map.data[LARGE_SIZE - 1], 0);
+    // Whoever reads it asks before: a file that has become shorter says so.
+    assert_int_equal(tdl_file_map_check(&map, &err), TDL_OK);
+    assert_int_equal(truncate(in_dir("data"), LARGE_SIZE + 10), 0);
+    assert_int_equal(tdl_file_map_check(&map, &err), TDL_OK);
+    assert_int_equal(truncate(in_dir("data"), LARGE_SIZE - 1), 0);
+    assert_int_equal(tdl_file_map_check(&map, &err), TDL_ERROR_IO);
+    assert_non_null(strstr(err.message, "has become shorter: 67108864 bytes, 67108865 when it was opened"));
     tdl_file_map_close(&map);
     assert_null(map.data);
     tdl_file_map_close(&map);
+    unlink(in_dir("data"));
+}
+
+// Up to a limit a file is copied, so that nothing that happens to it later matters; some are always.
+static void test_copy(void **state) {
+    (void)state;
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    static const struct {
+        off_t size;
+        bool always;
+    } cases[] = {{5, false}, {TDL_FILE_COPY_MAX, false}, {LARGE_SIZE, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tdl_file_map map;
+        tdl_error err = {0};
+        put_large(in_dir("data"));
+        assert_int_equal(truncate(in_dir("data"), cases[i].size), 0);
+        tdl_status status = cases[i].always ? tdl_file_copy_open(mem, in_dir("data"), &map, &err)
+                                            : tdl_file_map_open(mem, in_dir("data"), &map, &err);
+        assert_int_equal(status, TDL_OK);
+        assert_false(map.mapped);
+        assert_int_equal(truncate(in_dir("data"), 1), 0);
+        assert_int_equal(map.size, cases[i].size);
+        assert_memory_equal(map.data, "begin", 5);
+        assert_int_equal(map.data[map.size - 1], i ? 0 : 'n');
+        assert_int_equal(tdl_file_map_check(&map, &err), TDL_OK);
+        tdl_file_map_release(&map, map.data, map.size); // no-op
+        assert_memory_equal(map.data, "begin", 5);
+        tdl_file_map_close(&map);
+        unlink(in_dir("data"));
+    }
+}
+
+// A file that is read piece by piece.
+static void test_read_at(void **state) {
+    (void)state;
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    tdl_file file;
+    tdl_error err = {0};
+    char bytes[8] = {0};
+    put_file(in_dir("data"), "0123456789", 10);
+    assert_int_equal(tdl_file_open(mem, in_dir("data"), &file, &err), TDL_OK);
+    assert_int_equal(file.size, 10);
+    assert_int_equal(tdl_file_read_at(&file, 2, bytes, 3, &err), TDL_OK);
+    assert_memory_equal(bytes, "234\0", 4);
+    assert_int_equal(tdl_file_read_at(&file, 10, bytes, 0, &err), TDL_OK);
+    assert_int_equal(truncate(in_dir("data"), 4), 0);
+    assert_int_equal(tdl_file_read_at(&file, 2, bytes, 2, &err), TDL_ERROR_IO);
+    assert_non_null(strstr(err.message, "data': has changed: 4 bytes, 10 when it was opened"));
+    put_file(in_dir("data"), "abcdefghij", 10);
+    const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    assert_int_equal(utimensat(AT_FDCWD, in_dir("data"), times, 0), 0);
+    assert_int_equal(tdl_file_read_at(&file, 2, bytes, 2, &err), TDL_ERROR_IO);
+    assert_non_null(strstr(err.message, "data': has changed since it was opened"));
+    tdl_file_close(&file);
+    tdl_file_close(&file);
+    unlink(in_dir("data"));
+}
+
+// What a clone without Git LFS leaves in the place of a file.
+static void test_lfs_pointer(void **state) {
+    (void)state;
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:"
+                                  "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    tdl_file_map map;
+    tdl_file file;
+    tdl_error err = {0};
+    put_file(in_dir("data"), pointer, sizeof pointer - 1);
+    assert_int_equal(tdl_file_map_open(mem, in_dir("data"), &map, &err), TDL_ERROR_FORMAT);
+    assert_non_null(
+        strstr(err.message, "data': is a Git LFS pointer, not the file itself: fetch that with 'git lfs pull'"));
+    assert_int_equal(tdl_file_copy_open(mem, in_dir("data"), &map, &err), TDL_ERROR_FORMAT);
+    err = (tdl_error){0};
+    assert_int_equal(tdl_file_open(mem, in_dir("data"), &file, &err), TDL_ERROR_FORMAT);
+    assert_non_null(strstr(err.message, "is a Git LFS pointer"));
+    // A text that only begins like one: pointers have at most 1024 bytes.
+    assert_int_equal(truncate(in_dir("data"), 1024), 0);
+    assert_int_equal(tdl_file_open(mem, in_dir("data"), &file, &err), TDL_ERROR_FORMAT);
+    assert_int_equal(truncate(in_dir("data"), 1025), 0);
+    assert_int_equal(tdl_file_open(mem, in_dir("data"), &file, &err), TDL_OK);
+    tdl_file_close(&file);
+    put_file(in_dir("data"), pointer, 20);
+    assert_int_equal(tdl_file_open(mem, in_dir("data"), &file, &err), TDL_OK);
+    tdl_file_close(&file);
     unlink(in_dir("data"));
 }
 
@@ -113,7 +210,7 @@ static void test_map_refuses(void **state) {
 }
 
 // Where a file cannot be mapped it is read. An address space that is full makes mmap fail.
-static uint8_t spare[1 << 16] __attribute__((aligned(64)));
+static uint8_t spare[TDL_FILE_COPY_MAX + 64] __attribute__((aligned(64)));
 
 static void *spare_alloc(void *user, size_t size, size_t align) {
     *(int *)user += 1;
@@ -134,9 +231,7 @@ static void test_map_falls_back_to_reading(void **state) {
     skip();
 #endif
 #endif
-    static uint8_t data[20000];
-    memset(data, 'q', sizeof data);
-    put_file(in_dir("data"), data, sizeof data);
+    put_large(in_dir("data"));
     int n_live = 0;
     tdl_allocator mem = {spare_alloc, spare_free, &n_live};
     struct rlimit before, none;
@@ -151,10 +246,8 @@ static void test_map_falls_back_to_reading(void **state) {
     assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     assert_int_equal(status, TDL_OK);
     assert_false(map.mapped);
-    assert_int_equal(map.size, sizeof data);
-    assert_memory_equal(map.data, data, sizeof data);
-    tdl_file_map_release(&map, map.data, map.size); // no-op
-    assert_memory_equal(map.data, data, sizeof data);
+    assert_int_equal(map.size, LARGE_SIZE);
+    assert_memory_equal(map.data, "begin", 5);
     assert_int_equal(n_live, 1);
     tdl_file_map_close(&map);
     assert_int_equal(n_live, 0);
@@ -357,6 +450,9 @@ static void test_writer_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_map),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_read_at),
+        cmocka_unit_test(test_lfs_pointer),
         cmocka_unit_test(test_map_refuses),
         cmocka_unit_test(test_map_falls_back_to_reading),
         cmocka_unit_test(test_paths),

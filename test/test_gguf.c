@@ -8,6 +8,7 @@
 #include "format/weights.h"
 #include "support/fail_alloc.h"
 #include "support/gguf_bytes.h"
+#include "support/load_all.h"
 #include "support/test_files.h"
 
 #include <setjmp.h>
@@ -187,8 +188,8 @@ static void test_types(void **state) {
     assert_int_equal(tdl_weights_meta_at(w, 0, &key).type, TDL_META_STRING);
     assert_true(tdl_text_is(key, "general.architecture"));
     check_types_meta(w);
-    check_types_tensors(w);
-    for (size_t i = 0; i < tdl_weights_n_tensors(w); i++) tdl_weights_release(w, &tdl_weights_at(w, i)->tensor);
+    assert_null(tdl_weights_at(w, 0)->tensor.data); // only the header was read
+    load_all(w);
     check_types_tensors(w);
     tdl_weights_close(w);
 }
@@ -290,7 +291,11 @@ static void test_metadata_only(void **state) {
     assert_int_equal(tdl_weights_n_tensors(w), 0);
     assert_int_equal(tdl_weights_meta(w, "k").integer, 5);
     tdl_weights_close(w);
-    expect_failure(&g, TDL_ERROR_UNSUPPORTED, "gguf: tensor 'w': type number 777 is not supported");
+    if (tdl_weights_open(&(tdl_weights_desc){.mem = mem(), .bytes = g.data, .bytes_size = g.size}, &w, &err))
+        fail_msg("%s", err.message);
+    assert_string_equal(tdl_weights_at(w, 0)->odd_type, "number 777"); // whoever needs it says so
+    tdl_weights_close(w);
+    gguf_bytes_free(&g);
 
     gguf_put_header(&g, 3, 0, 0);
     expect_failure(&g, TDL_ERROR_FORMAT, "no tensors");
@@ -310,6 +315,7 @@ static void test_split(void **state) {
     if (open_path(TDL_TEST_DATA "/gguf/" SPLIT_1, &w, &err)) fail_msg("%s", err.message);
     assert_int_equal(tdl_weights_n_tensors(w), 5);
     assert_int_equal(tdl_weights_meta(w, "test.block_count").integer, 5);
+    load_all(w);
     for (int i = 0; i < 5; i++) {
         char name[32];
         snprintf(name, sizeof name, "blk.%d.weight", i);
@@ -514,14 +520,11 @@ static void test_bad_tensors(void **state) {
     static const tensor_case cases[] = {
         {"w", 0, {0}, 0, 0, TDL_ERROR_FORMAT, "gguf: tensor 'w': 0 dimensions, expected 1 to 4"},
         {"w", 5, {1, 1, 1, 1, 1}, 0, 0, TDL_ERROR_LIMIT, "gguf: tensor 'w': 5 dimensions, expected 1 to 4"},
-        {"w", 2, {8, 0}, 0, 0, TDL_ERROR_FORMAT, "gguf: tensor 'w': dimension 1 is 0"},
         {"w", 1, {1ull << 63}, 0, 0, TDL_ERROR_FORMAT, "dimension 0 is 9223372036854775808"},
         {"w", 2, {1ull << 32, 1ull << 31}, 0, 0, TDL_ERROR_FORMAT, "more than 2^63-1 elements"},
         {"w", 1, {INT64_MAX}, 0, 0, TDL_ERROR_FORMAT, "gguf: tensor 'w': "},
         {"w", 1, {33}, 8, 0, TDL_ERROR_FORMAT, "rows of 33 elements are no whole Q8_0 blocks of 32"},
         {"w", 2, {16, 2}, 8, 0, TDL_ERROR_FORMAT, "rows of 16 elements are no whole Q8_0 blocks of 32"},
-        {"w", 1, {8}, 4, 0, TDL_ERROR_UNSUPPORTED, "gguf: tensor 'w': type number 4 is not supported"},
-        {"w", 1, {8}, UINT32_MAX, 0, TDL_ERROR_UNSUPPORTED, "type number 4294967295"},
         {"w", 1, {8}, 0, 16, TDL_ERROR_FORMAT, "offset 16 is no multiple of the alignment 32"},
         {"w", 1, {17}, 0, 0, TDL_ERROR_FORMAT, "68 bytes at offset 0 of a data section of 64 bytes"},
         {"w", 1, {8}, 0, 64, TDL_ERROR_FORMAT, "32 bytes at offset 64 of a data section of 64 bytes"},

@@ -7,6 +7,7 @@
 #include "format/gguf_write.h"
 #include "support/fail_alloc.h"
 #include "support/gguf_bytes.h"
+#include "support/load_all.h"
 #include "support/test_files.h"
 
 #include <setjmp.h>
@@ -106,6 +107,7 @@ static void test_round_trip(void **state) {
     test_path(path, dir, "copy.gguf");
     tdl_error err = {0};
     tdl_weights *from = open_file(TDL_TEST_DATA "/gguf/types.gguf");
+    load_all(from);
     tdl_gguf_writer *writer = create();
     for (size_t i = 0; i < tdl_weights_n_meta(from); i++) {
         tdl_text key;
@@ -131,6 +133,7 @@ static void test_round_trip(void **state) {
         check_same_meta(&a, &b);
     }
     assert_int_equal(tdl_weights_n_tensors(to), tdl_weights_n_tensors(from));
+    load_all(to);
     for (size_t i = 0; i < tdl_weights_n_tensors(to); i++) {
         const tdl_weights_tensor *a = tdl_weights_at(from, i), *b = tdl_weights_at(to, i);
         assert_string_equal(a->name, b->name);
@@ -211,6 +214,7 @@ static void test_strided(void **state) {
     assert_int_equal(tdl_gguf_writer_save(writer, path, NULL), TDL_OK);
     tdl_gguf_writer_destroy(writer);
     tdl_weights *weights = open_file(path);
+    load_all(weights);
     assert_memory_equal(tdl_weights_at(weights, 0)->tensor.data, ((float[]){0, 3, 1, 4, 2, 5}), sizeof data);
     tdl_weights_close(weights);
     test_dir_remove(dir);

@@ -5,6 +5,7 @@
 #include "format/gguf_write.h"
 #include "format/safetensors_write.h"
 #include "support/golden.h"
+#include "support/load_all.h"
 #include "tensor/dtype.h"
 
 #include <math.h>
@@ -149,6 +150,7 @@ static tdl_status write_hf_dir(const char *dir) {
     tdl_weights *weights = NULL;
     if (tdl_weights_open(&(tdl_weights_desc){.mem = mem, .path = gguf_path}, &weights, &err) != TDL_OK)
         fail_msg("%s", err.message);
+    load_all(weights);
     size_t n = tdl_weights_n_tensors(weights);
     assert_true(n > 0 && n <= TENSORS_MAX);
     for (size_t i = 0; i < n; i++) {

@@ -3,6 +3,7 @@
 #include "format/safetensors_write.h"
 #include "support/fail_alloc.h"
 #include "support/golden.h"
+#include "support/load_all.h"
 #include "support/test_files.h"
 #include "train/export.h"
 #include "train/lora_file.h"
@@ -45,8 +46,9 @@ static tdl_lora *open_lora(const tdl_model *model, const char *path) {
 }
 
 // The model with the adapter merged, written to `path`.
-static void write_merged(const tdl_model *model, const tdl_lora *lora, const char *path) {
+static void write_merged(tdl_model *model, const tdl_lora *lora, const char *path) {
     tdl_error err = {0};
+    own_all(model);
     tdl_tensor *tensors = calloc((size_t)model->params.n, sizeof *tensors);
     for (size_t i = 0; i < lora->n; i++) {
         const tdl_tensor *w = &model->params.list[lora->pairs[i].param].tensor;

@@ -88,7 +88,7 @@ static bool product_init(product *p, const tdl_kernel *kernel, tdl_dtype dtype, 
     if (prepared) {
         p->prepared = tdl_alloc(p->mem, prepared, 1);
         assert_non_null(p->prepared);
-        tdl_layout_prepare(kernel->layout, &p->call.in[1], p->prepared, 0, n);
+        tdl_layout_prepare(kernel->layout, &p->call.in[1], p->call.in[1].data, p->prepared, 0, n);
         p->call.in[1].data = p->prepared;
         p->call.layout = kernel->layout;
     }

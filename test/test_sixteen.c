@@ -89,7 +89,7 @@ static void bind_input(one_op *o, int32_t i, const tdl_tensor *from) {
     tdl_status status = backend->buffer_create(o->device, o->plan->buffer_sizes[i], &o->bound[i], &err);
     if (status == TDL_OK && value->layout == TDL_LAYOUT_ROWS)
         status = backend->write(o->bound[i], 0, t.data, tdl_tensor_size(&t), &err);
-    else if (status == TDL_OK) status = backend->prepare(o->bound[i], value->layout, &t, 0, t.shape[0], &err);
+    else if (status == TDL_OK) status = backend->prepare(o->bound[i], value->layout, &t, t.data, 0, t.shape[0], &err);
     if (status != TDL_OK) fail_msg("%s", err.message);
 }
 

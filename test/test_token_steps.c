@@ -28,7 +28,7 @@ static void check_pieces(const char *name, size_t i, const tdl_pretokenizer *ste
     assert_non_null(scratch);
     tdl_pieces_init(&pieces, memory());
     tdl_str_append(&pieces.text, bytes, size);
-    if (tdl_pretokenize(steps, n_steps, scratch, true, &pieces, &err)) fail_msg("%s: %s", name, err.message);
+    if (tdl_pretokenize(steps, n_steps, scratch, true, SIZE_MAX, &pieces, &err)) fail_msg("%s: %s", name, err.message);
     if (pieces.pieces.n != json_array_size(expected)) {
         fail_msg("%s: case %zu: '%s': %zu pieces, expected %zu", name, i, bytes, pieces.pieces.n,
                  json_array_size(expected));
@@ -128,7 +128,7 @@ static char *normalize(tdl_normalizer_kind kind, const char *text, size_t size, 
     tdl_str str = tdl_str_make(memory()), spare = str;
     if (tdl_normalizer_init(memory(), &n, &desc, &err)) fail_msg("%s", err.message);
     tdl_str_append(&str, text, size);
-    if (tdl_normalize(&n, 1, NULL, &str, &spare, &err)) fail_msg("%s", err.message);
+    if (tdl_normalize(&n, 1, NULL, SIZE_MAX, &str, &spare, &err)) fail_msg("%s", err.message);
     char *copy = malloc(str.size + 1);
     assert_non_null(copy);
     if (str.size) memcpy(copy, str.ptr, str.size);
@@ -313,8 +313,8 @@ static tdl_status steps_scenario(const tdl_allocator *mem, void *arg) {
     for (size_t i = 0; i < 3; i++) {
         if ((status = tdl_pretokenizer_init(mem, &p[i], &steps[i], &err)) < 0) goto cleanup;
     }
-    if ((status = tdl_normalize(n, 2, scratch, &pieces.text, &spare, &err)) < 0) goto cleanup;
-    status = tdl_pretokenize(p, 3, scratch, true, &pieces, &err);
+    if ((status = tdl_normalize(n, 2, scratch, SIZE_MAX, &pieces.text, &spare, &err)) < 0) goto cleanup;
+    status = tdl_pretokenize(p, 3, scratch, true, SIZE_MAX, &pieces, &err);
 cleanup:
     for (size_t i = 0; i < 2; i++) tdl_normalizer_deinit(mem, &n[i]);
     for (size_t i = 0; i < 3; i++) tdl_pretokenizer_deinit(mem, &p[i]);

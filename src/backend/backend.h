@@ -40,10 +40,10 @@ typedef struct tdl_backend {
     // dst must stay until poll returns OK or an error, another read of this buffer fails, or the buffer is destroyed.
     tdl_status (*read)(tdl_buffer *buffer, size_t offset, void *dst, size_t size, tdl_error *err);
     // Makes rows [first, first + count) of a weight's prepared layout, in a buffer of tdl_layout_size bytes, with the
-    // device's own threads; first is a multiple of 16. In pieces, so that the file's bytes can be let go on the way.
-    // NULL where no kernel of the device wants a prepared layout.
-    tdl_status (*prepare)(tdl_buffer *buffer, tdl_layout layout, const tdl_tensor *weight, int64_t first, int64_t count,
-                          tdl_error *err);
+    // device's own threads; first is a multiple of 16. rows: the bytes of these rows; weight->data is not looked at. In
+    // pieces, so that the file's rows need not all be in memory. NULL where no kernel of the device wants a prepared layout.
+    tdl_status (*prepare)(tdl_buffer *buffer, tdl_layout layout, const tdl_tensor *weight, const uint8_t *rows,
+                          int64_t first, int64_t count, tdl_error *err);
 
     // buffers [plan->n_buffers], borrowed like the plan until the program is destroyed.
     tdl_status (*compile)(tdl_device *device, const tdl_plan *plan, tdl_buffer *const *buffers, tdl_program **out,

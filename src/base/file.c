@@ -1,9 +1,10 @@
 // file.c - files through POSIX calls.
 //
 // Paths come from users, so what lies there may be anything. Files are opened without blocking and looked at before they
-// are read: opening a FIFO would wait for a writer, reading a device may never end. A mapping is private and read-only;
-// it stays valid after the descriptor is closed. If another process shortens a mapped file, reading past its new end
-// is a bus error: the operating system gives no better answer.
+// are read: opening a FIFO would wait for a writer, reading a device may never end. If another process shortens a mapped
+// file, reading past its new end is a bus error, and a library may not catch signals. So files are read, not mapped, but for
+// those too large to copy whose reader wants all of them at hand (training data and checkpoints): there the descriptor stays
+// open, and the size is asked for right before a piece is read. What happens in between is the one gap.
 //
 // A written file appears under its name only when it is whole and on the disk: temporary name in the same directory,
 // fsync, rename, fsync of the directory. An interrupted writer leaves the old file and a file "NAME.tmp-PID-N".
@@ -11,6 +12,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/str.h"
 
 #include <assert.h>
@@ -28,33 +30,76 @@ enum {
     RELEASE_ALIGN = 1 << 16  // what Linux maps around a page that is touched; a multiple of every page size in use
 };
 
-static tdl_status file_open(const char *path, int *out, uint64_t *size, tdl_error *err);
-static tdl_status file_read(const tdl_allocator *mem, int fd, const char *path, tdl_file_map *map, tdl_error *err);
+static tdl_status file_open(const char *path, int *out, struct stat *st, tdl_error *err);
+static tdl_status refuse_pointer(int fd, const char *path, uint64_t size, tdl_error *err);
+static tdl_status map_open(const tdl_allocator *mem, const char *path, bool copy, tdl_file_map *out, tdl_error *err);
+static tdl_status read_whole(int fd, const char *path, tdl_file_map *map, tdl_error *err);
+static tdl_status read_range(int fd, const char *path, uint64_t offset, uint8_t *dst, size_t size, tdl_error *err);
+static int64_t changed_ns(const struct stat *st);
 static const char *mode_name(mode_t mode);
 
-tdl_status tdl_file_map_open(const tdl_allocator *mem, const char *path, tdl_file_map *out, tdl_error *err) {
-    tdl_file_map map = {.mem = mem};
-    uint64_t size = 0;
+tdl_status tdl_file_open(const tdl_allocator *mem, const char *path, tdl_file *out, tdl_error *err) {
+    struct stat st;
     int fd = -1;
-    tdl_status status = file_open(path, &fd, &size, err);
-    if (status != TDL_OK) goto cleanup;
-    if (size == 0) {
-        status = tdl_fail(err, TDL_ERROR_FORMAT, "file: '%s': the file is empty", path);
-        goto cleanup;
-    }
-    if (size > PTRDIFF_MAX) {
+    tdl_status status = file_open(path, &fd, &st, err);
+    if (status != TDL_OK) return status;
+    tdl_file file = {.mem = mem, .fd = fd, .size = (uint64_t)st.st_size, .changed_ns = changed_ns(&st)};
+    file.path = tdl_strndup(mem, path, strlen(path));
+    if (!file.path) status = tdl_fail(err, TDL_ERROR_MEMORY, "file: '%s': no memory for its path", path);
+    if (status == TDL_OK) *out = file;
+    else close(fd);
+    return status;
+}
+
+void tdl_file_close(tdl_file *file) {
+    if (!file->path) return;
+    close(file->fd);
+    tdl_free(file->mem, file->path);
+    *file = (tdl_file){.mem = file->mem};
+}
+
+tdl_status tdl_file_read_at(const tdl_file *file, uint64_t offset, void *dst, size_t size, tdl_error *err) {
+    struct stat st;
+    assert(offset <= file->size && size <= file->size - offset);
+    if (fstat(file->fd, &st) < 0)
+        return tdl_fail(err, TDL_ERROR_IO, "file: '%s': cannot ask for its size: %m", file->path);
+    if ((uint64_t)st.st_size != file->size)
+        return tdl_fail(err, TDL_ERROR_IO, "file: '%s': has changed: %llu bytes, %llu when it was opened", file->path,
+                        (unsigned long long)st.st_size, (unsigned long long)file->size);
+    if (changed_ns(&st) != file->changed_ns)
+        return tdl_fail(err, TDL_ERROR_IO, "file: '%s': has changed since it was opened", file->path);
+    return read_range(file->fd, file->path, offset, dst, size, err);
+}
+
+tdl_status tdl_file_map_open(const tdl_allocator *mem, const char *path, tdl_file_map *out, tdl_error *err) {
+    return map_open(mem, path, false, out, err);
+}
+
+tdl_status tdl_file_copy_open(const tdl_allocator *mem, const char *path, tdl_file_map *out, tdl_error *err) {
+    return map_open(mem, path, true, out, err);
+}
+
+static tdl_status map_open(const tdl_allocator *mem, const char *path, bool copy, tdl_file_map *out, tdl_error *err) {
+    tdl_file_map map = {.mem = mem};
+    struct stat st;
+    int fd = -1;
+    tdl_status status = file_open(path, &fd, &st, err);
+    if (status != TDL_OK) return status;
+    if ((uint64_t)st.st_size > PTRDIFF_MAX) {
         status = tdl_fail(err, TDL_ERROR_LIMIT, "file: '%s': %llu bytes, more than this system can address", path,
-                          (unsigned long long)size);
+                          (unsigned long long)st.st_size);
         goto cleanup;
     }
-    map.size = (size_t)size;
-    void *data = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
+    map.size = (size_t)st.st_size;
+    void *data = MAP_FAILED;
+    if (!copy && map.size > TDL_FILE_COPY_MAX) data = mmap(NULL, map.size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data != MAP_FAILED) {
         map.data = data;
         map.mapped = true;
-    } else {
-        status = file_read(mem, fd, path, &map, err); // some file systems cannot map
-        if (status != TDL_OK) goto cleanup;
+        map.fd = fd;
+        fd = -1;
+    } else if ((status = read_whole(fd, path, &map, err)) != TDL_OK) { // some file systems cannot map
+        goto cleanup;
     }
     *out = map;
 cleanup:
@@ -64,9 +109,20 @@ cleanup:
 
 void tdl_file_map_close(tdl_file_map *map) {
     void *data = (void *)(uintptr_t)map->data; // const only for the readers
-    if (map->mapped) munmap(data, map->size);
-    else if (data) tdl_free(map->mem, data);
+    if (map->mapped) {
+        munmap(data, map->size);
+        close(map->fd);
+    } else if (data) tdl_free(map->mem, data);
     *map = (tdl_file_map){.mem = map->mem};
+}
+
+tdl_status tdl_file_map_check(const tdl_file_map *map, tdl_error *err) {
+    struct stat st;
+    if (!map->mapped) return TDL_OK;
+    if (fstat(map->fd, &st) < 0) return tdl_fail(err, TDL_ERROR_IO, "file: cannot ask for a mapped file's size: %m");
+    if ((uint64_t)st.st_size >= map->size) return TDL_OK;
+    return tdl_fail(err, TDL_ERROR_IO, "file: a mapped file has become shorter: %llu bytes, %zu when it was opened",
+                    (unsigned long long)st.st_size, map->size);
 }
 
 void tdl_file_map_release(const tdl_file_map *map, const void *ptr, size_t size) {
@@ -86,52 +142,77 @@ tdl_status tdl_file_stat_get(const char *path, tdl_file_stat *out, tdl_error *er
         return tdl_fail(err, TDL_ERROR_IO, "file: '%s': is a %s, expected a regular file", path, mode_name(st.st_mode));
     }
     out->size = (uint64_t)st.st_size;
-    out->changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    out->changed_ns = changed_ns(&st);
     return TDL_OK;
 }
 
+static int64_t changed_ns(const struct stat *st) {
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 // Opens a regular file for reading.
-static tdl_status file_open(const char *path, int *out, uint64_t *size, tdl_error *err) {
-    struct stat st;
+static tdl_status file_open(const char *path, int *out, struct stat *st, tdl_error *err) {
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         int code = errno;
-        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) goto irregular; // a socket cannot even be opened
+        if (stat(path, st) == 0 && !S_ISREG(st->st_mode)) goto irregular; // a socket cannot even be opened
         errno = code;
         return tdl_fail(err, TDL_ERROR_IO, "file: '%s': cannot open: %m", path);
     }
-    if (fstat(fd, &st) < 0) {
+    if (fstat(fd, st) < 0) {
         tdl_fail(err, TDL_ERROR_IO, "file: '%s': cannot ask for its size: %m", path);
         close(fd);
         return TDL_ERROR_IO;
     }
-    if (!S_ISREG(st.st_mode)) goto irregular;
-    *out = fd;
-    *size = (uint64_t)st.st_size;
-    return TDL_OK;
+    if (!S_ISREG(st->st_mode)) goto irregular;
+    tdl_status status = st->st_size ? refuse_pointer(fd, path, (uint64_t)st->st_size, err)
+                                    : tdl_fail(err, TDL_ERROR_FORMAT, "file: '%s': the file is empty", path);
+    if (status == TDL_OK) *out = fd;
+    else close(fd);
+    return status;
 irregular:
     if (fd >= 0) close(fd);
-    return tdl_fail(err, TDL_ERROR_IO, "file: '%s': is a %s, expected a regular file", path, mode_name(st.st_mode));
+    return tdl_fail(err, TDL_ERROR_IO, "file: '%s': is a %s, expected a regular file", path, mode_name(st->st_mode));
 }
 
-static tdl_status file_read(const tdl_allocator *mem, int fd, const char *path, tdl_file_map *map, tdl_error *err) {
-    uint8_t *data = tdl_alloc(mem, map->size, 1);
+// Git LFS keeps large files elsewhere; a clone made without it has a text of three lines in their place.
+static tdl_status refuse_pointer(int fd, const char *path, uint64_t size, tdl_error *err) {
+    static const char begin[] = "version https://git-lfs.github.com/spec/";
+    enum { POINTER_SIZE_MAX = 1024 }; // as the format says
+    uint8_t bytes[sizeof begin - 1];
+    if (size < sizeof bytes || size > POINTER_SIZE_MAX) return TDL_OK;
+    tdl_status status = read_range(fd, path, 0, bytes, sizeof bytes, err);
+    if (status != TDL_OK || memcmp(bytes, begin, sizeof bytes) != 0) return status;
+    return tdl_fail(err, TDL_ERROR_FORMAT,
+                    "file: '%s': is a Git LFS pointer, not the file itself: fetch that with 'git lfs pull'", path);
+}
+
+static tdl_status read_whole(int fd, const char *path, tdl_file_map *map, tdl_error *err) {
+    uint8_t *data = tdl_alloc(map->mem, map->size, 1);
     if (!data) {
         return tdl_fail(err, TDL_ERROR_MEMORY, "file: '%s': no memory for its %zu bytes", path, map->size);
     }
-    for (size_t used = 0; used < map->size;) {
-        size_t wanted = map->size - used < CALL_SIZE_MAX ? map->size - used : CALL_SIZE_MAX;
-        ssize_t n = read(fd, data + used, wanted);
+    tdl_status status = read_range(fd, path, 0, data, map->size, err);
+    if (status == TDL_OK) map->data = data;
+    else tdl_free(map->mem, data);
+    return status;
+}
+
+static tdl_status read_range(int fd, const char *path, uint64_t offset, uint8_t *dst, size_t size, tdl_error *err) {
+    for (size_t used = 0; used < size;) {
+        size_t wanted = size - used < CALL_SIZE_MAX ? size - used : CALL_SIZE_MAX;
+        ssize_t n = pread(fd, dst + used, wanted, (off_t)(offset + used));
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            if (n < 0) tdl_fail(err, TDL_ERROR_IO, "file: '%s': cannot read at byte %zu: %m", path, used);
-            else tdl_fail(err, TDL_ERROR_IO, "file: '%s': ended at byte %zu of %zu", path, used, map->size);
-            tdl_free(mem, data);
-            return TDL_ERROR_IO;
+        if (n < 0) {
+            return tdl_fail(err, TDL_ERROR_IO, "file: '%s': cannot read at byte %llu: %m", path,
+                            (unsigned long long)(offset + used));
+        }
+        if (n == 0) {
+            return tdl_fail(err, TDL_ERROR_IO, "file: '%s': ended at byte %llu: it became shorter", path,
+                            (unsigned long long)(offset + used));
         }
         used += (size_t)n;
     }
-    map->data = data;
     return TDL_OK;
 }
 

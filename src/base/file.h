@@ -1,21 +1,42 @@
-// file.h - files: map, read, write to a temporary name and rename.
+// file.h - files: read, map, write to a temporary name and rename.
 //
-// Only regular files are opened: a directory, a FIFO or a device is an error that says so.
+// Only regular files are opened: a directory, a FIFO or a device is an error that says so, and so is the pointer that Git LFS
+// leaves in the place of a large file. Reading never raises a signal: a file that another program shortens is a status. A
+// mapping cannot promise that, so only what is too large to copy is mapped, and its users ask tdl_file_map_check.
 #ifndef TDL_BASE_FILE_H
 #define TDL_BASE_FILE_H
 
 #include "alloc.h"
 
-// A file's bytes, mapped read-only where the system can, read otherwise.
+// A file that is read where and when its bytes are needed.
+typedef struct tdl_file {
+    const tdl_allocator *mem;
+    char *path; // NULL: none is open
+    int fd;
+    uint64_t size;
+    int64_t changed_ns;
+} tdl_file;
+
+tdl_status tdl_file_open(const tdl_allocator *mem, const char *path, tdl_file *out, tdl_error *err);
+void tdl_file_close(tdl_file *file);
+// Exactly `size` bytes at `offset`. IO: among other reasons, the file has changed since it was opened. Several threads may read.
+tdl_status tdl_file_read_at(const tdl_file *file, uint64_t offset, void *dst, size_t size, tdl_error *err);
+
+// A file's bytes: a copy up to TDL_FILE_COPY_MAX bytes, mapped read-only above where the system can.
 typedef struct tdl_file_map {
     const tdl_allocator *mem;
     const uint8_t *data; // [size]
     size_t size;
     bool mapped;
+    int fd; // where it is mapped
 } tdl_file_map;
 
 tdl_status tdl_file_map_open(const tdl_allocator *mem, const char *path, tdl_file_map *out, tdl_error *err);
+// The same, and never mapped.
+tdl_status tdl_file_copy_open(const tdl_allocator *mem, const char *path, tdl_file_map *out, tdl_error *err);
 void tdl_file_map_close(tdl_file_map *map);
+// Whether a mapped file has all of its bytes still: to be asked right before they are read. Always OK for a copy. Errors: IO.
+tdl_status tdl_file_map_check(const tdl_file_map *map, tdl_error *err);
 // Says that the bytes will not be needed again soon; a later read brings them back. No-op where nothing is mapped.
 void tdl_file_map_release(const tdl_file_map *map, const void *ptr, size_t size);
 

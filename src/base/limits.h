@@ -11,6 +11,7 @@
 #define TDL_META_ARRAY_MAX (16 << 20)          // elements of a metadata array
 #define TDL_SHARDS_MAX 65535                   // files of a split model
 #define TDL_SAFETENSORS_HEADER_MAX (100 << 20) // bytes, as the format's own reader has it
+#define TDL_FILE_COPY_MAX (64 << 20)           // bytes of a file that is copied, where a larger one is mapped
 #define TDL_JSON_SIZE_MAX (256 << 20)          // bytes of a JSON text
 #define TDL_CONFIG_DEPTH_MAX 16                // objects within objects of a configuration
 #define TDL_CONFIG_KEY_SIZE_MAX 1023           // bytes of a configuration's dotted key
@@ -24,6 +25,9 @@
 #define TDL_BPE_WORDS_SIZE_MAX (16 << 20) // bytes of all distinct pieces that BPE learns from
 #define TDL_BPE_SPECIALS_MAX 1024         // special tokens of a trained tokenizer
 #define TDL_TEXT_SIZE_MAX (1 << 30)       // bytes of a text to encode
+#define TDL_TOKEN_STEPS_MAX 256                // normalizers of a tokenizer, and pre-tokenizers
+#define TDL_NORMALIZED_GROWTH_MAX 32           // times its size that a tokenizer's steps may make a text,
+#define TDL_NORMALIZED_EXTRA_MAX (64 << 10)    // and bytes beyond that
 #define TDL_LAYERS_MAX 1024
 #define TDL_EMBD_MAX (1 << 20)
 #define TDL_HEADS_MAX 4096

@@ -94,6 +94,7 @@ typedef struct tdl_map_slot {
 } tdl_map_slot;
 
 static uint32_t map_hash(tdl_text key);
+static tdl_map_slot *map_take(tdl_map *map, tdl_text key, int32_t value);
 static tdl_map_slot *map_find(const tdl_map *map, tdl_text key, uint32_t hash);
 static bool map_resize(tdl_map *map, size_t n_slots);
 
@@ -113,16 +114,27 @@ bool tdl_map_reserve(tdl_map *map, size_t n) {
 }
 
 bool tdl_map_put(tdl_map *map, tdl_text key, int32_t value) {
+    tdl_map_slot *slot = map_take(map, key, value);
+    if (slot) slot->value = value;
+    return slot != NULL;
+}
+
+bool tdl_map_add(tdl_map *map, tdl_text key, int32_t *value) {
+    const tdl_map_slot *slot = map_take(map, key, *value);
+    if (slot) *value = slot->value;
+    return slot != NULL;
+}
+
+// The key's slot, which gets `value` where the key is new; NULL where memory ran out.
+static tdl_map_slot *map_take(tdl_map *map, tdl_text key, int32_t value) {
     if (!key.ptr) key.ptr = "";
-    if (!tdl_map_reserve(map, map->n + 1)) return false;
+    if (!tdl_map_reserve(map, map->n + 1)) return NULL;
     uint32_t hash = map_hash(key);
     tdl_map_slot *slot = map_find(map, key, hash);
-    if (!slot->key.ptr) {
-        *slot = (tdl_map_slot){.key = key, .hash = hash};
-        map->n++;
-    }
-    slot->value = value;
-    return true;
+    if (slot->key.ptr) return slot;
+    *slot = (tdl_map_slot){.key = key, .hash = hash, .value = value};
+    map->n++;
+    return slot;
 }
 
 bool tdl_map_get(const tdl_map *map, tdl_text key, int32_t *value) {

@@ -37,6 +37,8 @@ void tdl_map_deinit(tdl_map *map);
 bool tdl_map_reserve(tdl_map *map, size_t n);                       // room for n keys without growing
 bool tdl_map_put(tdl_map *map, tdl_text key, int32_t value);        // replaces; false where memory ran out
 bool tdl_map_get(const tdl_map *map, tdl_text key, int32_t *value); // false where absent
-void tdl_map_prefetch(const tdl_map *map, tdl_text key);            // a get will follow soon: fetches the key's slot
+// Puts what is not there yet; *value becomes the key's value, which is another where the key was there before.
+bool tdl_map_add(tdl_map *map, tdl_text key, int32_t *value); // false where memory ran out
+void tdl_map_prefetch(const tdl_map *map, tdl_text key);      // a get will follow soon: fetches the key's slot
 
 #endif

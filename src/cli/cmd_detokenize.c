@@ -4,6 +4,8 @@
 #include "cli/options.h"
 #include "cli/prompt_args.h"
 
+#include <string.h>
+
 static const char about[] =
     "Prints the text of token ids, to the byte, without a newline of its own. The ids come from the arguments or from\n"
     "stdin, separated by spaces, newlines or commas.";
@@ -49,7 +51,11 @@ static int read_ids(cli_i32_list *ids) {
     if (!cli_read_file("-", &input)) return cli_interrupted() ? CLI_INTERRUPTED : CLI_FAILURE;
     const char *bad = NULL;
     int code = CLI_GO;
-    if (input.data && !cli_parse_ids(input.data, 0, INT32_MAX, ids, &bad)) {
+    const char *nul = input.size ? memchr(input.data, 0, input.size) : NULL;
+    if (nul) { // the ids behind it would be lost
+        cli_error("stdin: byte %zu: a NUL byte: token ids expected", (size_t)(nul - input.data));
+        code = CLI_FAILURE;
+    } else if (input.data && !cli_parse_ids(input.data, 0, INT32_MAX, ids, &bad)) {
         cli_error("stdin: byte %zu: '%.20s': token ids expected", (size_t)(bad - input.data), bad);
         code = CLI_FAILURE;
     }

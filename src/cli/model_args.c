@@ -119,7 +119,7 @@ void cli_model_close(cli_opened *opened) {
     tdl_device_close(opened->device);
 }
 
-// A model that adds the token adds it to an empty text too; what may come after it is an end-of-sequence token.
+// A model that adds the token adds it to an empty text too.
 bool cli_wants_bos(const tdl_tokenizer *tokenizer) {
     int32_t ids[2];
     size_t n = 0;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+static bool before(const tdl_extent *a, const tdl_extent *b);
 static bool in_order(const tdl_extent *extents, size_t n);
 static void sift_down(tdl_extent *extents, size_t root, size_t n);
 static void swap_extents(tdl_extent *a, tdl_extent *b);
@@ -26,16 +27,20 @@ size_t tdl_extent_find_overlap(const tdl_extent *extents, size_t n) {
     return n;
 }
 
+static bool before(const tdl_extent *a, const tdl_extent *b) {
+    return a->offset < b->offset || (a->offset == b->offset && a->size < b->size); // an empty one goes first
+}
+
 static bool in_order(const tdl_extent *extents, size_t n) {
     for (size_t i = 1; i < n; i++)
-        if (extents[i].offset < extents[i - 1].offset) return false;
+        if (before(&extents[i], &extents[i - 1])) return false;
     return true;
 }
 
 static void sift_down(tdl_extent *extents, size_t root, size_t n) {
     for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        if (child + 1 < n && extents[child + 1].offset > extents[child].offset) child++;
-        if (extents[root].offset >= extents[child].offset) return;
+        if (child + 1 < n && before(&extents[child], &extents[child + 1])) child++;
+        if (!before(&extents[root], &extents[child])) return;
         swap_extents(&extents[root], &extents[child]);
     }
 }

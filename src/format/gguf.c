@@ -45,8 +45,11 @@ static tdl_status parse_number(cursor *c, tdl_text key, uint32_t type, tdl_meta 
 static void store_number(tdl_meta_type as, const tdl_meta *number, void *array, size_t i);
 static tdl_status find_alignment(const cursor *c, const tdl_gguf *gguf, uint64_t *alignment);
 static tdl_status parse_tensor(cursor *c, tdl_gguf_tensor *out);
+static void name_type(uint32_t type, char *name, size_t size);
 static tdl_status parse_shape(cursor *c, tdl_text name, int32_t *n_dims, int64_t *shape);
 static tdl_status check_layout(const tdl_allocator *mem, const cursor *c, tdl_gguf *gguf, uint64_t alignment);
+static tdl_status check_gaps(const cursor *c, tdl_gguf *gguf, const tdl_extent *extents, uint64_t data_offset,
+                             uint64_t alignment);
 static tdl_status need(const cursor *c, uint64_t n, const char *what);
 static tdl_status read_bytes(cursor *c, void *out, size_t n, const char *what);
 static tdl_status read_u32(cursor *c, uint32_t *out, const char *what);
@@ -332,11 +335,13 @@ static tdl_status parse_tensor(cursor *c, tdl_gguf_tensor *out) {
     if ((status = read_u64(c, &out->offset, "a tensor's offset"))) return status;
 
     tdl_dtype dtype = tdl_dtype_from_ggml(type);
-    if (dtype == TDL_DTYPE_NONE)
-        return tdl_fail(c->err, TDL_ERROR_UNSUPPORTED, "gguf: tensor '%.*s': type number %u is not supported",
-                        TDL_SHOWN(out->name), type);
-    int64_t row = shape[n_dims - 1];
     const tdl_dtype_info *info = tdl_dtype_get(dtype);
+    bool empty = false;
+    for (int32_t i = 0; i < n_dims; i++) empty = empty || shape[i] == 0;
+    if (dtype == TDL_DTYPE_NONE) name_type(type, out->odd_type, sizeof out->odd_type);
+    else if (empty) snprintf(out->odd_type, sizeof out->odd_type, "%s of no elements", info->name);
+    if (out->odd_type[0]) return TDL_OK;
+    int64_t row = shape[n_dims - 1];
     if (row % info->block_n != 0)
         return tdl_fail(c->err, TDL_ERROR_FORMAT,
                         "gguf: tensor '%.*s': rows of %" PRId64 " elements are no whole %s blocks "
@@ -350,6 +355,20 @@ static tdl_status parse_tensor(cursor *c, tdl_gguf_tensor *out) {
     }
     out->size = tdl_tensor_size(&out->tensor);
     return TDL_OK;
+}
+
+// The types of ggml that treadle lacks, by their numbers there (ggml.h, enum ggml_type).
+static void name_type(uint32_t type, char *name, size_t size) {
+    static const struct {
+        uint32_t number;
+        const char *name;
+    } types[] = {{6, "Q5_0"},     {7, "Q5_1"},    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {15, "Q8_K"},
+                 {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},
+                 {22, "IQ2_S"},   {23, "IQ4_XS"}, {25, "I16"},     {27, "I64"},   {28, "F64"},    {29, "IQ1_M"},
+                 {34, "TQ1_0"},   {35, "TQ2_0"},  {39, "MXFP4"}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].number == type) snprintf(name, size, "%s", types[i].name);
+    if (!name[0]) snprintf(name, size, "number %u", type);
 }
 
 // The file has dimensions innermost first; shape [n_dims] is outermost first.
@@ -366,9 +385,9 @@ static tdl_status parse_shape(cursor *c, tdl_text name, int32_t *n_dims, int64_t
     int64_t n_elements = 1;
     for (uint32_t i = 0; i < n; i++) {
         if ((status = read_u64(c, &dims[i], "a tensor's dimensions"))) return status;
-        if (dims[i] < 1 || dims[i] > INT64_MAX)
+        if (dims[i] > INT64_MAX)
             return tdl_fail(c->err, TDL_ERROR_FORMAT,
-                            "gguf: tensor '%.*s': dimension %u is %" PRIu64 ", expected 1 to "
+                            "gguf: tensor '%.*s': dimension %u is %" PRIu64 ", expected 0 to "
                             "2^63-1",
                             TDL_SHOWN(name), i, dims[i]);
         shape[n - 1 - i] = (int64_t)dims[i];
@@ -389,6 +408,7 @@ static tdl_status check_layout(const tdl_allocator *mem, const cursor *c, tdl_gg
     uint64_t data_size = c->file_size > data_offset ? c->file_size - data_offset : 0;
     tdl_status status = TDL_OK;
     tdl_extent *extents = tdl_alloc(mem, n, sizeof *extents);
+    size_t n_extents = 0; // of tensors whose sizes are known
     if (!extents) return tdl_fail(c->err, TDL_ERROR_MEMORY, "gguf: no memory to check %zu tensors", n);
 
     for (size_t i = 0; i < n; i++) {
@@ -408,17 +428,36 @@ static tdl_status check_layout(const tdl_allocator *mem, const cursor *c, tdl_gg
             goto cleanup;
         }
         t->offset += data_offset;
-        extents[i] = (tdl_extent){.offset = t->offset, .size = t->size, .owner = i};
+        if (!t->odd_type[0]) extents[n_extents++] = (tdl_extent){.offset = t->offset, .size = t->size, .owner = i};
     }
-    tdl_extent_sort(extents, n);
-    size_t second = tdl_extent_find_overlap(extents, n);
-    if (second < n)
+    tdl_extent_sort(extents, n_extents);
+    size_t second = tdl_extent_find_overlap(extents, n_extents);
+    if (second < n_extents)
         status = tdl_fail(c->err, TDL_ERROR_FORMAT, "gguf: tensors '%.*s' and '%.*s' overlap at byte %" PRIu64,
                           TDL_SHOWN(tensors[extents[second - 1].owner].name),
                           TDL_SHOWN(tensors[extents[second].owner].name), extents[second].offset);
+    else if (n_extents == n) status = check_gaps(c, gguf, extents, data_offset, alignment);
 cleanup:
     tdl_free(mem, extents);
     return status;
+}
+
+// Tensors follow each other with no more than padding between them: else the file is damaged, or a type or a shape is another
+// than what was written. What is behind the last one is only noted: files do get something appended.
+static tdl_status check_gaps(const cursor *c, tdl_gguf *gguf, const tdl_extent *extents, uint64_t data_offset,
+                             uint64_t alignment) {
+    const tdl_gguf_tensor *tensors = gguf->tensors.data;
+    uint64_t end = data_offset;
+    for (size_t i = 0; i < gguf->tensors.n; i++) {
+        if (extents[i].offset != end)
+            return tdl_fail(c->err, TDL_ERROR_FORMAT,
+                            "gguf: bytes %" PRIu64 " to %" PRIu64 ", before tensor '%.*s', belong to no tensor", end,
+                            extents[i].offset, TDL_SHOWN(tensors[extents[i].owner].name));
+        end = extents[i].offset + extents[i].size;
+        end += (alignment - end % alignment) % alignment; // no wrap: extents lie in the file, alignments are small
+    }
+    if (c->file_size > end) gguf->n_spare = c->file_size - end;
+    return TDL_OK;
 }
 
 // ---- cursor

@@ -38,6 +38,7 @@ size_t tdl_gguf_type_size(uint32_t type);
 
 typedef struct tdl_gguf_tensor {
     tdl_text name;
+    char odd_type[32]; // not empty: a type that treadle lacks, or no elements; `tensor` is empty then, and `size` is 0
     tdl_tensor tensor; // data is NULL
     uint64_t offset;   // of the first byte, from the file's beginning
     uint64_t size;     // bytes
@@ -46,7 +47,8 @@ typedef struct tdl_gguf_tensor {
 typedef struct tdl_gguf {
     uint32_t version;
     tdl_meta_table meta;
-    tdl_vec tensors; // tdl_gguf_tensor, in the file's order
+    tdl_vec tensors;  // tdl_gguf_tensor, in the file's order
+    uint64_t n_spare; // bytes behind the last tensor and its padding
 } tdl_gguf;
 
 typedef struct tdl_gguf_source {

@@ -1,7 +1,7 @@
 // gguf_open.c - from a path, bytes or a reader to a tdl_weights, by way of the parser in gguf.c.
 //
-// Mapped files and the caller's bytes are used where they lie. A reader's file is read into memory: first as much of
-// its beginning as the header needs (the parser says PENDING until that is there), then each tensor's bytes.
+// The caller's bytes are used where they lie. Of a file, and of a reader's, as much of its beginning is read as the header
+// needs: the parser says PENDING until that is there. A reader's tensors are read at once too, a file's when they are wanted.
 //
 // A split model is a set of GGUF files "PREFIX-00001-of-00003.gguf", each whole in itself. All carry split.no (from 0)
 // and split.count, and the first has the model's metadata and split.tensors.count, the number of tensors in all of
@@ -19,9 +19,15 @@
 #include <string.h>
 
 enum {
-    READER_PREFIX_SIZE = 256 << 10, // read at first; doubled while the header is longer
-    PART_SUFFIX_SIZE = 20,          // "-00001-of-00003.gguf"
+    PREFIX_SIZE = 256 << 10, // read at first; doubled while the header is longer
+    PART_SUFFIX_SIZE = 20,   // "-00001-of-00003.gguf"
 };
+
+// What a tdl_reader over a file needs to know.
+typedef struct file_source {
+    const tdl_file *file;
+    tdl_error *err;
+} file_source;
 
 typedef struct split_info {
     int64_t no, count; // count is 1 where the file is whole
@@ -36,10 +42,14 @@ static tdl_status check_first_part(const char *path, const split_info *split, td
 static void part_suffix(int64_t no, int64_t count, char suffix[PART_SUFFIX_SIZE + 1]);
 static tdl_status open_bytes(tdl_weights *weights, const tdl_weights_desc *desc, tdl_error *err);
 static tdl_status open_reader(tdl_weights *weights, const tdl_weights_desc *desc, tdl_error *err);
-static tdl_status read_header(tdl_weights *weights, const tdl_weights_desc *desc, tdl_gguf *gguf, tdl_error *err);
+static tdl_status read_header(tdl_weights *weights, const tdl_reader *reader, bool metadata_only, tdl_gguf *gguf,
+                              tdl_error *err);
+static tdl_status read_file(void *user, uint64_t offset, void *dst, size_t size);
 static tdl_status read_at(const tdl_reader *reader, uint64_t offset, void *dst, size_t size, tdl_error *err);
-static tdl_status add_tensors(tdl_weights *weights, const tdl_gguf *gguf, const uint8_t *bytes, tdl_error *err);
-static tdl_status add_tensor(tdl_weights *weights, const tdl_gguf_tensor *tensor, const uint8_t *data, tdl_error *err);
+static tdl_status add_tensors(tdl_weights *weights, const tdl_gguf *gguf, const uint8_t *bytes, int32_t file,
+                              tdl_error *err);
+static tdl_status add_tensor(tdl_weights *weights, const tdl_gguf_tensor *tensor, const uint8_t *data, int32_t file,
+                             tdl_error *err);
 static void take_meta(tdl_weights *weights, tdl_gguf *gguf);
 static tdl_status get_split(const tdl_meta_table *meta, split_info *split, tdl_error *err);
 static tdl_status get_count(const tdl_meta_table *meta, const char *key, int64_t max, int64_t *out, tdl_error *err);
@@ -79,15 +89,13 @@ static tdl_status open_path(tdl_weights *weights, const tdl_weights_desc *desc, 
 // numbers are looked at, which must be as expected.
 static tdl_status open_part(tdl_weights *weights, const char *path, bool metadata_only, const split_info *expected,
                             split_info *found, tdl_error *err) {
-    tdl_file_map map = {0};
-    tdl_status status = tdl_file_map_open(weights->mem, path, &map, err);
+    int32_t number;
+    tdl_status status = tdl_weights_open_file(weights, path, &number, err);
     if (status) return status;
-    tdl_gguf_source source = {
-        .bytes = map.data, .size = map.size, .file_size = map.size, .metadata_only = metadata_only};
-    if ((status = tdl_weights_hold_file(weights, &map, err))) return status;
-
+    file_source source = {.file = tdl_weights_file(weights, number), .err = err};
+    tdl_reader reader = {.read = read_file, .user = &source, .size = source.file->size};
     tdl_gguf gguf;
-    if ((status = tdl_gguf_parse(weights->mem, &source, &gguf, err)))
+    if ((status = read_header(weights, &reader, metadata_only, &gguf, err)))
         return tdl_fail_at(err, status, tdl_path_name(path));
     if ((status = get_split(&gguf.meta, found, err))) goto cleanup;
     if (expected && (found->no != expected->no || found->count != expected->count)) {
@@ -96,7 +104,7 @@ static tdl_status open_part(tdl_weights *weights, const char *path, bool metadat
                           found->no, found->count, expected->no, expected->count);
         goto cleanup;
     }
-    if ((status = add_tensors(weights, &gguf, source.bytes, err))) goto cleanup;
+    if ((status = add_tensors(weights, &gguf, NULL, number, err))) goto cleanup;
     if (!expected) take_meta(weights, &gguf);
 cleanup:
     tdl_gguf_deinit(&gguf);
@@ -156,7 +164,7 @@ static tdl_status open_bytes(tdl_weights *weights, const tdl_weights_desc *desc,
     tdl_status status = tdl_gguf_parse(weights->mem, &source, &gguf, err);
     if (status) return status;
     if (!desc->metadata_only && (status = refuse_split(&gguf.meta, err))) goto cleanup;
-    if ((status = add_tensors(weights, &gguf, source.bytes, err))) goto cleanup;
+    if ((status = add_tensors(weights, &gguf, source.bytes, -1, err))) goto cleanup;
     take_meta(weights, &gguf);
 cleanup:
     tdl_gguf_deinit(&gguf);
@@ -167,16 +175,20 @@ cleanup:
 
 static tdl_status open_reader(tdl_weights *weights, const tdl_weights_desc *desc, tdl_error *err) {
     tdl_gguf gguf;
-    tdl_status status = read_header(weights, desc, &gguf, err);
+    tdl_status status = read_header(weights, desc->reader, desc->metadata_only, &gguf, err);
     if (status) return status;
     if (!desc->metadata_only && (status = refuse_split(&gguf.meta, err))) goto cleanup;
     if ((status = tdl_weights_reserve(weights, gguf.tensors.n, err))) goto cleanup;
     for (size_t i = 0; i < gguf.tensors.n; i++) {
         const tdl_gguf_tensor *t = tdl_vec_at(&gguf.tensors, tdl_gguf_tensor, i);
-        uint8_t *data;
+        uint8_t *data = NULL;
+        if (t->odd_type[0]) {
+            if ((status = add_tensor(weights, t, NULL, -1, err))) goto cleanup;
+            continue;
+        }
         if ((status = tdl_weights_hold_memory(weights, t->size, &data, err))) goto cleanup;
         if ((status = read_at(desc->reader, t->offset, data, t->size, err))) goto cleanup;
-        if ((status = add_tensor(weights, t, data, err))) goto cleanup;
+        if ((status = add_tensor(weights, t, data, -1, err))) goto cleanup;
     }
     take_meta(weights, &gguf);
 cleanup:
@@ -185,14 +197,14 @@ cleanup:
 }
 
 // Reads and parses a growing part of the file's beginning. The weights own the last one: keys and texts point into it.
-static tdl_status read_header(tdl_weights *weights, const tdl_weights_desc *desc, tdl_gguf *gguf, tdl_error *err) {
-    const tdl_reader *reader = desc->reader;
-    tdl_gguf_source source = {.file_size = reader->size, .metadata_only = desc->metadata_only};
+static tdl_status read_header(tdl_weights *weights, const tdl_reader *reader, bool metadata_only, tdl_gguf *gguf,
+                              tdl_error *err) {
+    tdl_gguf_source source = {.file_size = reader->size, .metadata_only = metadata_only};
     uint8_t *prefix = NULL;
     size_t size = 0;
     tdl_status status = TDL_PENDING;
     while (status == TDL_PENDING) {
-        uint64_t wanted = size ? (uint64_t)size * 2 : READER_PREFIX_SIZE;
+        uint64_t wanted = size ? (uint64_t)size * 2 : PREFIX_SIZE;
         if (wanted > reader->size) wanted = reader->size;
         uint8_t *longer = wanted <= PTRDIFF_MAX ? tdl_alloc(weights->mem, (size_t)wanted, 1) : NULL;
         if (!longer) {
@@ -217,30 +229,42 @@ static tdl_status read_header(tdl_weights *weights, const tdl_weights_desc *desc
     return status;
 }
 
+static tdl_status read_file(void *user, uint64_t offset, void *dst, size_t size) {
+    const file_source *source = user;
+    return tdl_file_read_at(source->file, offset, dst, size, source->err);
+}
+
 static tdl_status read_at(const tdl_reader *reader, uint64_t offset, void *dst, size_t size, tdl_error *err) {
     if (size == 0) return TDL_OK;
     tdl_status status = reader->read(reader->user, offset, dst, size);
-    if (status == TDL_OK) return TDL_OK;
+    if (status == TDL_OK || reader->read == read_file) return status; // which has said what the matter is
     return tdl_fail(err, status < 0 ? status : TDL_ERROR_IO, "reader: %zu bytes at byte %" PRIu64 " of %" PRIu64 ": %s",
                     size, offset, reader->size, tdl_status_name(status));
 }
 
 // ---- common parts
 
-// All tensors of a file that lies at `bytes`.
-static tdl_status add_tensors(tdl_weights *weights, const tdl_gguf *gguf, const uint8_t *bytes, tdl_error *err) {
+// All tensors of a file that lies at `bytes`, or, where that is NULL, that the weights have open.
+static tdl_status add_tensors(tdl_weights *weights, const tdl_gguf *gguf, const uint8_t *bytes, int32_t file,
+                              tdl_error *err) {
     tdl_status status = tdl_weights_reserve(weights, gguf->tensors.n, err);
+    weights->n_spare += gguf->n_spare;
     for (size_t i = 0; !status && i < gguf->tensors.n; i++) {
         const tdl_gguf_tensor *t = tdl_vec_at(&gguf->tensors, tdl_gguf_tensor, i);
-        status = add_tensor(weights, t, bytes + t->offset, err);
+        status = add_tensor(weights, t, bytes ? bytes + t->offset : NULL, file, err);
     }
     return status;
 }
 
-static tdl_status add_tensor(tdl_weights *weights, const tdl_gguf_tensor *tensor, const uint8_t *data, tdl_error *err) {
+static tdl_status add_tensor(tdl_weights *weights, const tdl_gguf_tensor *tensor, const uint8_t *data, int32_t file,
+                             tdl_error *err) {
     tdl_tensor placed = tensor->tensor;
+    tdl_status status;
     placed.data = (uint8_t *)(uintptr_t)data; // tensors of weights are not written to
-    tdl_status status = tdl_weights_add_tensor(weights, tensor->name, &placed, err);
+    if (tensor->odd_type[0]) status = tdl_weights_add_odd(weights, tensor->name, tdl_text_cstr(tensor->odd_type), err);
+    else if (data) status = tdl_weights_add_tensor(weights, tensor->name, &placed, err);
+    else
+        status = tdl_weights_add_placed(weights, tensor->name, &placed, (tdl_weights_place){file, tensor->offset}, err);
     return status ? tdl_fail_at(err, status, "gguf") : TDL_OK;
 }
 

@@ -3,12 +3,12 @@
 // config.json and generation_config.json become metadata (hf_config.c), tokenizer.json and tokenizer_config.json are
 // held for the tokenizer, and tensors come from model.safetensors or from the shards that model.safetensors.index.json
 // lists. The index is believed about which tensors there are and in which shard each lies; tensors that a shard has
-// beyond that are not the model's. Shard names come from the file, so they must be plain names: nothing outside the
+// beyond that are not the model's, and are counted. Shard names come from the file, so they must be plain names: nothing outside the
 // directory opens.
 #include "format/hf_dir.h"
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/json_scan.h"
 #include "base/limits.h"
 #include "format/hf_config.h"
 #include "format/safetensors.h"
@@ -18,21 +18,36 @@
 
 #define INDEX_NAME "model.safetensors.index.json"
 
+// What the index says: which tensors there are, and in which shard each lies.
+typedef struct index_entry {
+    tdl_text tensor;
+    int32_t shard;
+    bool found;
+} index_entry;
+
+typedef struct shard_index {
+    tdl_file_map map; // entries point into it
+    tdl_arena arena;
+    tdl_vec entries; // index_entry
+    tdl_map tensors; // name -> entry
+    tdl_vec shards;  // const char *: names, in the order of their first appearance
+    tdl_map seen;    // name -> shard
+} shard_index;
+
 static tdl_status open_texts(tdl_weights *weights, const char *dir, bool metadata_only, tdl_error *err);
 static tdl_status open_text(tdl_weights *weights, const char *dir, const char *name, tdl_file_map *out, tdl_error *err);
 static tdl_status open_tensors(tdl_weights *weights, const char *dir, const char *file_name, tdl_error *err);
-static tdl_status open_index(const tdl_weights *weights, const char *dir, json_t **root, json_t **weight_map,
-                             tdl_error *err);
-static tdl_status open_shards(tdl_weights *weights, const char *dir, json_t *weight_map, tdl_error *err);
-static tdl_status list_shards(tdl_weights *weights, const json_t *weight_map, tdl_vec *names, tdl_map *seen,
-                              tdl_error *err);
-static tdl_status open_file(tdl_weights *weights, const char *dir, const char *name, json_t *weight_map,
+static tdl_status read_index(tdl_weights *weights, const char *dir, shard_index *index, tdl_error *err);
+static tdl_status read_weight_map(tdl_weights *weights, shard_index *index, tdl_json_scan *s);
+static tdl_status add_place(tdl_weights *weights, shard_index *index, tdl_text tensor, tdl_text shard, tdl_error *err);
+static void index_deinit(shard_index *index);
+static tdl_status open_shards(tdl_weights *weights, const char *dir, shard_index *index, tdl_error *err);
+static tdl_status open_file(tdl_weights *weights, const char *dir, const char *name, shard_index *index, int32_t shard,
                             tdl_error *err);
-static tdl_status add_tensors(tdl_weights *weights, const tdl_safetensors *file, const char *name, json_t *weight_map,
-                              tdl_error *err);
-static tdl_status add_metadata(tdl_weights *weights, json_t *metadata, tdl_error *err);
-static bool index_names(const json_t *weight_map, const char *file_name);
-static bool is_plain_name(const char *name);
+static tdl_status add_tensors(tdl_weights *weights, const tdl_safetensors *file, int32_t number, shard_index *index,
+                              int32_t shard, tdl_error *err);
+static tdl_status add_metadata(tdl_weights *weights, const tdl_vec *metadata, tdl_error *err);
+static bool is_plain_name(tdl_text name);
 static bool exists(const tdl_weights *weights, const char *dir, const char *name, tdl_status *status, tdl_error *err);
 
 tdl_status tdl_hf_dir_open(const tdl_weights_desc *desc, tdl_weights **out, tdl_error *err) {
@@ -99,7 +114,7 @@ static tdl_status open_text(tdl_weights *weights, const char *dir, const char *n
                             tdl_error *err) {
     char *path = tdl_path_join(weights->mem, dir, name);
     if (!path) return tdl_fail(err, TDL_ERROR_MEMORY, "hf: no memory for a path");
-    tdl_status status = tdl_file_map_open(weights->mem, path, out, err);
+    tdl_status status = tdl_file_copy_open(weights->mem, path, out, err);
     tdl_free(weights->mem, path);
     return status;
 }
@@ -108,160 +123,202 @@ static tdl_status open_text(tdl_weights *weights, const char *dir, const char *n
 
 // file_name: a .safetensors file of the directory, or NULL.
 static tdl_status open_tensors(tdl_weights *weights, const char *dir, const char *file_name, tdl_error *err) {
-    json_t *root = NULL, *weight_map = NULL;
+    shard_index index = {0};
     tdl_status status = TDL_OK;
+    int32_t shard;
     bool has_single = !file_name && exists(weights, dir, "model.safetensors", &status, err);
     bool has_index = !status && !has_single && exists(weights, dir, INDEX_NAME, &status, err);
-    if (status) goto cleanup;
+    if (status) return status;
     if (has_single) file_name = "model.safetensors";
-    if (!has_index && !file_name) {
-        status = tdl_fail(err, TDL_ERROR_IO,
-                          "hf: '%.200s': neither model.safetensors nor " INDEX_NAME " in this directory", dir);
-        goto cleanup;
-    }
-    if (has_index && (status = open_index(weights, dir, &root, &weight_map, err))) goto cleanup;
-    if (has_index && (!file_name || index_names(weight_map, file_name)))
-        status = open_shards(weights, dir, weight_map, err);
-    else status = open_file(weights, dir, file_name, NULL, err);
+    if (!has_index && !file_name)
+        return tdl_fail(err, TDL_ERROR_IO,
+                        "hf: '%.200s': neither model.safetensors nor " INDEX_NAME " in this directory", dir);
+    if (has_index && (status = read_index(weights, dir, &index, err))) goto cleanup;
+    if (has_index && (!file_name || tdl_map_get(&index.seen, tdl_text_cstr(file_name), &shard)))
+        status = open_shards(weights, dir, &index, err);
+    else status = open_file(weights, dir, file_name, NULL, 0, err);
 cleanup:
-    json_decref(root);
+    if (has_index) index_deinit(&index);
     return status;
 }
 
-static tdl_status open_index(const tdl_weights *weights, const char *dir, json_t **root, json_t **weight_map,
-                             tdl_error *err) {
-    tdl_file_map map = {0};
-    char *path = tdl_path_join(weights->mem, dir, INDEX_NAME);
-    if (!path) return tdl_fail(err, TDL_ERROR_MEMORY, "hf: no memory for a path");
-    tdl_status status = tdl_file_map_open(weights->mem, path, &map, err);
-    tdl_free(weights->mem, path);
+static tdl_status read_index(tdl_weights *weights, const char *dir, shard_index *index, tdl_error *err) {
+    const tdl_allocator *mem = weights->mem;
+    *index = (shard_index){.map = {.mem = mem},
+                           .entries = tdl_vec_make(mem, sizeof(index_entry)),
+                           .tensors = tdl_map_make(mem),
+                           .shards = tdl_vec_make(mem, sizeof(const char *)),
+                           .seen = tdl_map_make(mem)};
+    tdl_arena_init(&index->arena, mem);
+    tdl_status status = open_text(weights, dir, INDEX_NAME, &index->map, err);
     if (status) return status;
-    status = tdl_json_parse((const char *)map.data, map.size, INDEX_NAME, root, err);
-    tdl_file_map_close(&map);
-    if (status) return status;
-    *weight_map = json_object_get(*root, "weight_map");
-    if (!json_is_object(*weight_map)) return tdl_fail(err, TDL_ERROR_FORMAT, INDEX_NAME ": no object 'weight_map'");
-    return TDL_OK;
-}
-
-// Tensors that were found leave the weight_map, so that what is left at the end is missing.
-static tdl_status open_shards(tdl_weights *weights, const char *dir, json_t *weight_map, tdl_error *err) {
-    tdl_vec names = tdl_vec_make(weights->mem, sizeof(const char *));
-    tdl_map seen = tdl_map_make(weights->mem);
-    tdl_status status = list_shards(weights, weight_map, &names, &seen, err);
-    if (status) goto cleanup;
-    for (size_t i = 0; i < names.n; i++)
-        if ((status = open_file(weights, dir, *tdl_vec_at(&names, const char *, i), weight_map, err))) goto cleanup;
-    if (json_object_size(weight_map) > 0) {
-        void *first = json_object_iter(weight_map);
-        status = tdl_fail(err, TDL_ERROR_FORMAT, INDEX_NAME ": tensor '%.100s' is not in %.100s",
-                          json_object_iter_key(first), json_string_value(json_object_iter_value(first)));
+    if (index->map.size > TDL_JSON_SIZE_MAX)
+        return tdl_fail(err, TDL_ERROR_LIMIT, INDEX_NAME ": %zu bytes, at most %d", index->map.size, TDL_JSON_SIZE_MAX);
+    tdl_json_scan s = {.text = (const char *)index->map.data,
+                       .size = index->map.size,
+                       .what = INDEX_NAME,
+                       .arena = &index->arena,
+                       .err = err};
+    bool has_map = false, is_object = tdl_json_scan_peek(&s) != '[';
+    if (is_object) status = tdl_json_scan_open(&s, '{');
+    for (bool more; is_object && !status && !(status = tdl_json_scan_more(&s, '}', &more)) && more;) {
+        tdl_text key;
+        if ((status = tdl_json_scan_key(&s, &key))) break;
+        if (tdl_text_is(key, "weight_map") && tdl_json_scan_peek(&s) == '{') {
+            has_map = true;
+            status = read_weight_map(weights, index, &s);
+        } else status = tdl_json_scan_skip(&s);
     }
-cleanup:
-    tdl_map_deinit(&seen);
-    tdl_vec_deinit(&names);
+    if (!status && is_object) status = tdl_json_scan_end(&s);
+    if (!status && !has_map) status = tdl_fail(err, TDL_ERROR_FORMAT, INDEX_NAME ": no object 'weight_map'");
     return status;
 }
 
-// The shards' names in the order of their first appearance. Copied: the index's tree shrinks while they are used.
-static tdl_status list_shards(tdl_weights *weights, const json_t *weight_map, tdl_vec *names, tdl_map *seen,
-                              tdl_error *err) {
-    const char *tensor;
-    json_t *value;
-    if (json_object_size(weight_map) > TDL_TENSORS_MAX)
-        return tdl_fail(err, TDL_ERROR_LIMIT, INDEX_NAME ": %zu tensors, at most %d", json_object_size(weight_map),
-                        TDL_TENSORS_MAX);
-    json_object_foreach((json_t *)(uintptr_t)weight_map, tensor, value) { // the macro's iterator wants it writable
-        const char *name = json_string_value(value);
-        int32_t i;
-        if (!name || strlen(name) != json_string_length(value) || !is_plain_name(name))
-            return tdl_fail(err, TDL_ERROR_FORMAT,
-                            INDEX_NAME ": tensor '%.100s' is in '%.100s', expected the name of a file in "
-                                       "the same directory",
-                            tensor, name ? name : "");
-        if (tdl_map_get(seen, tdl_text_cstr(name), &i)) continue;
-        if (names->n >= TDL_SHARDS_MAX)
+static tdl_status read_weight_map(tdl_weights *weights, shard_index *index, tdl_json_scan *s) {
+    tdl_status status = tdl_json_scan_open(s, '{');
+    for (bool more; !status && !(status = tdl_json_scan_more(s, '}', &more)) && more;) {
+        tdl_text tensor, shard = {"", 0};
+        if ((status = tdl_json_scan_key(s, &tensor))) break;
+        status = tdl_json_scan_peek(s) == '"' ? tdl_json_scan_string(s, &shard) : tdl_json_scan_skip(s);
+        if (!status) status = add_place(weights, index, tensor, shard, s->err);
+    }
+    return status;
+}
+
+// Of a tensor that is named twice the last place counts, as in Python.
+static tdl_status add_place(tdl_weights *weights, shard_index *index, tdl_text tensor, tdl_text shard, tdl_error *err) {
+    int32_t number = (int32_t)index->shards.n, entry;
+    if (!is_plain_name(shard))
+        return tdl_fail(err, TDL_ERROR_FORMAT,
+                        INDEX_NAME ": tensor '%.*s' is in '%.*s', expected the name of a file in the same directory",
+                        TDL_SHOWN(tensor), TDL_SHOWN(shard));
+    if (!tdl_map_get(&index->seen, shard, &number)) {
+        if (index->shards.n >= TDL_SHARDS_MAX)
             return tdl_fail(err, TDL_ERROR_LIMIT, INDEX_NAME ": more than %d files", TDL_SHARDS_MAX);
-        const char *copy = tdl_arena_strndup(&weights->names, name, strlen(name));
-        if (!copy || !tdl_map_put(seen, tdl_text_cstr(copy), (int32_t)names->n) || !tdl_vec_push(names, &copy, 1))
+        const char *copy = tdl_arena_strndup(&weights->names, shard.ptr, shard.size);
+        if (!copy || !tdl_map_put(&index->seen, tdl_text_of(copy, shard.size), number) ||
+            !tdl_vec_push(&index->shards, &copy, 1))
             return tdl_fail(err, TDL_ERROR_MEMORY, INDEX_NAME ": no memory for its list of files");
     }
+    int32_t n = entry = (int32_t)index->entries.n;
+    index_entry made = {.tensor = tensor, .shard = number};
+    if (!tdl_map_add(&index->tensors, tensor, &entry))
+        return tdl_fail(err, TDL_ERROR_MEMORY, INDEX_NAME ": no memory for its list of tensors");
+    if (entry != n) {
+        tdl_vec_at(&index->entries, index_entry, entry)->shard = number;
+        return TDL_OK;
+    }
+    if (n == TDL_TENSORS_MAX)
+        return tdl_fail(err, TDL_ERROR_LIMIT, INDEX_NAME ": more than %d tensors", TDL_TENSORS_MAX);
+    if (!tdl_vec_push(&index->entries, &made, 1))
+        return tdl_fail(err, TDL_ERROR_MEMORY, INDEX_NAME ": no memory for its list of tensors");
     return TDL_OK;
 }
 
-// Adds a file's tensors: all, or those that the weight_map has in it.
-static tdl_status open_file(tdl_weights *weights, const char *dir, const char *name, json_t *weight_map,
+static void index_deinit(shard_index *index) {
+    tdl_map_deinit(&index->seen);
+    tdl_vec_deinit(&index->shards);
+    tdl_map_deinit(&index->tensors);
+    tdl_vec_deinit(&index->entries);
+    tdl_arena_deinit(&index->arena);
+    tdl_file_map_close(&index->map);
+}
+
+static tdl_status open_shards(tdl_weights *weights, const char *dir, shard_index *index, tdl_error *err) {
+    const char *const *names = index->shards.data;
+    const index_entry *entries = index->entries.data;
+    for (int32_t i = 0; i < (int32_t)index->shards.n; i++) {
+        tdl_status status = open_file(weights, dir, names[i], index, i, err);
+        if (status) return status;
+    }
+    for (size_t i = 0; i < index->entries.n; i++)
+        if (!entries[i].found)
+            return tdl_fail(err, TDL_ERROR_FORMAT, INDEX_NAME ": tensor '%.*s' is not in %.100s",
+                            TDL_SHOWN(entries[i].tensor), names[entries[i].shard]);
+    return TDL_OK;
+}
+
+// Adds a file's tensors: all, or those that the index has in this shard. Only the header is read.
+static tdl_status open_file(tdl_weights *weights, const char *dir, const char *name, shard_index *index, int32_t shard,
                             tdl_error *err) {
     tdl_safetensors file;
-    tdl_file_map map = {0};
+    uint8_t length[8] = {0}, *header = NULL;
+    size_t size = 0;
+    int32_t number;
     bool is_first = weights->files.n == 0;
-    tdl_status status = open_text(weights, dir, name, &map, err);
+    char *path = tdl_path_join(weights->mem, dir, name);
+    if (!path) return tdl_fail(err, TDL_ERROR_MEMORY, "hf: no memory for a path");
+    tdl_status status = tdl_weights_open_file(weights, path, &number, err);
+    tdl_free(weights->mem, path);
     if (status) return status;
-    const uint8_t *bytes = map.data;
-    size_t size = map.size;
-    if ((status = tdl_weights_hold_file(weights, &map, err))) return status;
-    status = tdl_safetensors_parse(weights->mem, bytes, size, &file, err);
-    if (status) return tdl_fail_at(err, status, name);
-    status = add_tensors(weights, &file, name, weight_map, err);
-    if (!status && is_first && file.metadata) status = add_metadata(weights, file.metadata, err);
-    tdl_safetensors_deinit(&file);
+    const tdl_file *from = tdl_weights_file(weights, number);
+    if (from->size >= sizeof length) status = tdl_file_read_at(from, 0, length, sizeof length, err);
+    if (!status) status = tdl_safetensors_header_size(length, from->size, &size, err);
+    if (!status && !(header = tdl_alloc(weights->mem, size, 1)))
+        status = tdl_fail(err, TDL_ERROR_MEMORY, "safetensors: no memory for a header of %zu bytes", size);
+    if (!status) status = tdl_file_read_at(from, 0, header, size, err);
+    const tdl_safetensors_source source = {.bytes = header, .size = size, .file_size = from->size};
+    if (!status && !(status = tdl_safetensors_parse(weights->mem, &source, &file, err))) {
+        status = add_tensors(weights, &file, number, index, shard, err);
+        if (!status && is_first) status = add_metadata(weights, &file.metadata, err);
+        tdl_safetensors_deinit(&file);
+    }
+    tdl_free(weights->mem, header);
     return status ? tdl_fail_at(err, status, name) : TDL_OK;
 }
 
-static tdl_status add_tensors(tdl_weights *weights, const tdl_safetensors *file, const char *name, json_t *weight_map,
-                              tdl_error *err) {
+static tdl_status add_tensors(tdl_weights *weights, const tdl_safetensors *file, int32_t number, shard_index *index,
+                              int32_t shard, tdl_error *err) {
     tdl_status status = tdl_weights_reserve(weights, file->tensors.n, err);
-    if (status) return status;
-    for (size_t i = 0; i < file->tensors.n; i++) {
+    for (size_t i = 0; i < file->tensors.n && !status; i++) {
         const tdl_safetensors_tensor *t = tdl_vec_at(&file->tensors, tdl_safetensors_tensor, i);
-        if (weight_map) {
-            const char *place = json_string_value(json_object_get(weight_map, t->name.ptr));
-            if (!place || strcmp(place, name) != 0) continue;
-            json_object_del(weight_map, t->name.ptr);
+        if (index) {
+            int32_t entry = -1;
+            index_entry *listed =
+                tdl_map_get(&index->tensors, t->name, &entry) ? tdl_vec_at(&index->entries, index_entry, entry) : NULL;
+            if (!listed || listed->shard != shard) {
+                weights->n_unlisted += !listed;
+                continue;
+            }
+            listed->found = true;
         }
-        if (!t->skipped && (status = tdl_weights_add_tensor(weights, t->name, &t->tensor, err)))
-            return tdl_fail_at(err, status, "safetensors");
+        status = t->odd_type.ptr ? tdl_weights_add_odd(weights, t->name, t->odd_type, err)
+                                 : tdl_weights_add_placed(weights, t->name, &t->tensor,
+                                                          (tdl_weights_place){number, t->offset}, err);
     }
-    return TDL_OK;
+    return status ? tdl_fail_at(err, status, "safetensors") : TDL_OK;
 }
 
-// __metadata__ of the first file, whose values the parser found to be strings, under "safetensors.".
-static tdl_status add_metadata(tdl_weights *weights, json_t *metadata, tdl_error *err) {
-    const char *name;
-    json_t *value;
+// __metadata__ of the first file under "safetensors.".
+static tdl_status add_metadata(tdl_weights *weights, const tdl_vec *metadata, tdl_error *err) {
     tdl_arena *arena = &weights->meta.arena;
     tdl_str key = tdl_str_make(weights->mem);
     tdl_status status = TDL_OK;
-    json_object_foreach(metadata, name, value) {
-        size_t size = json_string_length(value);
+    for (size_t i = 0; i < metadata->n && !status; i++) {
+        const tdl_safetensors_text *text = tdl_vec_at(metadata, const tdl_safetensors_text, i);
         tdl_str_clear(&key);
-        tdl_str_format(&key, "safetensors.%s", name);
+        tdl_str_append(&key, "safetensors.", strlen("safetensors."));
+        tdl_str_append(&key, text->key.ptr, text->key.size);
         const char *key_copy = key.failed ? NULL : tdl_arena_strndup(arena, key.ptr, key.size);
-        const char *text = tdl_arena_strndup(arena, json_string_value(value), size);
-        if (!key_copy || !text) {
+        const char *value = tdl_arena_strndup(arena, text->value.ptr, text->value.size);
+        if (!key_copy || !value) {
             status = tdl_fail(err, TDL_ERROR_MEMORY, "safetensors: no memory for __metadata__");
             break;
         }
-        tdl_meta meta = {
-            .type = TDL_META_STRING, .string = tdl_text_of(text, size), .gguf_type = -1, .gguf_element = -1};
-        if ((status = tdl_meta_table_add(&weights->meta, tdl_text_of(key_copy, key.size), &meta, err))) break;
+        tdl_meta meta = {.type = TDL_META_STRING,
+                         .string = tdl_text_of(value, text->value.size),
+                         .gguf_type = -1,
+                         .gguf_element = -1};
+        status = tdl_meta_table_add(&weights->meta, tdl_text_of(key_copy, key.size), &meta, err);
     }
     tdl_str_deinit(&key);
     return status;
 }
 
-static bool index_names(const json_t *weight_map, const char *file_name) {
-    const char *tensor;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)weight_map, tensor, value) { // the macro's iterator wants it writable
-        const char *name = json_string_value(value);
-        if (name && strcmp(name, file_name) == 0) return true;
-    }
-    return false;
-}
-
-static bool is_plain_name(const char *name) {
-    return *name && !strpbrk(name, "/\\") && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+static bool is_plain_name(tdl_text name) {
+    if (name.size == 0 || memchr(name.ptr, 0, name.size)) return false;
+    if (memchr(name.ptr, '/', name.size) || memchr(name.ptr, '\\', name.size)) return false;
+    return !tdl_text_is(name, ".") && !tdl_text_is(name, "..");
 }
 
 // False also where memory ran out, which *status then says.

@@ -67,21 +67,29 @@ tdl_text tdl_weights_tokenizer_config(const tdl_weights *weights) {
     return tdl_text_of((const char *)weights->tokenizer_config.data, weights->tokenizer_config.size);
 }
 
-void tdl_weights_release(const tdl_weights *weights, const tdl_tensor *tensor) {
-    uintptr_t first = (uintptr_t)tensor->data;
-    for (size_t i = 0; i < weights->files.n; i++) {
-        const tdl_file_map *map = tdl_vec_at(&weights->files, const tdl_file_map, i);
-        uintptr_t start = (uintptr_t)map->data;
-        if (first < start || first - start >= map->size) continue;
-        tdl_file_map_release(map, tensor->data, tdl_tensor_size(tensor));
-        return;
-    }
+tdl_status tdl_weights_read(const tdl_weights *weights, tdl_weights_place place, void *dst, size_t size,
+                            tdl_error *err) {
+    return tdl_file_read_at(tdl_vec_at(&weights->files, tdl_file, place.file), place.offset, dst, size, err);
+}
+
+tdl_status tdl_weights_load(tdl_weights *weights, size_t i, tdl_error *err) {
+    tdl_weights_tensor *t = tdl_vec_at(&weights->tensors, tdl_weights_tensor, i);
+    if (t->odd_type)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "tensor '%s' has type %s, which is not supported", t->name,
+                        t->odd_type);
+    if (t->place.file < 0) return TDL_OK;
+    uint8_t *data;
+    tdl_status status = tdl_weights_hold_memory(weights, tdl_tensor_size(&t->tensor), &data, err);
+    if (!status) status = tdl_weights_read(weights, t->place, data, tdl_tensor_size(&t->tensor), err);
+    if (status) return status; // the memory goes with the weights
+    t->tensor.data = data;
+    t->place.file = -1;
+    return TDL_OK;
 }
 
 // A block of memory holds one tensor, or what is none (metadata): the one that begins where the tensor does is its own.
 void tdl_weights_drop(tdl_weights *weights, const tdl_tensor *tensor) {
-    tdl_weights_release(weights, tensor);
-    for (size_t i = 0; i < weights->memory.n; i++) {
+    for (size_t i = 0; i < weights->memory.n && tensor->data; i++) {
         void **block = tdl_vec_at(&weights->memory, void *, i);
         if (*block != tensor->data) continue;
         tdl_free(weights->mem, *block);
@@ -89,6 +97,10 @@ void tdl_weights_drop(tdl_weights *weights, const tdl_tensor *tensor) {
         return;
     }
 }
+
+size_t tdl_weights_n_unlisted(const tdl_weights *weights) { return weights->n_unlisted; }
+
+uint64_t tdl_weights_n_spare(const tdl_weights *weights) { return weights->n_spare; }
 
 uint64_t tdl_weights_size(const tdl_weights *weights) { return weights->size; }
 

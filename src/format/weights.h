@@ -5,6 +5,8 @@
 // (and generation_config.json's) values become metadata under dotted keys: "hidden_size", "rope_parameters.rope_theta",
 // "generation.eos_token_id"; arrays of numbers, booleans or strings are arrays, other arrays are taken apart ("k.0.a"),
 // null is as good as absent, but tdl_weights_is_null tells. "__metadata__" of the (first) safetensors file is under "safetensors.".
+//
+// Headers and texts are read at once, tensors that lie in a file when they are wanted.
 #ifndef TDL_FORMAT_WEIGHTS_H
 #define TDL_FORMAT_WEIGHTS_H
 
@@ -38,9 +40,18 @@ typedef struct tdl_meta {
     int32_t gguf_element;
 } tdl_meta;
 
+// Where a tensor's bytes are that no memory holds yet: read when they are wanted, since a mapped file that another program
+// shortens would end the process. file -1: in memory, at tensor.data.
+typedef struct tdl_weights_place {
+    int32_t file;
+    uint64_t offset; // of the first byte
+} tdl_weights_place;
+
 typedef struct tdl_weights_tensor {
-    const char *name;  // NUL-terminated
-    tdl_tensor tensor; // data is in the mapped file, or in memory of the weights' own
+    const char *name;     // NUL-terminated
+    const char *odd_type; // the name of a type that treadle lacks; then there is no tensor. NULL: none such
+    tdl_tensor tensor;    // data NULL: packed, and in a file
+    tdl_weights_place place;
 } tdl_weights_tensor;
 
 typedef enum tdl_weights_kind { TDL_WEIGHTS_GGUF, TDL_WEIGHTS_HF } tdl_weights_kind;
@@ -74,10 +85,17 @@ tdl_text tdl_weights_generation_config(const tdl_weights *weights);
 tdl_text tdl_weights_tokenizer_json(const tdl_weights *weights);
 // tokenizer_config.json likewise.
 tdl_text tdl_weights_tokenizer_config(const tdl_weights *weights);
-// Lets go of a tensor's file pages: it has been copied elsewhere. A later read is still right.
-void tdl_weights_release(const tdl_weights *weights, const tdl_tensor *tensor);
-// The same, and frees the memory of a tensor that lies in no file: nobody may read it again.
+// Reads `size` bytes of a file. Errors: IO (it has changed since it was opened, too).
+tdl_status tdl_weights_read(const tdl_weights *weights, tdl_weights_place place, void *dst, size_t size,
+                            tdl_error *err);
+// Reads tensor i into memory of the weights' own, if it is in none. Errors: IO, MEMORY, UNSUPPORTED (an odd type).
+tdl_status tdl_weights_load(tdl_weights *weights, size_t i, tdl_error *err);
+// Frees the memory of a tensor that is in memory of the weights' own: nobody may read it again.
 void tdl_weights_drop(tdl_weights *weights, const tdl_tensor *tensor);
+// How many tensors the files have beyond those that their index names.
+size_t tdl_weights_n_unlisted(const tdl_weights *weights);
+// How many bytes a GGUF file has behind its last tensor.
+uint64_t tdl_weights_n_spare(const tdl_weights *weights);
 // Bytes of all tensors.
 uint64_t tdl_weights_size(const tdl_weights *weights);
 

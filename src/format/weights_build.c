@@ -8,6 +8,7 @@
 #include <string.h>
 
 static tdl_status check_name(tdl_text name, tdl_error *err);
+static tdl_status add_entry(tdl_weights *weights, tdl_text name, tdl_weights_tensor *entry, tdl_error *err);
 static size_t element_alignment(tdl_dtype dtype);
 
 tdl_status tdl_weights_create(const tdl_allocator *mem, tdl_weights_kind kind, tdl_weights **out, tdl_error *err) {
@@ -19,7 +20,7 @@ tdl_status tdl_weights_create(const tdl_allocator *mem, tdl_weights_kind kind, t
     weights->tensors = tdl_vec_make(mem, sizeof(tdl_weights_tensor));
     weights->index = tdl_map_make(mem);
     tdl_arena_init(&weights->names, mem);
-    weights->files = tdl_vec_make(mem, sizeof(tdl_file_map));
+    weights->files = tdl_vec_make(mem, sizeof(tdl_file));
     weights->memory = tdl_vec_make(mem, sizeof(void *));
     *out = weights;
     return TDL_OK;
@@ -27,7 +28,7 @@ tdl_status tdl_weights_create(const tdl_allocator *mem, tdl_weights_kind kind, t
 
 void tdl_weights_close(tdl_weights *weights) {
     if (!weights) return;
-    for (size_t i = 0; i < weights->files.n; i++) tdl_file_map_close(tdl_vec_at(&weights->files, tdl_file_map, i));
+    for (size_t i = 0; i < weights->files.n; i++) tdl_file_close(tdl_vec_at(&weights->files, tdl_file, i));
     for (size_t i = 0; i < weights->memory.n; i++) tdl_free(weights->mem, *tdl_vec_at(&weights->memory, void *, i));
     tdl_file_map_close(&weights->config_json);
     tdl_file_map_close(&weights->generation_config);
@@ -42,14 +43,14 @@ void tdl_weights_close(tdl_weights *weights) {
     tdl_free(weights->mem, weights);
 }
 
-tdl_status tdl_weights_hold_file(tdl_weights *weights, tdl_file_map *map, tdl_error *err) {
-    tdl_status status = TDL_OK;
-    if (!tdl_vec_push(&weights->files, map, 1)) {
-        tdl_file_map_close(map);
-        status = tdl_fail(err, TDL_ERROR_MEMORY, "no memory for one more file of a model");
-    }
-    *map = (tdl_file_map){0};
-    return status;
+tdl_status tdl_weights_open_file(tdl_weights *weights, const char *path, int32_t *number, tdl_error *err) {
+    tdl_file file;
+    tdl_status status = tdl_file_open(weights->mem, path, &file, err);
+    if (status) return status;
+    *number = (int32_t)weights->files.n;
+    if (tdl_vec_push(&weights->files, &file, 1)) return TDL_OK;
+    tdl_file_close(&file);
+    return tdl_fail(err, TDL_ERROR_MEMORY, "no memory for one more file of a model");
 }
 
 tdl_status tdl_weights_hold_memory(tdl_weights *weights, size_t size, uint8_t **out, tdl_error *err) {
@@ -75,26 +76,44 @@ tdl_status tdl_weights_reserve(tdl_weights *weights, size_t n, tdl_error *err) {
 }
 
 tdl_status tdl_weights_add_tensor(tdl_weights *weights, tdl_text name, const tdl_tensor *tensor, tdl_error *err) {
+    tdl_weights_tensor entry = {.tensor = *tensor, .place = {.file = -1}};
     tdl_status status = check_name(name, err);
     if (status) return status;
-    int32_t first;
-    if (tdl_map_get(&weights->index, name, &first))
-        return tdl_fail(err, TDL_ERROR_FORMAT, "tensor '%.*s' appears twice", TDL_SHOWN(name));
-
-    tdl_weights_tensor entry = {.tensor = *tensor};
-    size_t size = tdl_tensor_size(tensor);
     if ((uintptr_t)tensor->data % element_alignment(tensor->dtype) != 0) {
+        size_t size = tdl_tensor_size(tensor);
         if ((status = tdl_weights_hold_memory(weights, size, &entry.tensor.data, err))) return status;
         memcpy(entry.tensor.data, tensor->data, size);
-        tdl_weights_release(weights, tensor);
     }
+    return add_entry(weights, name, &entry, err);
+}
+
+tdl_status tdl_weights_add_placed(tdl_weights *weights, tdl_text name, const tdl_tensor *tensor,
+                                  tdl_weights_place place, tdl_error *err) {
+    tdl_weights_tensor entry = {.tensor = *tensor, .place = place};
+    entry.tensor.data = NULL;
+    tdl_status status = check_name(name, err);
+    return status ? status : add_entry(weights, name, &entry, err);
+}
+
+tdl_status tdl_weights_add_odd(tdl_weights *weights, tdl_text name, tdl_text type, tdl_error *err) {
+    tdl_weights_tensor entry = {.place = {.file = -1}};
+    tdl_status status = check_name(name, err);
+    if (status) return status;
+    entry.odd_type = tdl_arena_strndup(&weights->names, type.ptr, type.size < 40 ? type.size : 40);
+    if (!entry.odd_type) return tdl_fail(err, TDL_ERROR_MEMORY, "no memory for tensor '%.*s'", TDL_SHOWN(name));
+    return add_entry(weights, name, &entry, err);
+}
+
+static tdl_status add_entry(tdl_weights *weights, tdl_text name, tdl_weights_tensor *entry, tdl_error *err) {
     char *copy = tdl_arena_strndup(&weights->names, name.ptr, name.size);
-    if (!copy || !tdl_map_put(&weights->index, tdl_text_of(copy, name.size), (int32_t)weights->tensors.n))
+    int32_t n = (int32_t)weights->tensors.n, number = n;
+    entry->name = copy;
+    if (!copy || !tdl_map_add(&weights->index, tdl_text_of(copy, name.size), &number))
         return tdl_fail(err, TDL_ERROR_MEMORY, "no memory for tensor '%.*s'", TDL_SHOWN(name));
-    entry.name = copy;
-    if (!tdl_vec_push(&weights->tensors, &entry, 1))
-        return tdl_fail(err, TDL_ERROR_MEMORY, "no memory for tensor '%.*s'", TDL_SHOWN(name));
-    weights->size += size;
+    if (number != n) return tdl_fail(err, TDL_ERROR_FORMAT, "tensor '%s' appears twice", copy);
+    if (!tdl_vec_push(&weights->tensors, entry, 1))
+        return tdl_fail(err, TDL_ERROR_MEMORY, "no memory for tensor '%s'", copy);
+    if (!entry->odd_type) weights->size += tdl_tensor_size(&entry->tensor);
     return TDL_OK;
 }
 

@@ -13,16 +13,22 @@
 
 static tdl_status read_weights(tdl_model *m, tdl_error *err);
 static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
+static tdl_status check_vocab(tdl_model *m, tdl_error *err);
 static void describe(tdl_model *m);
 static tdl_status find_template(tdl_model *m, const char *path, tdl_error *err);
 static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer **out, tdl_error *err);
 static tdl_buffer **buffer_slot(tdl_model *m, const tdl_value *value, tdl_error *err);
 static tdl_status join_weights(tdl_model *m, const tdl_value *value, tdl_buffer **buffer, tdl_error *err);
-static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, const tdl_tensor *t, tdl_layout layout,
-                                 tdl_buffer **buffer, tdl_error *err);
+static tdl_status prepare_weight(tdl_model *m, const tdl_value *value, tdl_buffer **buffer, tdl_error *err);
+static tdl_status write_rows(tdl_model *m, const tdl_param *param, int64_t first, int64_t count, tdl_buffer *buffer,
+                             size_t offset, tdl_error *err);
 
-enum { PREPARE_ROWS = 2048 }; // a multiple of a tile's rows
+enum {
+    PREPARE_ROWS = 2048,   // a multiple of a tile's rows
+    WRITE_ROWS = 16,       // a multiple of 4, as backends want it, and
+    WRITE_SIZE = 16 << 20, // bytes that are read and written at once, about
+};
 
 tdl_status tdl_model_open(const tdl_model_desc *desc, tdl_model **out, tdl_error *err) {
     if (!desc || !out) return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: desc and out must not be NULL");
@@ -117,12 +123,25 @@ static tdl_status read_weights(tdl_model *m, tdl_error *err) {
     if (status == TDL_OK) status = tdl_config_keys_check(m->weights, m->arch, false, &m->warnings, err);
     if (status == TDL_OK) status = warn_assumed(m, err);
     if (status == TDL_OK) {
-        status = tdl_params_load(&m->params, m->weights, m->arch, &m->config, m->mem, err);
+        status = tdl_params_load(&m->params, m->weights, m->arch, &m->config, &m->warnings, m->mem, err);
         if (status == TDL_ERROR_FORMAT && m->config.assumed) status = fail_assumed(m, status, err);
     }
     if (status == TDL_OK) status = tdl_tokenizer_load(m->weights, m->mem, &m->tokenizer, err);
+    if (status == TDL_OK) status = check_vocab(m, err);
     if (status == TDL_OK) describe(m);
     return status;
+}
+
+// A vocabulary may be padded to a round number of rows; a token without a row cannot be computed with.
+static tdl_status check_vocab(tdl_model *m, tdl_error *err) {
+    tdl_error text = {0};
+    int32_t n_tokens = m->tokenizer ? tdl_tokenizer_n_vocab(m->tokenizer) : 0;
+    if (n_tokens <= m->config.n_vocab) return TDL_OK;
+    tdl_fail(&text, TDL_ERROR_FORMAT,
+             "the tokenizer has %d tokens, the model %d: a text with one of the others is refused", n_tokens,
+             m->config.n_vocab);
+    return tdl_warn(&m->warnings, text.message) ? TDL_OK
+                                                : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for its warnings");
 }
 
 static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err) {
@@ -262,29 +281,29 @@ tdl_status tdl_model_weight_buffer(tdl_model *m, const tdl_value *value, tdl_buf
     return status;
 }
 
-// The weight's buffer for this value, made where it is not there yet: borrowed from the file where the device can, else
-// copied or prepared. The file's pages of what was copied are let go.
+// The weight's buffer for this value, made where it is not there yet: borrowed from the model's own copy where the device can,
+// else written or prepared from the file's rows, a piece at a time.
 static tdl_status bind_weight(tdl_model *m, const tdl_value *value, tdl_buffer **out, tdl_error *err) {
-    const tdl_param *param = &m->params.list[value->weight];
+    tdl_param *param = &m->params.list[value->weight];
     const tdl_backend *backend = m->device->backend;
     tdl_buffer **slot = buffer_slot(m, value, err), *made = NULL;
     if (!slot) return TDL_ERROR_MEMORY;
     tdl_status status = TDL_OK;
-    bool joined = value->layout == TDL_LAYOUT_JOINED;
-    tdl_tensor t =
-        joined ? value->tensor : tdl_tensor_slice(&param->tensor, 0, value->first_row, value->tensor.shape[0]);
+    int64_t first = value->first_row, count = value->tensor.shape[0];
     if (*slot) {
         made = *slot;
-    } else if (joined) {
+    } else if (value->layout == TDL_LAYOUT_JOINED) {
         status = join_weights(m, value, &made, err);
     } else if (value->layout != TDL_LAYOUT_ROWS) {
-        status = prepare_weight(m, param, &t, value->layout, &made, err);
+        status = prepare_weight(m, value, &made, err);
     } else if (backend->buffer_borrow) {
-        status = backend->buffer_borrow(m->device, t.data, tdl_tensor_size(&t), &made, err);
+        status = tdl_param_own(&m->params, m->weights, param, err);
+        tdl_tensor t = tdl_tensor_slice(&param->tensor, 0, first, count);
+        if (status == TDL_OK) status = backend->buffer_borrow(m->device, t.data, tdl_tensor_size(&t), &made, err);
     } else {
+        tdl_tensor t = tdl_tensor_slice(&param->tensor, 0, first, count);
         status = backend->buffer_create(m->device, tdl_tensor_size(&t), &made, err);
-        if (status == TDL_OK) status = backend->write(made, 0, t.data, tdl_tensor_size(&t), err);
-        if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &t);
+        if (status == TDL_OK) status = write_rows(m, param, first, count, made, 0, err);
     }
     if (status != TDL_OK) { // half made: nobody's
         backend->buffer_destroy(made);
@@ -301,10 +320,26 @@ static tdl_status join_weights(tdl_model *m, const tdl_value *value, tdl_buffer 
     tdl_status status = backend->buffer_create(m->device, tdl_tensor_size(&value->tensor), buffer, err);
     for (int32_t i = 0; i < value->n_joined && status == TDL_OK; i++) {
         const tdl_param *param = &m->params.list[value->joined[i]];
-        size_t size = tdl_tensor_size(&param->tensor);
-        status = backend->write(*buffer, offset, param->tensor.data, size, err);
-        if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &param->tensor);
-        offset += size;
+        status = write_rows(m, param, 0, param->tensor.shape[0], *buffer, offset, err);
+        offset += tdl_tensor_size(&param->tensor);
+    }
+    return status;
+}
+
+static tdl_status write_rows(tdl_model *m, const tdl_param *param, int64_t first, int64_t count, tdl_buffer *buffer,
+                             size_t offset, tdl_error *err) {
+    int64_t row_size = param->tensor.strides[0], piece = WRITE_SIZE / row_size / WRITE_ROWS * WRITE_ROWS;
+    if (piece < WRITE_ROWS) piece = WRITE_ROWS;
+    if (param->tensor.data) piece = count; // all are at hand
+    tdl_status status = TDL_OK;
+    for (int64_t row = 0; row < count && status == TDL_OK; row += piece) {
+        tdl_tensor t;
+        void *block;
+        status = tdl_param_rows(&m->params, m->weights, param, first + row, tdl_min_i64(piece, count - row), &t, &block,
+                                err);
+        if (status != TDL_OK) return status;
+        status = m->device->backend->write(buffer, offset + (size_t)(row * row_size), t.data, tdl_tensor_size(&t), err);
+        tdl_free(m->mem, block);
     }
     return status;
 }
@@ -329,15 +364,20 @@ static tdl_buffer **buffer_slot(tdl_model *m, const tdl_value *value, tdl_error 
 }
 
 // Piece by piece, so that never much more than the prepared form is in memory.
-static tdl_status prepare_weight(tdl_model *m, const tdl_param *param, const tdl_tensor *t, tdl_layout layout,
-                                 tdl_buffer **buffer, tdl_error *err) {
+static tdl_status prepare_weight(tdl_model *m, const tdl_value *value, tdl_buffer **buffer, tdl_error *err) {
     const tdl_backend *backend = m->device->backend;
-    tdl_status status = backend->buffer_create(m->device, tdl_layout_size(layout, t), buffer, err);
-    for (int64_t first = 0; first < t->shape[0] && status == TDL_OK; first += PREPARE_ROWS) {
-        int64_t count = tdl_min_i64(PREPARE_ROWS, t->shape[0] - first);
-        status = backend->prepare(*buffer, layout, t, first, count, err);
-        tdl_tensor piece = tdl_tensor_slice(t, 0, first, count);
-        if (status == TDL_OK && !param->owned) tdl_weights_release(m->weights, &piece);
+    const tdl_param *param = &m->params.list[value->weight];
+    int64_t first = value->first_row, n = value->tensor.shape[0];
+    tdl_tensor whole = tdl_tensor_slice(&param->tensor, 0, first, n);
+    tdl_status status = backend->buffer_create(m->device, tdl_layout_size(value->layout, &whole), buffer, err);
+    for (int64_t row = 0; row < n && status == TDL_OK; row += PREPARE_ROWS) {
+        int64_t count = tdl_min_i64(PREPARE_ROWS, n - row);
+        tdl_tensor t;
+        void *block;
+        status = tdl_param_rows(&m->params, m->weights, param, first + row, count, &t, &block, err);
+        if (status != TDL_OK) return status;
+        status = backend->prepare(*buffer, value->layout, &whole, t.data, row, count, err);
+        tdl_free(m->mem, block);
     }
     return status;
 }
@@ -347,12 +387,6 @@ void tdl_model_drop_weight(tdl_model *m, int32_t weight) {
     if (!param->owned) tdl_weights_drop(m->weights, &param->tensor);
     tdl_free(m->params.mem, param->owned);
     param->owned = param->tensor.data = NULL;
-}
-
-void tdl_model_release(const tdl_model *m) {
-    int32_t table = tdl_param_index(TDL_ROLE_TOKEN_EMBD, TDL_NO_LAYER); // the only matrix with two readers
-    const tdl_param *param = &m->params.list[table];
-    if (m->buffers[table][TDL_LAYOUT_TILE16] && !param->owned) tdl_weights_release(m->weights, &param->tensor);
 }
 
 void tdl_model_get_info(const tdl_model *m, tdl_model_info *info) {

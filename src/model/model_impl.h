@@ -81,8 +81,8 @@ tdl_status tdl_model_train_tensor(const tdl_model *model, const tdl_model_train 
 
 // The buffer of a plan's weight, made where it is not there yet. Errors: MEMORY, DEVICE, DEVICE_LOST.
 tdl_status tdl_model_weight_buffer(tdl_model *model, const tdl_value *value, tdl_buffer **out, tdl_error *err);
-// Somebody has a copy of the weight, and neither a plan nor an export reads the model's own from now on: its memory and its
-// file's pages are let go, its shape stays.
+// Somebody has a copy of the weight, and neither a plan nor an export reads the model's own from now on: its memory is let go,
+// its shape stays.
 void tdl_model_drop_weight(tdl_model *model, int32_t weight);
 tdl_kv_desc tdl_model_kv_desc(const tdl_model *model, int32_t n_pages);
 // Graph and plan in one. Where the device cannot bind what so many tokens make, the plan is for fewer (plan->max): a chunk of
@@ -92,8 +92,5 @@ tdl_status tdl_model_plan(const tdl_model *model, const tdl_model_limits *limits
 // layouts that are not there yet.
 tdl_status tdl_model_exec(tdl_model *model, const tdl_plan *plan, const tdl_kv_cache *cache, tdl_buffer *picked,
                           tdl_exec **out, tdl_error *err);
-// Lets go of file pages that a step read of weights which are in memory in another layout as well: the rows of a tied
-// embedding table. A read maps many pages around the row, so that soon the whole table would be there twice.
-void tdl_model_release(const tdl_model *model);
 
 #endif

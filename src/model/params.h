@@ -1,12 +1,16 @@
 // params.h - a model's tensors by role: found under the file's names, their shapes checked, made fit for the plan.
 //
-// Matrices stay in the file. Vectors (norms, biases, RoPE frequencies) become F32 of the model's own: they are small, and
-// lie in the file between matrices whose pages are let go. So is a matrix copied that the file has transposed (GPT-2's
-// Conv1D) or at an address too odd for its type, and so are experts that have a tensor each.
+// Matrices stay where they are, in the file mostly: whoever wants one asks for its rows. Vectors (norms, biases, RoPE
+// frequencies) become F32 of the model's own. So is a matrix copied that the file has transposed (GPT-2's Conv1D) or a caller's
+// bytes have at an address too odd for its type, and so are experts that have a tensor each.
+//
+// What a file has beyond that is judged too: a weight of a block that no role takes would change what the block computes, so it
+// is an error; any other is only reported.
 #ifndef TDL_MODEL_PARAMS_H
 #define TDL_MODEL_PARAMS_H
 
 #include "model/config.h"
+#include "model/warnings.h"
 
 typedef enum tdl_role {
 #define TDL_ROLE(id, rows, cols, gguf, llama, gpt2) TDL_ROLE_##id,
@@ -34,8 +38,9 @@ bool tdl_role_name(tdl_role role, tdl_naming naming, int32_t layer, int32_t expe
 
 typedef struct tdl_param {
     const char *name;  // GGUF's name, whatever the file's kind; NULL: the model has no such tensor
-    tdl_tensor tensor; // in the file, or in `owned`
-    void *owned;       // NULL: in the file
+    tdl_tensor tensor; // data NULL: in a file, at `place`, packed
+    tdl_weights_place place;
+    void *owned; // where the tensor is the parameter's own
 } tdl_param;
 
 typedef struct tdl_params {
@@ -57,9 +62,22 @@ static inline const tdl_param *tdl_param_get(const tdl_params *params, tdl_role 
 }
 
 // Sets config->n_vocab from the embedding table where the config does not say.
-// Errors: FORMAT (missing or misshaped tensors, by name), UNSUPPORTED (a type without a decoder), MEMORY.
+// Errors: FORMAT (missing or misshaped tensors, by name, and weights of blocks that the config has not), UNSUPPORTED (a type
+// without a decoder, a weight of a block that treadle has no use for), IO, MEMORY.
 tdl_status tdl_params_load(tdl_params *params, const tdl_weights *weights, const tdl_arch *arch, tdl_config *config,
-                           const tdl_allocator *mem, tdl_error *err);
+                           tdl_warnings *warnings, const tdl_allocator *mem, tdl_error *err);
 void tdl_params_deinit(tdl_params *params);
+
+// Rows [first, first + count) of a matrix, or a vector (0, its elements): where they are in memory, or read into *block, which
+// the caller frees with tdl_free (NULL: nothing was read). Errors: IO, MEMORY.
+tdl_status tdl_param_rows(const tdl_params *params, const tdl_weights *weights, const tdl_param *param, int64_t first,
+                          int64_t count, tdl_tensor *out, void **block, tdl_error *err);
+// The whole tensor likewise.
+static inline tdl_status tdl_param_whole(const tdl_params *params, const tdl_weights *weights, const tdl_param *param,
+                                         tdl_tensor *out, void **block, tdl_error *err) {
+    return tdl_param_rows(params, weights, param, 0, param->tensor.shape[0], out, block, err);
+}
+// Makes a tensor that is in a file the parameter's own. Errors: IO, MEMORY.
+tdl_status tdl_param_own(const tdl_params *params, const tdl_weights *weights, tdl_param *param, tdl_error *err);
 
 #endif

@@ -174,6 +174,7 @@ static tdl_status read_arrays(const tdl_weights *weights, gguf_vocab *v, tdl_err
         v->scores[i] = scores.n ? (float)((const double *)scores.array)[i] : 0;
     }
     desc->kinds = v->kinds;
+    desc->kinds_doubtful = true;
     if (desc->scheme == TDL_SCHEME_SPM && scores.n) desc->scores = v->scores;
     if (desc->scheme == TDL_SCHEME_BPE) {
         if (merges.type == TDL_META_NONE)

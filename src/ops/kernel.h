@@ -113,8 +113,10 @@ typedef struct tdl_kernel_want {
 const tdl_kernel *tdl_kernel_find(tdl_op op, const tdl_kernel_want *want, const tdl_call *call);
 
 // Prepared layouts of a weight matrix [N, K]: bytes needed (0: this dtype has no such layout), and the conversion of its
-// rows [first, first + count), first a multiple of 16, into the whole matrix's destination.
+// rows [first, first + count), first a multiple of 16, into the whole matrix's destination. rows: the bytes of row `first` and on;
+// w->data is not looked at.
 size_t tdl_layout_size(tdl_layout layout, const tdl_tensor *w);
-void tdl_layout_prepare(tdl_layout layout, const tdl_tensor *w, void *dst, int64_t first, int64_t count);
+void tdl_layout_prepare(tdl_layout layout, const tdl_tensor *w, const uint8_t *rows, void *dst, int64_t first,
+                        int64_t count);
 
 #endif

@@ -282,7 +282,6 @@ static tdl_status finish_step(tdl_batch *b, tdl_error *err) {
     }
     if (status != TDL_OK) return status;
     tdl_step_runner_end(b->runner);
-    tdl_model_release(b->model);
     return TDL_OK;
 }
 
@@ -343,7 +342,6 @@ static tdl_status run_alone(tdl_batch *b, tdl_step_runner *r, float *logits, tdl
     if (status == TDL_OK)
         while ((status = tdl_step_runner_poll(r, err)) == TDL_PENDING) tdl_thread_yield();
     r->n_flights = 0;
-    if (status == TDL_OK) tdl_model_release(b->model);
-    else drop_steps(b);
+    if (status != TDL_OK) drop_steps(b);
     return status;
 }

@@ -33,6 +33,7 @@ typedef struct encoder {
     bool special; // special tokens in the text are parsed
     int32_t *ids; // [n_max], the caller's
     size_t n, n_max;
+    size_t size_left; // bytes that what is left of the text may become
     tdl_pieces pieces;
     tdl_str normalized, spare;
     tdl_str spelled; // a piece in GPT-2's alphabet
@@ -43,6 +44,7 @@ typedef struct encoder {
     tdl_error *err;
 } encoder;
 
+static bool begins_with_bos(const tdl_tokenizer *t, const tdl_segment *segments, size_t n);
 static tdl_status encode_segments(encoder *e, const tdl_segment *segments, size_t n);
 static tdl_status encode_text(encoder *e, tdl_text text, bool begins);
 static tdl_status encode_segment(encoder *e, tdl_text text, bool first);
@@ -102,9 +104,11 @@ tdl_status tdl_tokenizer_encode_segments(const tdl_tokenizer *tokenizer, const t
         goto cleanup;
     }
     if (text_size >= MEMO_TEXT_SIZE_MIN) e.memos = tdl_alloc(mem, MEMO_SLOTS, sizeof *e.memos); // does without, too
-    if (d.bos == TDL_BOS_ALWAYS || (d.bos == TDL_BOS_DEFAULT && tokenizer->add_bos)) emit(&e, tokenizer->bos);
+    bool doubled = !d.whole && begins_with_bos(tokenizer, segments, n_segments);
+    if (d.bos == TDL_BOS_ALWAYS || (d.bos == TDL_BOS_DEFAULT && tokenizer->add_bos && !doubled)) emit(&e, tokenizer->bos);
+    e.size_left = text_size * TDL_NORMALIZED_GROWTH_MAX + TDL_NORMALIZED_EXTRA_MAX; // no wrap: TDL_TEXT_SIZE_MAX
     if ((status = encode_segments(&e, segments, n_segments)) < 0) goto cleanup;
-    if (d.bos != TDL_BOS_NEVER && tokenizer->add_eos) emit(&e, tokenizer->eos);
+    if (d.whole && tokenizer->add_eos) emit(&e, tokenizer->eos);
     *n_ids = e.n;
     if (e.n > ids_max) {
         status = tdl_fail(err, TDL_ERROR_LIMIT, "encode: the text has %zu tokens, room for %zu", e.n, ids_max);
@@ -119,6 +123,15 @@ cleanup:
     tdl_str_deinit(&e.spelled);
     tdl_str_deinit(&e.whole);
     return status;
+}
+
+// Whether the text itself names the beginning-of-sequence token first, as a chat template may: then another would be one too many.
+static bool begins_with_bos(const tdl_tokenizer *t, const tdl_segment *segments, size_t n) {
+    tdl_added_match match;
+    while (n && !segments->text_size) segments++, n--;
+    return n && segments->parse_special &&
+           tdl_added_tokens_find(&t->added, tdl_text_of(segments->text, segments->text_size), 0, true, &match) &&
+           match.begin == 0 && match.id == t->bos;
 }
 
 // Cuts the special tokens out of the segments that may name them. What lies between two of them is encoded as one text,
@@ -172,7 +185,8 @@ static tdl_status encode_segment(encoder *e, tdl_text text, bool first) {
     if (!tdl_str_append(&e->normalized, text.ptr, text.size)) {
         return tdl_fail(e->err, TDL_ERROR_MEMORY, "encode: no memory for %zu bytes", text.size);
     }
-    status = tdl_normalize(t->normalizers, t->n_normalizers, e->scratch, &e->normalized, &e->spare, e->err);
+    status =
+        tdl_normalize(t->normalizers, t->n_normalizers, e->scratch, e->size_left, &e->normalized, &e->spare, e->err);
     if (status < 0 || e->normalized.size == 0) return status;
     text = tdl_text_of(e->normalized.ptr, e->normalized.size);
     size_t pos = 0;
@@ -196,8 +210,10 @@ static tdl_status encode_normalized(encoder *e, tdl_text text, bool first) {
     }
     tdl_str_clear(&e->pieces.text);
     if (!tdl_str_append(&e->pieces.text, text.ptr, text.size)) goto no_memory;
-    tdl_status status = tdl_pretokenize(t->pretokenizers, t->n_pretokenizers, e->scratch, first, &e->pieces, e->err);
+    tdl_status status =
+        tdl_pretokenize(t->pretokenizers, t->n_pretokenizers, e->scratch, first, e->size_left, &e->pieces, e->err);
     if (status < 0) return status;
+    e->size_left -= e->pieces.text.size;
     if (e->pieces.text.size > INT32_MAX) { // symbols count its bytes in 32 bits
         return tdl_fail(e->err, TDL_ERROR_LIMIT, "encode: %zu bytes of pre-tokenized text, at most %d",
                         e->pieces.text.size, INT32_MAX);

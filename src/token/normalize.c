@@ -6,21 +6,22 @@
 #include "token/normalize.h"
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/utf8.h"
 
 #include <string.h>
 #include <utf8proc.h>
 
-static tdl_status apply(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl_text text, tdl_str *out,
-                        tdl_error *err);
+static tdl_status apply(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl_text text, size_t size_max,
+                        tdl_str *out, tdl_error *err);
 static bool apply_form(tdl_normalizer_kind kind, tdl_text text, tdl_str *out);
 static bool append_form(tdl_normalizer_kind kind, tdl_text text, tdl_vec *chars, tdl_vec *marks, tdl_str *out);
 static bool order_marks(tdl_vec *chars, tdl_vec *marks);
 static void map_chars(tdl_normalizer_kind kind, tdl_text text, tdl_str *out);
 static bool is_mark(uint32_t c);
 static tdl_text strip(tdl_text text, bool left, bool right);
-static tdl_status replace_matches(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl_text text, tdl_str *out,
-                                  tdl_error *err);
+static tdl_status replace_matches(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl_text text, size_t size_max,
+                                  tdl_str *out, tdl_error *err);
 
 tdl_status tdl_normalizer_init(const tdl_allocator *mem, tdl_normalizer *n, const tdl_normalizer_desc *desc,
                                tdl_error *err) {
@@ -48,15 +49,20 @@ void tdl_normalizer_deinit(const tdl_allocator *mem, tdl_normalizer *n) {
     *n = (tdl_normalizer){0};
 }
 
-tdl_status tdl_normalize(const tdl_normalizer *normalizers, size_t n, tdl_regex_scratch *scratch, tdl_str *text,
-                         tdl_str *spare, tdl_error *err) {
+tdl_status tdl_normalize(const tdl_normalizer *normalizers, size_t n, tdl_regex_scratch *scratch, size_t size_max,
+                         tdl_str *text, tdl_str *spare, tdl_error *err) {
     for (size_t i = 0; i < n; i++) {
         tdl_str_clear(spare);
         tdl_status status =
-            apply(&normalizers[i], scratch, tdl_text_of(text->ptr ? text->ptr : "", text->size), spare, err);
+            apply(&normalizers[i], scratch, tdl_text_of(text->ptr ? text->ptr : "", text->size), size_max, spare, err);
         if (status < 0) return status;
         if (spare->failed)
             return tdl_fail(err, TDL_ERROR_MEMORY, "tokenizer: no memory to normalize %zu bytes", text->size);
+        if (spare->size > size_max)
+            return tdl_fail(err, TDL_ERROR_LIMIT,
+                            "tokenizer: normalizer %zu of %zu makes the text longer than %zu bytes, which is allowed "
+                            "here: %d times its size and %d more",
+                            i + 1, n, size_max, TDL_NORMALIZED_GROWTH_MAX, TDL_NORMALIZED_EXTRA_MAX);
         tdl_str swap = *text;
         *text = *spare;
         *spare = swap;
@@ -64,16 +70,17 @@ tdl_status tdl_normalize(const tdl_normalizer *normalizers, size_t n, tdl_regex_
     return TDL_OK;
 }
 
-bool tdl_replace_append(tdl_str *out, tdl_text text, tdl_text pattern, tdl_text content) {
+void tdl_replace_append(tdl_str *out, tdl_text text, tdl_text pattern, tdl_text content, size_t size_max) {
     size_t pos = 0;
     const char *found;
-    while (pos < text.size && (found = memmem(text.ptr + pos, text.size - pos, pattern.ptr, pattern.size))) {
+    while (pos < text.size && out->size <= size_max &&
+           (found = memmem(text.ptr + pos, text.size - pos, pattern.ptr, pattern.size))) {
         size_t begin = (size_t)(found - text.ptr);
         tdl_str_append(out, text.ptr + pos, begin - pos);
         tdl_str_append(out, content.ptr, content.size);
         pos = begin + pattern.size;
     }
-    return tdl_str_append(out, text.ptr + pos, text.size - pos);
+    tdl_str_append(out, text.ptr + pos, text.size - pos);
 }
 
 size_t tdl_valid_run(tdl_text text, size_t from) {
@@ -90,8 +97,8 @@ size_t tdl_valid_run(tdl_text text, size_t from) {
 }
 
 // Appends the normalized text to `out`, whose `failed` tells when memory ran out.
-static tdl_status apply(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl_text text, tdl_str *out,
-                        tdl_error *err) {
+static tdl_status apply(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl_text text, size_t size_max,
+                        tdl_str *out, tdl_error *err) {
     switch (n->kind) {
     case TDL_NORMALIZER_NFC:
     case TDL_NORMALIZER_NFD:
@@ -110,9 +117,9 @@ static tdl_status apply(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl
         tdl_str_append(out, text.ptr, text.size);
         break;
     case TDL_NORMALIZER_REPLACE:
-        if (n->regex) return replace_matches(n, scratch, text, out, err);
+        if (n->regex) return replace_matches(n, scratch, text, size_max, out, err);
         tdl_replace_append(out, text, tdl_text_of(n->pattern, n->pattern_size),
-                           tdl_text_of(n->content, n->content_size));
+                           tdl_text_of(n->content, n->content_size), size_max);
         break;
     }
     return TDL_OK;
@@ -242,12 +249,12 @@ static tdl_text strip(tdl_text text, bool left, bool right) {
     return tdl_text_of(text.ptr + begin, end - begin);
 }
 
-static tdl_status replace_matches(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl_text text, tdl_str *out,
-                                  tdl_error *err) {
+static tdl_status replace_matches(const tdl_normalizer *n, tdl_regex_scratch *scratch, tdl_text text, size_t size_max,
+                                  tdl_str *out, tdl_error *err) {
     for (size_t pos = 0; pos < text.size;) {
         size_t run_end = tdl_valid_run(text, pos), at = 0, from = 0, begin, end;
         tdl_text run = tdl_text_of(text.ptr + pos, run_end - pos);
-        while (from <= run.size) {
+        while (from <= run.size && out->size <= size_max) {
             tdl_status status = tdl_regex_find(n->regex, scratch, run, from, &begin, &end, err);
             if (status < 0) return status;
             if (status == TDL_DONE) break;

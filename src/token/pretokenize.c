@@ -6,6 +6,7 @@
 #include "token/pretokenize.h"
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "token/normalize.h"
 
@@ -25,7 +26,7 @@ static bool add_span(const tdl_pretokenizer *p, tdl_vec *spans, size_t begin, si
 static bool add_pieces(tdl_split_behavior behavior, const tdl_vec *spans, size_t base, tdl_vec *pieces);
 static bool add_merged_with_next(const tdl_vec *spans, size_t base, tdl_vec *pieces);
 static void drop_empty(tdl_vec *pieces, size_t first);
-static bool rewrite_pieces(const tdl_pretokenizer *p, bool first, tdl_pieces *pieces);
+static bool rewrite_pieces(const tdl_pretokenizer *p, bool first, size_t size_max, tdl_pieces *pieces);
 
 tdl_status tdl_pretokenizer_init(const tdl_allocator *mem, tdl_pretokenizer *p, const tdl_pretokenizer_desc *desc,
                                  tdl_error *err) {
@@ -76,13 +77,19 @@ void tdl_pieces_deinit(tdl_pieces *pieces) {
 }
 
 tdl_status tdl_pretokenize(const tdl_pretokenizer *steps, size_t n_steps, tdl_regex_scratch *scratch, bool first,
-                           tdl_pieces *pieces, tdl_error *err) {
+                           size_t size_max, tdl_pieces *pieces, tdl_error *err) {
     bool ok = cut_invalid(pieces);
     for (size_t i = 0; i < n_steps && ok; i++) {
         if (steps[i].kind == TDL_PRETOKENIZER_SPLIT) {
             tdl_status status = split_pieces(&steps[i], scratch, pieces, err);
             if (status < 0) return status;
-        } else ok = rewrite_pieces(&steps[i], first, pieces);
+        } else ok = rewrite_pieces(&steps[i], first, size_max, pieces);
+        if (ok && pieces->text.size > size_max)
+            return tdl_fail(
+                err, TDL_ERROR_LIMIT,
+                "tokenizer: pre-tokenizer %zu of %zu makes the text longer than %zu bytes, which is allowed "
+                "here: %d times its size and %d more",
+                i + 1, n_steps, size_max, TDL_NORMALIZED_GROWTH_MAX, TDL_NORMALIZED_EXTRA_MAX);
     }
     return ok ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "tokenizer: no memory to cut %zu bytes", pieces->text.size);
 }
@@ -208,17 +215,17 @@ static bool add_merged_with_next(const tdl_vec *spans, size_t base, tdl_vec *pie
 }
 
 // REPLACE and PREFIX: writes all pieces anew.
-static bool rewrite_pieces(const tdl_pretokenizer *p, bool first, tdl_pieces *pieces) {
+static bool rewrite_pieces(const tdl_pretokenizer *p, bool first, size_t size_max, tdl_pieces *pieces) {
     tdl_str *out = &pieces->next_text;
     tdl_text content = tdl_text_of(p->content, p->content_size), pattern = tdl_text_of(p->pattern, p->pattern_size);
     size_t n_kept = 0;
     tdl_str_clear(out);
-    for (size_t i = 0; i < pieces->pieces.n; i++) {
+    for (size_t i = 0; i < pieces->pieces.n && out->size <= size_max; i++) {
         tdl_piece piece = *tdl_vec_at(&pieces->pieces, tdl_piece, i);
         tdl_text text = tdl_text_of(pieces->text.ptr + piece.begin, piece.end - piece.begin);
         bool at_first = first && piece.begin == 0;
         piece.begin = out->size;
-        if (p->kind == TDL_PRETOKENIZER_REPLACE) tdl_replace_append(out, text, pattern, content);
+        if (p->kind == TDL_PRETOKENIZER_REPLACE) tdl_replace_append(out, text, pattern, content, size_max);
         else {
             bool has = text.size >= content.size && memcmp(text.ptr, content.ptr, content.size) == 0;
             if (!has && (at_first || !p->first_only)) tdl_str_append(out, content.ptr, content.size);

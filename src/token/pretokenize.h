@@ -33,10 +33,10 @@ typedef struct tdl_pieces {
 void tdl_pieces_init(tdl_pieces *pieces, const tdl_allocator *mem);
 void tdl_pieces_deinit(tdl_pieces *pieces);
 
-// Cuts pieces->text by all steps in order. `first`: it begins the whole text. Stretches that are not valid UTF-8 become
-// pieces of their own. Errors: MEMORY, LIMIT.
+// Cuts pieces->text by all steps in order; no step may make it longer than size_max. `first`: it begins the whole text.
+// Stretches that are not valid UTF-8 become pieces of their own. Errors: MEMORY, LIMIT.
 tdl_status tdl_pretokenize(const tdl_pretokenizer *steps, size_t n_steps, tdl_regex_scratch *scratch, bool first,
-                           tdl_pieces *pieces, tdl_error *err);
+                           size_t size_max, tdl_pieces *pieces, tdl_error *err);
 
 // A pre-tokenizer that GGUF files name: the regexes are applied in order, each cutting what those before it left.
 typedef struct tdl_named_pretokenizer {

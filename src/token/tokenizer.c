@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "token/control_names.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@ static tdl_status add_pretokenizers(tdl_tokenizer *t, const tdl_tokenizer_desc *
 static tdl_status add_named_pretokenizer(tdl_tokenizer *t, const char *name, tdl_error *err);
 static tdl_status add_added_tokens(tdl_tokenizer *t, tdl_error *err);
 static tdl_status add_ends(tdl_tokenizer *t, const tdl_tokenizer_desc *desc, tdl_error *err);
+static bool is_added(const tdl_tokenizer *t, const char *text);
 
 tdl_status tdl_tokenizer_create(const tdl_tokenizer_desc *desc, tdl_tokenizer **out, tdl_error *err) {
     tdl_status status = check_desc(desc, err);
@@ -102,6 +104,10 @@ static tdl_status check_desc(const tdl_tokenizer_desc *desc, tdl_error *err) {
     if (desc->n_merges > TDL_MERGES_MAX) {
         return tdl_fail(err, TDL_ERROR_LIMIT, "tokenizer: %zu merges, at most %d", desc->n_merges, TDL_MERGES_MAX);
     }
+    if (desc->n_normalizers > TDL_TOKEN_STEPS_MAX || desc->n_pretokenizers > TDL_TOKEN_STEPS_MAX) {
+        return tdl_fail(err, TDL_ERROR_LIMIT, "tokenizer: %zu normalizers and %zu pre-tokenizers, at most %d of each",
+                        desc->n_normalizers, desc->n_pretokenizers, TDL_TOKEN_STEPS_MAX);
+    }
     if ((status = check_id(desc, "beginning-of-sequence", desc->bos, err)) < 0 ||
         (status = check_id(desc, "end-of-sequence", desc->eos, err)) < 0 ||
         (status = check_id(desc, "unknown", desc->unk, err)) < 0) {
@@ -190,7 +196,7 @@ static tdl_status add_added_tokens(tdl_tokenizer *t, tdl_error *err) {
             status = tdl_fail(err, TDL_ERROR_MEMORY, "tokenizer: no memory for added tokens");
             break;
         }
-        status = tdl_normalize(t->normalizers, t->n_normalizers, scratch, &text, &spare, err);
+        status = tdl_normalize(t->normalizers, t->n_normalizers, scratch, TDL_ADDED_TOKEN_SIZE_MAX, &text, &spare, err);
         if (status < 0 || text.size == 0) continue;
         status = tdl_added_tokens_put(&t->added_normalized, tdl_text_of(text.ptr, text.size), id, err);
     }
@@ -202,35 +208,29 @@ static tdl_status add_added_tokens(tdl_tokenizer *t, tdl_error *err) {
     return status;
 }
 
-// The ends are those the description names, and control tokens whose text says so: files often name only one of several.
+// The ends are those the description names, and tokens whose text says so: files often name only one of several.
 static tdl_status add_ends(tdl_tokenizer *t, const tdl_tokenizer_desc *desc, tdl_error *err) {
-    static const char *const texts[] = {"</s>",
-                                        "<|endoftext|>",
-                                        "<|end_of_text|>",
-                                        "<|im_end|>",
-                                        "<|eot_id|>",
-                                        "<|eom_id|>",
-                                        "<end_of_turn>",
-                                        "<EOT>",
-                                        "[EOT]",
-                                        "[EOS]",
-                                        "<|return|>",
-                                        "<|call|>",
-                                        "<end_of_utterance>",
-                                        "<｜end▁of▁sentence｜>",
-                                        "<|end|>"};
-    enum { N_TEXTS = sizeof texts / sizeof *texts };
-    t->ends = tdl_alloc(t->mem, desc->n_ends + N_TEXTS + 1, sizeof *t->ends);
-    if (!t->ends) return tdl_fail(err, TDL_ERROR_MEMORY, "tokenizer: no memory for %zu end tokens", desc->n_ends);
-    if (desc->eos >= 0) t->ends[t->n_ends++] = desc->eos;
-    for (size_t i = 0; i < desc->n_ends; i++) t->ends[t->n_ends++] = desc->ends[i];
-    bool has_return = false; // then <|end|> ends a message, not the turn
-    for (size_t i = 0; i < N_TEXTS; i++) {
-        int32_t id;
-        if (!tdl_map_get(&t->vocab.ids, tdl_text_cstr(texts[i]), &id) || t->vocab.kinds[id] != TDL_TOKEN_CONTROL)
-            continue;
-        if (strcmp(texts[i], "<|return|>") == 0) has_return = true;
-        if (strcmp(texts[i], "<|end|>") != 0 || !has_return) t->ends[t->n_ends++] = id;
+    tdl_vec ends = tdl_vec_make(t->mem, sizeof *t->ends);
+    bool ok = desc->eos < 0 || tdl_vec_push(&ends, &desc->eos, 1);
+    ok = ok && (!desc->n_ends || tdl_vec_push(&ends, desc->ends, desc->n_ends));
+    bool has_end = true; // where there are tokens that end a turn otherwise, <|end|> ends a message
+    static const char *const instead[][2] = {{"<|return|>", "<|call|>"}, {"<|flush|>", "<|calls|>"}};
+    for (size_t i = 0; i < sizeof instead / sizeof *instead; i++)
+        if (is_added(t, instead[i][0]) && is_added(t, instead[i][1])) has_end = false;
+    for (int32_t id = 0; (size_t)id < t->vocab.n && ok; id++) {
+        if (!tdl_vocab_is_added(&t->vocab, id)) continue;
+        tdl_text text = tdl_vocab_text(&t->vocab, id);
+        tdl_control_name name = tdl_control_name_of(text);
+        bool typed = name != TDL_CONTROL_NAME_TYPED || t->vocab.kinds[id] == TDL_TOKEN_CONTROL;
+        if (tdl_control_name_ends(name) && typed && (has_end || !tdl_text_is(text, "<|end|>")))
+            ok = tdl_vec_push(&ends, &id, 1);
     }
-    return TDL_OK;
+    t->ends = ends.data;
+    t->n_ends = ends.n;
+    return ok ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "tokenizer: no memory for end tokens");
+}
+
+static bool is_added(const tdl_tokenizer *t, const char *text) {
+    int32_t id;
+    return tdl_map_get(&t->vocab.ids, tdl_text_cstr(text), &id) && tdl_vocab_is_added(&t->vocab, id);
 }

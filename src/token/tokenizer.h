@@ -94,6 +94,7 @@ typedef struct tdl_tokenizer_desc {
     const tdl_text *tokens; // [n_tokens], as spelled in the file: byte-level tokens in GPT-2's alphabet. An empty
                             // token is never produced; of two equal ones only the first is
     const int32_t *kinds;   // [n_tokens] tdl_token_kind; NULL: all NORMAL. Other numbers count as UNUSED
+    bool kinds_doubtful;    // a converter wrote them: a NORMAL token with the text of a control token is one
     const uint8_t *flags;   // [n_tokens] tdl_token_flag bits; NULL: none
     const float *scores;    // [n_tokens], SPM; NULL otherwise
     size_t n_merges;
@@ -109,10 +110,11 @@ typedef struct tdl_tokenizer_desc {
     bool byte_fallback;        // CHAR_BPE: unknown characters give <0xNN>
     bool fuse_unk;             // CHAR_BPE: neighbouring unknown characters give one unknown token
     bool add_space_prefix;     // SPM: a space before the text and after each added token
-    bool add_bos, add_eos;     // the model's defaults
+    bool add_bos;              // the model's default
+    bool add_eos;              // to a whole text, never to one to go on from
     int32_t bos, eos, unk;     // -1: none
-    const int32_t *ends;       // [n_ends] further end-of-generation ids (end of turn, of message); control tokens of a
-                               // well-known text, such as <|im_end|>, are found without
+    const int32_t *ends;       // [n_ends] further end-of-generation ids (end of turn, of message); tokens of a
+                               // well-known text, such as <|im_end|>, are found without (control_names.h)
     size_t n_ends;
 } tdl_tokenizer_desc;
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "token/control_names.h"
 
 #include <string.h>
 
@@ -12,6 +13,7 @@
 enum { SPACE_SIZE = 3 };
 
 static tdl_status check_sizes(const tdl_tokenizer_desc *desc, size_t *texts_size, size_t *pieces_size, tdl_error *err);
+static bool is_control(tdl_text text, int32_t kind, bool doubtful);
 static tdl_status index_texts(tdl_vocab *vocab, tdl_error *err);
 static size_t write_piece(const tdl_vocab *vocab, const tdl_tokenizer_desc *desc, int32_t id, char *out);
 static size_t decode_alphabet(tdl_text text, char *out);
@@ -39,6 +41,7 @@ tdl_status tdl_vocab_init(tdl_vocab *vocab, const tdl_tokenizer_desc *desc, tdl_
         if (text.size) memcpy(vocab->texts + vocab->text_ends[i], text.ptr, text.size);
         vocab->text_ends[i + 1] = vocab->text_ends[i] + (uint32_t)text.size;
         vocab->kinds[i] = kind >= TDL_TOKEN_NORMAL && kind <= TDL_TOKEN_BYTE ? (uint8_t)kind : TDL_TOKEN_UNUSED;
+        if (is_control(text, kind, desc->kinds_doubtful)) vocab->kinds[i] = TDL_TOKEN_CONTROL;
         vocab->flags[i] = desc->flags ? desc->flags[i] : 0;
         size_t piece_size = write_piece(vocab, desc, (int32_t)i, vocab->pieces + vocab->piece_ends[i]);
         vocab->piece_ends[i + 1] = vocab->piece_ends[i] + (uint32_t)piece_size;
@@ -57,6 +60,15 @@ void tdl_vocab_deinit(tdl_vocab *vocab) {
     tdl_free(vocab->mem, vocab->piece_ends);
     tdl_free(vocab->mem, vocab->kinds);
     tdl_free(vocab->mem, vocab->flags);
+}
+
+// Whether a token that its file has as an ordinary or an added one is a control token, as its text says. What marks code to fill
+// in may be an added token: Qwen has it as one.
+static bool is_control(tdl_text text, int32_t kind, bool doubtful) {
+    if (kind != TDL_TOKEN_USER && !(kind == TDL_TOKEN_NORMAL && doubtful)) return false;
+    tdl_control_name name = tdl_control_name_of(text);
+    bool fill = name == TDL_CONTROL_NAME_FILL || name == TDL_CONTROL_NAME_FILE;
+    return name == TDL_CONTROL_NAME_END || (fill && kind == TDL_TOKEN_NORMAL);
 }
 
 int32_t tdl_vocab_find_mergeable(const tdl_vocab *vocab, tdl_text text) {
@@ -114,6 +126,13 @@ static tdl_status check_sizes(const tdl_tokenizer_desc *desc, size_t *texts_size
             pieces > UINT32_MAX) {
             return tdl_fail(err, TDL_ERROR_LIMIT, "tokenizer: the tokens' texts are over 4 GiB, at token %zu", i);
         }
+    }
+    // No wrap: both fit 32 bits.
+    if ((uint64_t)pieces > (uint64_t)total * TDL_NORMALIZED_GROWTH_MAX + TDL_NORMALIZED_EXTRA_MAX) {
+        return tdl_fail(err, TDL_ERROR_LIMIT,
+                        "tokenizer: the decoder makes the tokens' %zu bytes up to %zu: at most %d times as many and %d "
+                        "more are allowed",
+                        total, pieces, TDL_NORMALIZED_GROWTH_MAX, TDL_NORMALIZED_EXTRA_MAX);
     }
     *texts_size = total;
     *pieces_size = pieces;

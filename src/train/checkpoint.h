@@ -77,7 +77,8 @@ typedef struct tdl_checkpoint_tensor {
 
 size_t tdl_checkpoint_n_tensors(const tdl_checkpoint *checkpoint);
 const tdl_checkpoint_tensor *tdl_checkpoint_tensor_at(const tdl_checkpoint *checkpoint, size_t i);
-// The tensor of this name, dtype and shape. Error FORMAT: there is none, or it is another.
+// The tensor of this name, dtype and shape, to be read at once. Errors: FORMAT (there is none, or it is another), IO (the file has
+// become shorter).
 tdl_status tdl_checkpoint_get_tensor(const tdl_checkpoint *checkpoint, const char *name, const tdl_tensor *shape,
                                      tdl_tensor *out, tdl_error *err);
 

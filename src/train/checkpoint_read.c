@@ -260,8 +260,9 @@ tdl_status tdl_checkpoint_get_tensor(const tdl_checkpoint *c, const char *name, 
     if (t->dtype != shape->dtype || t->n_dims != shape->n_dims || !tdl_tensor_same_shape(t, shape))
         return tdl_fail(err, TDL_ERROR_FORMAT, "checkpoint: tensor '%.100s' is %s, expected %s: it is of another model",
                         name, tdl_tensor_describe(t, have), tdl_tensor_describe(shape, want));
-    *out = *t;
-    return TDL_OK;
+    tdl_status status = tdl_file_map_check(&c->map, err); // a large file is mapped
+    if (status == TDL_OK) *out = *t;
+    return status;
 }
 
 bool tdl_checkpoint_has(const tdl_checkpoint *c, const char *key) {

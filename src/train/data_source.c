@@ -17,6 +17,7 @@ enum {
     LONG_SIZE = 64 << 20  // bytes of text it has at most
 };
 
+static tdl_status check_there(const tdl_data_cutter *cutter, tdl_error *err);
 static tdl_status open_next(tdl_data_cutter *cutter, tdl_error *err);
 static size_t cut_text(const tdl_data_cutter *cutter, tdl_text rest, bool *ends);
 static tdl_status cut_lines(tdl_data_cutter *cutter, tdl_text rest, size_t *size, tdl_error *err);
@@ -47,6 +48,8 @@ tdl_status tdl_data_cutter_next(tdl_data_cutter *cutter, tdl_data_piece *out, td
         tdl_status status = open_next(cutter, err);
         if (status != TDL_OK) return status;
     }
+    tdl_status there = check_there(cutter, err);
+    if (there != TDL_OK) return there;
     const tdl_data_source *source = &cutter->sources[cutter->source];
     const tdl_file_map *map = tdl_vec_at(&cutter->maps, tdl_file_map, cutter->maps.n - 1);
     tdl_text rest = tdl_text_of((const char *)map->data + cutter->offset, map->size - cutter->offset);
@@ -67,6 +70,12 @@ tdl_status tdl_data_cutter_next(tdl_data_cutter *cutter, tdl_data_piece *out, td
     }
     *out = piece;
     return TDL_OK;
+}
+
+// A large file is mapped: whether all of it is still there, before the next piece is looked at.
+static tdl_status check_there(const tdl_data_cutter *cutter, tdl_error *err) {
+    tdl_status status = tdl_file_map_check(tdl_vec_at(&cutter->maps, const tdl_file_map, cutter->maps.n - 1), err);
+    return status == TDL_OK ? status : tdl_fail_at(err, status, cutter->sources[cutter->source].path);
 }
 
 void tdl_data_cutter_release(tdl_data_cutter *cutter) {

@@ -228,14 +228,16 @@ tdl_status tdl_export_tensor(tdl_export *e, const tdl_tensor *tensor, tdl_error 
     const tdl_param *param = &e->desc.model->params.list[one->param];
     int32_t n_experts = e->desc.model->config.n_experts;
     tdl_tensor t = tensor ? *tensor : param->tensor;
-    void *blocks[2] = {NULL, NULL};
+    void *blocks[3] = {NULL, NULL, NULL};
     tdl_status status = TDL_OK;
-    if (one->expert >= 0) {
-        int64_t rows = t.shape[0] / n_experts;
-        t = tdl_tensor_slice(&t, 0, one->expert * rows, rows);
-    }
+    int64_t rows = one->expert >= 0 ? t.shape[0] / n_experts : t.shape[0],
+            first = one->expert >= 0 ? one->expert * rows : 0;
     if (!param->name) status = make_divisors(e, &blocks[0], &t, err);
-    else if (t.n_dims == 2) status = convert(e, &t, &blocks[0], err);
+    else if (tensor) t = tdl_tensor_slice(&t, 0, first, rows);
+    else
+        status =
+            tdl_param_rows(&e->desc.model->params, e->desc.model->weights, param, first, rows, &t, &blocks[2], err);
+    if (status == TDL_OK && param->name && t.n_dims == 2) status = convert(e, &t, &blocks[0], err);
     if (status == TDL_OK) status = pair_rows(e, one->role, &t, &blocks[1], err);
     if (is_turned(e, one, &t)) t = tdl_tensor_transpose(&t, 0, 1);
     if (status == TDL_OK && e->gguf && tdl_role_is_experts(one->role))
@@ -244,9 +246,7 @@ tdl_status tdl_export_tensor(tdl_export *e, const tdl_tensor *tensor, tdl_error 
     if (status == TDL_OK)
         status =
             e->gguf ? tdl_gguf_writer_data(e->gguf, &t, err) : tdl_safetensors_writer_data(e->safetensors, &t, err);
-    if (!tensor && param->name && !param->owned) tdl_weights_release(e->desc.model->weights, &param->tensor);
-    tdl_free(e->mem, blocks[0]);
-    tdl_free(e->mem, blocks[1]);
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) tdl_free(e->mem, blocks[i]);
     e->n_written++;
     return status;
 }

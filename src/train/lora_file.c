@@ -16,8 +16,7 @@ enum { RANK_MAX = 1 << 16, KEY_SIZE = TDL_ROLE_NAME_SIZE + 48 };
 typedef struct reader {
     const tdl_model *model;
     const tdl_safetensors *file;
-    tdl_map index; // name -> tensor of the file
-    bool *used;    // [file->tensors.n]
+    bool *used; // [file->tensors.n]
 } reader;
 
 typedef struct saver {
@@ -55,8 +54,9 @@ tdl_status tdl_lora_open(const tdl_model *model, const char *dir, tdl_lora **out
         goto cleanup;
     }
     if ((status = read_config(lora, dir, err)) != TDL_OK) goto cleanup;
-    if ((status = tdl_file_map_open(model->mem, path, &map, err)) != TDL_OK) goto cleanup;
-    status = tdl_safetensors_parse(model->mem, map.data, map.size, &file, err);
+    if ((status = tdl_file_copy_open(model->mem, path, &map, err)) != TDL_OK) goto cleanup;
+    const tdl_safetensors_source source = {.bytes = map.data, .size = map.size, .file_size = map.size};
+    status = tdl_safetensors_parse(model->mem, &source, &file, err);
     parsed = status == TDL_OK;
     if (parsed) status = read_tensors(lora, model, &file, err);
     if (status != TDL_OK) tdl_fail_at(err, status, path);
@@ -114,19 +114,16 @@ static tdl_status read_config(tdl_lora *lora, const char *dir, tdl_error *err) {
 
 static tdl_status read_tensors(tdl_lora *lora, const tdl_model *model, const tdl_safetensors *file, tdl_error *err) {
     size_t n = file->tensors.n;
-    reader r = {model, file, tdl_map_make(lora->mem), tdl_alloc(lora->mem, n, sizeof *r.used)};
+    reader r = {model, file, tdl_alloc(lora->mem, n, sizeof *r.used)};
     lora->pairs = tdl_alloc(lora->mem, n / 2 + 1, sizeof *lora->pairs);
-    bool ok = r.used && lora->pairs && tdl_map_reserve(&r.index, n);
-    for (size_t i = 0; i < n && ok; i++)
-        ok = tdl_map_put(&r.index, tdl_vec_at(&file->tensors, tdl_safetensors_tensor, i)->name, (int32_t)i);
-    tdl_status status = ok ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "adapter: no memory for %zu tensors", n);
+    tdl_status status =
+        r.used && lora->pairs ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "adapter: no memory for %zu tensors", n);
     for (int32_t i = 0; i < model->params.n && status == TDL_OK; i++) status = read_pair(&r, lora, i, err);
     for (size_t i = 0; i < n && status == TDL_OK; i++)
         if (!r.used[i])
             status = tdl_fail(err, TDL_ERROR_FORMAT, "adapter: tensor '%.*s' belongs to no matrix of this model",
                               TDL_SHOWN(tdl_vec_at(&file->tensors, tdl_safetensors_tensor, i)->name));
     tdl_free(lora->mem, r.used);
-    tdl_map_deinit(&r.index);
     return status;
 }
 
@@ -138,7 +135,7 @@ static tdl_status read_pair(const reader *r, tdl_lora *lora, int32_t param, tdl_
     if (!module_name(model, param, module)) return TDL_OK;
     for (int k = 0; k < 2; k++) {
         snprintf(keys[k], KEY_SIZE, PREFIX "%s.lora_%c.weight", module, "AB"[k]);
-        if (tdl_map_get(&r->index, tdl_text_cstr(keys[k]), &places[k])) r->used[places[k]] = true;
+        if (tdl_map_get(&r->file->index, tdl_text_cstr(keys[k]), &places[k])) r->used[places[k]] = true;
         else places[k] = -1;
     }
     if (places[0] < 0 && places[1] < 0) return TDL_OK;
@@ -170,10 +167,12 @@ static tdl_status read_tensor(const tdl_lora *lora, const tdl_safetensors *file,
     const tdl_tensor *t = &from->tensor;
     const tdl_dtype_info *info = tdl_dtype_get(t->dtype);
     char text[96];
-    if (from->skipped || !info->decode || t->n_dims != 2 || t->shape[0] != rows || t->shape[1] != cols)
+    if (from->odd_type.ptr)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "adapter: tensor '%.*s' has type %.*s, expected a float type",
+                        TDL_SHOWN(from->name), TDL_SHOWN(from->odd_type));
+    if (!info->decode || t->n_dims != 2 || t->shape[0] != rows || t->shape[1] != cols)
         return tdl_fail(err, TDL_ERROR_FORMAT, "adapter: tensor '%.*s' is %s, expected [%lld, %lld] of a float type",
-                        TDL_SHOWN(from->name), from->skipped ? "of another type" : tdl_tensor_describe(t, text),
-                        (long long)rows, (long long)cols);
+                        TDL_SHOWN(from->name), tdl_tensor_describe(t, text), (long long)rows, (long long)cols);
     tdl_tensor made;
     tdl_status status = tdl_tensor_make(TDL_DTYPE_F32, 2, t->shape, NULL, &made, err);
     if (status != TDL_OK) return status;

@@ -220,7 +220,12 @@ static tdl_status first_values(const tdl_train_engine *e, const tdl_trained *p, 
     const tdl_params *params = &e->model->params;
     int64_t n = tdl_tensor_n_elements(&p->tensor);
     if (p->weight < params->n) {
-        tdl_tensor_to_f32(&params->list[p->weight].tensor, dst);
+        tdl_tensor t;
+        void *block;
+        tdl_status status = tdl_param_whole(params, e->model->weights, &params->list[p->weight], &t, &block, err);
+        if (status != TDL_OK) return status;
+        tdl_tensor_to_f32(&t, dst);
+        tdl_free(params->mem, block);
         for (int64_t i = 0; i < n; i++)
             if (!isfinite(dst[i]))
                 return tdl_fail(err, TDL_ERROR_FORMAT,

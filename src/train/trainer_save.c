@@ -129,7 +129,16 @@ static tdl_status write_tensor(tdl_trainer *t, int32_t i, int32_t first, int32_t
         merged = tdl_alloc(t->mem, tdl_tensor_size(&whole), 1);
         if (!merged)
             return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: '%s': no memory to merge", t->model->params.list[i].name);
-        tdl_lora_merge(&pair, &t->model->params.list[i].tensor, merged);
+        tdl_tensor base;
+        void *block;
+        tdl_status status =
+            tdl_param_whole(&t->model->params, t->model->weights, &t->model->params.list[i], &base, &block, err);
+        if (status == TDL_OK) tdl_lora_merge(&pair, &base, merged);
+        tdl_free(t->model->mem, block);
+        if (status != TDL_OK) {
+            tdl_free(t->mem, merged);
+            return status;
+        }
     }
     whole.data = (uint8_t *)(merged ? merged : t->values[first]);
     tdl_status status = tdl_export_tensor(t->export, &whole, err);

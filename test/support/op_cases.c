@@ -475,7 +475,7 @@ bool op_fixture_prepare(op_fixture *f, const tdl_kernel *kernel, tdl_call *call)
         call->layout = kernel->layout;
         call->in[1].data = op_memory(f, (size + 63) / 64 * 64);
         for (int64_t first = 0; first < w->shape[0]; first += PREPARE_ROWS)
-            tdl_layout_prepare(kernel->layout, w, call->in[1].data, first,
+            tdl_layout_prepare(kernel->layout, w, w->data + first * w->strides[0], call->in[1].data, first,
                                tdl_min_i64(PREPARE_ROWS, w->shape[0] - first));
     }
     if (kernel->accepts && !kernel->accepts(call)) return false;

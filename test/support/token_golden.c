@@ -50,7 +50,9 @@ tdl_tokenizer *golden_tokenizer(const char *name) {
 
 golden_ids golden_encode(const tdl_tokenizer *tokenizer, const char *text, size_t size, tdl_bos bos,
                          bool parse_special) {
-    tdl_encode_desc desc = {.size = sizeof desc, .bos = bos, .parse_special = parse_special};
+    // As Hugging Face's encode: with all special tokens of a whole text, or with none.
+    tdl_encode_desc desc = {
+        .size = sizeof desc, .bos = bos, .parse_special = parse_special, .whole = bos == TDL_BOS_DEFAULT};
     tdl_error err = {0};
     golden_ids result = {0};
     tdl_status status = tdl_tokenizer_encode(tokenizer, text, size, &desc, NULL, 0, &result.n, &err);

@@ -144,9 +144,10 @@ static tdl_status cpu_read(tdl_buffer *buffer, size_t offset, void *dst, size_t 
 typedef struct prepare_job {
     tdl_layout layout;
     const tdl_tensor *weight;
+    const uint8_t *rows; // from row `first` on
     uint8_t *dst;
-    int64_t end;       // row
-    atomic_llong next; // row
+    int64_t first, end; // rows
+    atomic_llong next;  // row
 } prepare_job;
 
 static void prepare_rows(void *arg, int32_t index) {
@@ -154,18 +155,25 @@ static void prepare_rows(void *arg, int32_t index) {
     prepare_job *job = arg;
     int64_t first;
     while ((first = atomic_fetch_add(&job->next, PREPARE_ROWS)) < job->end)
-        tdl_layout_prepare(job->layout, job->weight, job->dst, first, tdl_min_i64(PREPARE_ROWS, job->end - first));
+        tdl_layout_prepare(job->layout, job->weight, job->rows + (first - job->first) * job->weight->strides[0],
+                           job->dst, first, tdl_min_i64(PREPARE_ROWS, job->end - first));
 }
 
-static tdl_status cpu_prepare(tdl_buffer *buffer, tdl_layout layout, const tdl_tensor *weight, int64_t first,
-                              int64_t count, tdl_error *err) {
+static tdl_status cpu_prepare(tdl_buffer *buffer, tdl_layout layout, const tdl_tensor *weight, const uint8_t *rows,
+                              int64_t first, int64_t count, tdl_error *err) {
     tdl_cpu_buffer *cpu = (tdl_cpu_buffer *)buffer;
     size_t size = tdl_layout_size(layout, weight);
     if (size == 0 || size > buffer->size)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "cpu: a prepared weight of %zu bytes, the buffer has %zu", size,
                         buffer->size);
     tdl_cpu_device *device = (tdl_cpu_device *)buffer->device;
-    prepare_job job = {.layout = layout, .weight = weight, .dst = cpu->data, .end = first + count, .next = first};
+    prepare_job job = {.layout = layout,
+                       .weight = weight,
+                       .rows = rows,
+                       .dst = cpu->data,
+                       .first = first,
+                       .end = first + count,
+                       .next = first};
     pthread_mutex_lock(&device->busy);
     tdl_pool_run(device->pool, prepare_rows, &job);
     pthread_mutex_unlock(&device->busy);

@@ -57,7 +57,8 @@ size_t tdl_layout_size(tdl_layout layout, const tdl_tensor *w) {
     return 0;
 }
 
-void tdl_layout_prepare(tdl_layout layout, const tdl_tensor *w, void *dst, int64_t first, int64_t count) {
+void tdl_layout_prepare(tdl_layout layout, const tdl_tensor *w, const uint8_t *rows, void *dst, int64_t first,
+                        int64_t count) {
     assert(layout == TDL_LAYOUT_TILE16 && first % TDL_TILE_ROWS == 0 && first >= 0 && count <= w->shape[0] - first);
     (void)layout;
     static const uint8_t zero[FILE_BLOCK_MAX]; // a padding row's blocks: d and min are 0
@@ -68,7 +69,7 @@ void tdl_layout_prepare(tdl_layout layout, const tdl_tensor *w, void *dst, int64
     for (int64_t row = first; row < first + tdl_div_up(count, TDL_TILE_ROWS) * TDL_TILE_ROWS; row++) {
         size_t index = (size_t)(row / TDL_TILE_ROWS);
         bool padding = row >= w->shape[0];
-        prepare_row(&formats[tile.format], &tile, padding ? zero : w->data + row * w->strides[0],
+        prepare_row(&formats[tile.format], &tile, padding ? zero : rows + (row - first) * w->strides[0],
                     padding ? 0 : w->strides[1], (uint8_t *)dst + index * (size_t)tile.n_blocks * tile.value_size,
                     (uint8_t *)dst + tile.scales_offset + index * tile.tile_scales_size, row % TDL_TILE_ROWS);
     }
