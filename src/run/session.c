@@ -28,7 +28,6 @@ struct tdl_session {
     size_t n_stops;
     int32_t n_predict, n_new; // new tokens since the last push
     bool ignore_eos, ended;
-    tdl_finish finish;     // where ended
     tdl_error failure;     // NOT_FINITE: what next says until the timeline changes
     tdl_finish finish;     // where ended
     tdl_session_desc desc; // as given, for tdl_session_move; its pointers are not kept

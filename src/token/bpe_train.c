@@ -75,7 +75,7 @@ tdl_status tdl_bpe_trainer_add(tdl_bpe_trainer *t, tdl_text text, tdl_error *err
     if (text.size == 0) return TDL_OK;
     tdl_str_clear(&t->pieces.text);
     if (!tdl_str_append(&t->pieces.text, text.ptr, text.size)) return no_memory(err);
-    tdl_status status = tdl_pretokenize(t->steps, t->n_steps, t->scratch, true, &t->pieces, err);
+    tdl_status status = tdl_pretokenize(t->steps, t->n_steps, t->scratch, true, SIZE_MAX, &t->pieces, err);
     if (status < 0) return status;
     for (size_t i = 0; i < t->pieces.pieces.n; i++) {
         const tdl_piece *piece = tdl_vec_at(&t->pieces.pieces, tdl_piece, i);
