@@ -21,13 +21,13 @@
 #define TDL_MERGES_MAX (1 << 24)               // merges of a vocabulary
 #define TDL_ADDED_TOKEN_SIZE_MAX 1024          // bytes of a token that is looked for in the text
 #define TDL_BPE_PIECE_SIZE_MAX \
-    (TDL_TOKEN_SIZE_MAX / 2)              // bytes of a piece that BPE learns from: spelled, two each at most
-#define TDL_BPE_WORDS_SIZE_MAX (16 << 20) // bytes of all distinct pieces that BPE learns from
-#define TDL_BPE_SPECIALS_MAX 1024         // special tokens of a trained tokenizer
-#define TDL_TEXT_SIZE_MAX (1 << 30)       // bytes of a text to encode
-#define TDL_TOKEN_STEPS_MAX 256                // normalizers of a tokenizer, and pre-tokenizers
-#define TDL_NORMALIZED_GROWTH_MAX 32           // times its size that a tokenizer's steps may make a text,
-#define TDL_NORMALIZED_EXTRA_MAX (64 << 10)    // and bytes beyond that
+    (TDL_TOKEN_SIZE_MAX / 2)                // bytes of a piece that BPE learns from: spelled, two each at most
+#define TDL_BPE_WORDS_SIZE_MAX (16 << 20)   // bytes of all distinct pieces that BPE learns from
+#define TDL_BPE_SPECIALS_MAX 1024           // special tokens of a trained tokenizer
+#define TDL_TEXT_SIZE_MAX (1 << 30)         // bytes of a text to encode
+#define TDL_TOKEN_STEPS_MAX 256             // normalizers of a tokenizer, and pre-tokenizers
+#define TDL_NORMALIZED_GROWTH_MAX 32        // times its size that a tokenizer's steps may make a text,
+#define TDL_NORMALIZED_EXTRA_MAX (64 << 10) // and bytes beyond that
 #define TDL_LAYERS_MAX 1024
 #define TDL_EMBD_MAX (1 << 20)
 #define TDL_HEADS_MAX 4096

@@ -105,7 +105,8 @@ tdl_status tdl_tokenizer_encode_segments(const tdl_tokenizer *tokenizer, const t
     }
     if (text_size >= MEMO_TEXT_SIZE_MIN) e.memos = tdl_alloc(mem, MEMO_SLOTS, sizeof *e.memos); // does without, too
     bool doubled = !d.whole && begins_with_bos(tokenizer, segments, n_segments);
-    if (d.bos == TDL_BOS_ALWAYS || (d.bos == TDL_BOS_DEFAULT && tokenizer->add_bos && !doubled)) emit(&e, tokenizer->bos);
+    if (d.bos == TDL_BOS_ALWAYS || (d.bos == TDL_BOS_DEFAULT && tokenizer->add_bos && !doubled))
+        emit(&e, tokenizer->bos);
     e.size_left = text_size * TDL_NORMALIZED_GROWTH_MAX + TDL_NORMALIZED_EXTRA_MAX; // no wrap: TDL_TEXT_SIZE_MAX
     if ((status = encode_segments(&e, segments, n_segments)) < 0) goto cleanup;
     if (d.whole && tokenizer->add_eos) emit(&e, tokenizer->eos);
