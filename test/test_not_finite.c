@@ -117,6 +117,7 @@ static void check_prompt(tdl_device *device) {
         assert_error(status, TDL_ERROR_NOT_FINITE, &err, "after position 69 are not finite: at position 37, token 77");
         assert_non_null(strstr(err.message, "embed, first made NaN in"));
         check_failed(s, ids, 70, "at position 37");
+        assert_true(tdl_session_n_computed(s) <= 37); // what was looked at is computed anew
         tdl_session *moved = NULL;
         assert_int_equal(tdl_session_move(s, model, NULL, &moved, &err), TDL_OK);
         assert_int_equal(next(moved, NULL, &token, &err), TDL_ERROR_NOT_FINITE);
