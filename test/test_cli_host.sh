@@ -88,7 +88,7 @@ test_contradictions() {
     run bench "$tiny" -p 4 -n 0 -fa 0 -r 1
     check "bench -fa 0 says that it is always on" grep -q 'always the flash kind' "$work/err"
     refused 2 "only one of them can be the model" train --config c --from m --data d --out o
-    refused 2 "one of --from MODEL and --config FILE is needed" train --data d --out o
+    refused 2 "one of --from MODEL, --config FILE and --size NAME is needed" train --data d --out o
     refused 2 "'m' has a tokenizer of its own" train --from m --tokenizer t --data d --out o
     refused 2 "'m' has a tokenizer of its own" finetune m --tokenizer t --data d --out o
     refused 2 "--alpha is of adapters" train --from m --alpha 4 --data d --out o
@@ -150,7 +150,8 @@ test_json() {
         "run $tiny --ids 1 -n 3 -q --json" "perplexity $novelist -f $work/text.txt -c 16 --json"
         "eval $novelist --data $work/text.txt -c 16 --json" "eval $novelist --data $work/words.jsonl --task last-word --json"
         "eval $novelist --data $work/choices.jsonl --task choices --json" "bench $tiny -p 2 -n 2 -r 1 -o json"
-        "bench $tiny -p 2 -n 2 -r 1 -o jsonl")
+        "bench $tiny -p 2 -n 2 -r 1 -o jsonl"
+        "tokenizer train --data $work/text.txt --vocab-size 280 -o $work/t.json --json")
     local line
     # shellcheck disable=SC2086
     for line in "${lines[@]}"; do

@@ -1,34 +1,60 @@
 // fingerprint.c - see fingerprint.h.
 #include "train/fingerprint.h"
 
+#include "base/alloc.h"
 #include "base/checksum.h"
+#include "base/error.h"
 
 #include <string.h>
 
-static uint64_t hash_tensor(const tdl_weights_tensor *t);
+enum { CHUNK_SIZE = 1 << 20 };
+
+static tdl_status hash_tensor(const tdl_weights *weights, const tdl_weights_tensor *t, uint8_t *chunk, uint64_t *sum,
+                              tdl_error *err);
 static uint64_t hash_setting(tdl_text key, const tdl_meta *value);
 static bool is_for_people(tdl_text key);
 
-tdl_fingerprint tdl_fingerprint_of(const tdl_weights *weights) {
+tdl_status tdl_fingerprint_of(const tdl_weights *weights, const tdl_allocator *mem, tdl_fingerprint *out,
+                              tdl_error *err) {
     tdl_fingerprint of = {0};
-    for (size_t i = 0; i < tdl_weights_n_tensors(weights); i++) of.tensors += hash_tensor(tdl_weights_at(weights, i));
+    tdl_status status = TDL_OK;
+    uint8_t *chunk = tdl_alloc(mem, CHUNK_SIZE, 1);
+    if (!chunk) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
+    for (size_t i = 0; i < tdl_weights_n_tensors(weights) && status == TDL_OK; i++) {
+        uint64_t sum = 0;
+        status = hash_tensor(weights, tdl_weights_at(weights, i), chunk, &sum, err);
+        of.tensors += sum;
+    }
     for (size_t i = 0; i < tdl_weights_n_meta(weights); i++) {
         tdl_text key;
         tdl_meta value = tdl_weights_meta_at(weights, i, &key);
         if (!is_for_people(key)) of.settings += hash_setting(key, &value);
     }
-    return of;
+    tdl_free(mem, chunk);
+    if (status == TDL_OK) *out = of;
+    return status;
 }
 
-static uint64_t hash_tensor(const tdl_weights_tensor *t) {
-    const char *dtype = tdl_dtype_get(t->tensor.dtype)->name;
+// A tensor of a type that treadle lacks is not used: its name and type count.
+static tdl_status hash_tensor(const tdl_weights *weights, const tdl_weights_tensor *t, uint8_t *chunk, uint64_t *sum,
+                              tdl_error *err) {
+    const char *dtype = t->odd_type ? t->odd_type : tdl_dtype_get(t->tensor.dtype)->name;
     tdl_xxh64 hash;
     tdl_xxh64_init(&hash, 0);
     tdl_xxh64_add(&hash, t->name, strlen(t->name) + 1);
     tdl_xxh64_add(&hash, dtype, strlen(dtype) + 1);
     tdl_xxh64_add(&hash, t->tensor.shape, (size_t)t->tensor.n_dims * sizeof *t->tensor.shape);
-    if (t->tensor.data) tdl_xxh64_add(&hash, t->tensor.data, tdl_tensor_size(&t->tensor));
-    return tdl_xxh64_sum(&hash);
+    size_t size = t->odd_type ? 0 : tdl_tensor_size(&t->tensor);
+    if (t->place.file < 0 && size) tdl_xxh64_add(&hash, t->tensor.data, size);
+    for (size_t at = 0, n; t->place.file >= 0 && at < size; at += n) {
+        n = size - at < CHUNK_SIZE ? size - at : CHUNK_SIZE;
+        tdl_weights_place place = {.file = t->place.file, .offset = t->place.offset + at};
+        tdl_status status = tdl_weights_read(weights, place, chunk, n, err);
+        if (status != TDL_OK) return status;
+        tdl_xxh64_add(&hash, chunk, n);
+    }
+    *sum = tdl_xxh64_sum(&hash);
+    return TDL_OK;
 }
 
 static uint64_t hash_setting(tdl_text key, const tdl_meta *value) {

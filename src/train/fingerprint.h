@@ -13,6 +13,8 @@ typedef struct tdl_fingerprint {
     uint64_t settings; // keys and values of the architecture
 } tdl_fingerprint;
 
-tdl_fingerprint tdl_fingerprint_of(const tdl_weights *weights);
+// Reads what lies in files, a piece at a time. Errors: IO, MEMORY.
+tdl_status tdl_fingerprint_of(const tdl_weights *weights, const tdl_allocator *mem, tdl_fingerprint *out,
+                              tdl_error *err);
 
 #endif

@@ -134,8 +134,11 @@ static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_e
         if (!t->model_path) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory");
         status = tdl_weights_open(&(tdl_weights_desc){.mem = t->mem, .path = desc->model_path}, &weights, err);
     }
-    if (status != TDL_OK) return status;
-    t->base = tdl_fingerprint_of(weights);
+    if (status == TDL_OK) status = tdl_fingerprint_of(weights, t->mem, &t->base, err);
+    if (status != TDL_OK) {
+        tdl_weights_close(weights);
+        return status;
+    }
     tdl_model_desc model = {
         .size = sizeof model, .device = t->device, .allocator = desc->allocator, .precision = desc->precision};
     status = tdl_model_open_weights(weights, &model, &t->model, err);
