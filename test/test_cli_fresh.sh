@@ -43,7 +43,7 @@ grep -q 'steps 2 to 2' err || fail "resume said '$(cat err)'"
 [ ! -e third/tokenizer.json ] || fail "a tokenizer was trained although one was given"
 
 refused 2 'one of --from MODEL, --config FILE and --size NAME is needed' --data "$text"
-refused 2 'one of --from MODEL, --config FILE and --size NAME is needed' --size tiny --from x.gguf --data "$text"
+refused 2 '--size is of a model of its own: x.gguf has another' --size tiny --from x.gguf --data "$text"
 refused 1 "shape is 'huge', expected 'tiny' or 'small'" --size huge --data "$text"
 refused 1 'no-such.txt' --size tiny --data no-such.txt
 refused 1 '100 tokens, expected 257' --size tiny --data "$text" --vocab-size 100

@@ -52,7 +52,7 @@ refused 2 "'frob': 'train' expected" tokenizer frob
 refused 2 '--data FILE is missing' tokenizer train -o new.json
 refused 2 '--out FILE is missing' tokenizer train --data "$corpus"
 refused 1 "empty.txt': the file is empty" tokenizer train --data empty.txt -o new.json
-refused 1 "random.dat': not text" tokenizer train --data random.dat -o new.json
+refused 1 "random.dat': is a binary file" tokenizer train --data random.dat -o new.json
 refused 1 '256 tokens, expected 257 \(256 bytes and 1 special token\)' tokenizer train --data "$corpus" -o new.json --vocab-size 256
 refused 1 "pre-tokenizer 'x' is unknown, expected" tokenizer train --data "$corpus" -o new.json --pre x
 refused 1 'no-such.txt' tokenizer train --data "$corpus" no-such.txt -o new.json
