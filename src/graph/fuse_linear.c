@@ -43,7 +43,8 @@ static void fuse_op(tdl_graph *g, const tdl_plan_desc *desc, int32_t index) {
         if (is_norm(op) && op->out[0] == matmul->in[0]) norm = op;
     }
     int32_t reader = reader_of(g, matmul->out[0], &n_readers);
-    tdl_plan_op *after = n_readers == 1 ? tdl_graph_op_at(g, reader) : NULL;
+    tdl_plan_op *after =
+        n_readers == 1 && reader >= 0 ? tdl_graph_op_at(g, reader) : NULL; // not where that is the plan's output
     if (make(g, desc, matmul, norm, after, &made) || make(g, desc, matmul, NULL, after, &made)) {
         if (made.out[0] != matmul->out[0]) after->op = TDL_OP_NONE;
         *matmul = made;
@@ -97,7 +98,7 @@ static bool make(const tdl_graph *g, const tdl_plan_desc *desc, const tdl_plan_o
 
 static bool is_norm(const tdl_plan_op *op) { return op->op == TDL_OP_RMS_NORM || op->op == TDL_OP_LAYER_NORM; }
 
-// An op that reads the value, or a view of it, and how many do; the plan's output is read once more.
+// An op that reads the value, or a view of it, and how many do; the plan's output is read once more. -1: no op does.
 static int32_t reader_of(const tdl_graph *g, int32_t value, int32_t *n_readers) {
     int32_t reader = -1;
     *n_readers = tdl_graph_root(g, g->output) == value;

@@ -15,6 +15,8 @@
 
 #include "backend/backend.h"
 
+#include <assert.h>
+
 typedef struct tdl_graph {
     const tdl_allocator *mem;
     tdl_arena arena; // names
@@ -52,9 +54,11 @@ int32_t tdl_graph_rows(tdl_graph *g, const char *name, int32_t value, int64_t fi
 void tdl_graph_output(tdl_graph *g, int32_t value);
 
 static inline tdl_value *tdl_graph_value(const tdl_graph *g, int32_t id) {
+    assert(id >= 0 && (size_t)id < g->values.n);
     return tdl_vec_at(&g->values, tdl_value, id);
 }
 static inline tdl_plan_op *tdl_graph_op_at(const tdl_graph *g, int32_t i) {
+    assert(i >= 0 && (size_t)i < g->ops.n);
     return tdl_vec_at(&g->ops, tdl_plan_op, i);
 }
 
