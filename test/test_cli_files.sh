@@ -61,7 +61,7 @@ test_pointers() {
         refused "$file': is a Git LFS pointer" info "$work/dir"
     done
     pointer "$work/text.txt"
-    refused "text.txt': is a Git LFS pointer" train --config "$tiny" --tokenizer "$repo/test/data/token/smollm.tokenizer.json" \
+    refused "text.txt': is a Git LFS pointer" train --from "$novelist" \
         --data "$work/text.txt" --out "$work/run"
 }
 
@@ -92,11 +92,11 @@ test_add_eos() {
     local dir=$work/eos expected
     mkdir -p "$dir"
     cp "$repo/test/data/token/smollm.tokenizer.json" "$dir/tokenizer.json"
-    echo '{"eos_token": "<|im_end|>"}' >"$dir/tokenizer_config.json"
+    echo '{"eos_token": "d"}' >"$dir/tokenizer_config.json"
     run tokenize "$dir" -p "the old"
     check "tokenize: $code" [ "$code" = 0 ]
     expected=$out
-    echo '{"add_eos_token": true, "eos_token": "<|im_end|>"}' >"$dir/tokenizer_config.json"
+    echo '{"add_eos_token": true, "eos_token": "d"}' >"$dir/tokenizer_config.json"
     run tokenize "$dir" -p "the old"
     check "add_eos_token adds nothing: '$expected'" [ "$out" = "$expected" ]
 }

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <string.h>
 
 typedef struct info_args {
     cli_model_args model;
@@ -86,7 +87,8 @@ static int print_json(const cli_opened *opened, const tdl_model_memory *memory, 
                                   "cache_size", memory->cache_size, "step_size", memory->step_size);
     json_t *warnings = json_array();
     for (size_t i = 0; i < tdl_model_n_warnings(opened->model); i++)
-        json_array_append_new(warnings, cli_json_pack("s", tdl_model_warning(opened->model, i)));
+        json_array_append_new(
+            warnings, cli_json_text(tdl_model_warning(opened->model, i), strlen(tdl_model_warning(opened->model, i))));
     if (opened->tokenizer)
         tokenizer = cli_json_pack("{s:i, s:i, s:i, s:b}", "n_vocab", tdl_tokenizer_n_vocab(opened->tokenizer), "bos",
                                   tdl_tokenizer_bos(opened->tokenizer), "eos", tdl_tokenizer_eos(opened->tokenizer),

@@ -138,7 +138,8 @@ tdl_status tdl_session_sync(tdl_session *s, const int32_t *ids, size_t n_ids, td
     size_t common = 0;
     while (common < n_ids && common < t->tokens.n && *tdl_vec_at(&t->tokens, int32_t, common) == ids[common]) common++;
     status = tdl_session_rewind(s, common, err);
-    return status == TDL_OK ? tdl_session_push(s, ids + common, n_ids - common, err) : status;
+    if (status != TDL_OK || common == n_ids) return status;
+    return tdl_session_push(s, ids + common, n_ids - common, err);
 }
 
 tdl_status tdl_session_rewind(tdl_session *s, size_t n_tokens, tdl_error *err) {
