@@ -17,7 +17,7 @@ void cli_append_shown(cli_buffer *out, const char *text, size_t size, cli_shown 
         cli_buffer_append(out, "\xEF\xBF\xBD", 3);
         plain = i + n;
     }
-    if (plain < size) cli_buffer_append(out, text + plain, size - plain);
+    cli_buffer_append(out, size ? text + plain : "", size - plain);
 }
 
 void cli_print_name(const char *label, const char *name) {

@@ -85,6 +85,7 @@ static tdl_status cpu_list(const tdl_device_desc *desc, tdl_device_info *infos, 
     if (status != TDL_OK) return status;
     *n = 1;
     if (infos_max) {
+        *infos = (tdl_device_info){0};
         snprintf(infos->name, sizeof infos->name, "cpu");
         snprintf(infos->summary, sizeof infos->summary, "%s", device->summary);
     }

@@ -23,6 +23,7 @@ static tdl_status null_list(const tdl_device_desc *desc, tdl_device_info *infos,
     (void)err;
     *n = desc->name && strcmp(desc->name, "null") == 0; // who does not ask for it is not told
     if (*n && infos_max) {
+        *infos = (tdl_device_info){0};
         snprintf(infos->name, sizeof infos->name, "null");
         snprintf(infos->summary, sizeof infos->summary, "null: references, for tests");
     }
