@@ -47,7 +47,7 @@ function(tdl_define_webgpu target)
   get_target_property(sources ${target} SOURCES)
   file(GLOB_RECURSE headers ${PROJECT_SOURCE_DIR}/src/*.h)
   foreach(source IN LISTS sources headers)
-    if(NOT source MATCHES "^${PROJECT_SOURCE_DIR}/")
+    if(NOT source MATCHES "^${PROJECT_SOURCE_DIR}/" OR source MATCHES "^${PROJECT_BINARY_DIR}/") # a library, a file of the build's
       continue()
     endif()
     file(STRINGS ${source} asks REGEX "defined\\(TDL_WEBGPU\\)" LIMIT_COUNT 1)
