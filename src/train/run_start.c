@@ -87,7 +87,7 @@ static void remove_new(const tdl_run_start *start) {
 
 // What may be made before a run's first step.
 static bool is_of_run(const char *name) {
-    static const char *const names[] = {"lock", "config.json", "tokenizer.json", "log.jsonl", "loss.html"};
+    static const char *const names[] = {"lock", "config.json", "tokenizer.json", "log.jsonl", "run.json", "loss.html"};
     static const char *const beginnings[] = {"tokens-", "events.out.tfevents."};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) return true;
