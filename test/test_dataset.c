@@ -709,6 +709,55 @@ static void test_no_memory(void **state) {
     for (int32_t n_threads = 1; n_threads <= 2; n_threads++) fail_alloc_each(open_one, &n_threads);
 }
 
+// A file of tokens that is too large to be copied is mapped: one that becomes shorter says so before its tokens are read. A
+// text likewise, before its next piece.
+static void test_shrinks(void **state) {
+    (void)state;
+    enum { RUN = 1 << 20, N_RUNS = TDL_FILE_COPY_MAX / 2 / RUN + 1 };
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    tdl_error err = {0};
+    PUT(0, "small.txt", "a text");
+    tdl_dataset *dataset = open_good(&(tdl_dataset_desc){0}, 1);
+    assert_int_equal(tdl_dataset_check(dataset, &err), TDL_OK);
+    tdl_token_file_key key = tdl_dataset_tokens(dataset)->key;
+    int32_t n_vocab = (int32_t)tdl_dataset_tokens(dataset)->n_vocab;
+    tdl_dataset_close(dataset);
+
+    tdl_token_run run;
+    tdl_token_writer *writer = NULL;
+    tdl_token_run_init(&run, mem);
+    assert_true(tdl_vec_reserve(&run.ids, RUN) && tdl_vec_reserve(&run.counted, RUN) &&
+                tdl_vec_push(&run.starts, &(size_t){0}, 1));
+    run.ids.n = run.counted.n = RUN;
+    memset(run.ids.data, 0, RUN * sizeof(int32_t));
+    memset(run.counted.data, 1, RUN);
+    test_path(file_paths[0], dir, "large.bin");
+    assert_int_equal(tdl_token_writer_open(mem, file_paths[0], n_vocab, key, &writer, &err), TDL_OK);
+    for (int i = 0; i < N_RUNS; i++) assert_int_equal(tdl_token_writer_add(writer, &run, &err), TDL_OK);
+    assert_int_equal(tdl_token_writer_commit(writer, &err), TDL_OK);
+    tdl_token_run_deinit(&run);
+    dataset = open_good(&(tdl_dataset_desc){0}, 1);
+    assert_int_equal(tdl_dataset_check(dataset, &err), TDL_OK);
+    assert_int_equal(truncate(file_paths[0], 1000), 0);
+    assert_error(tdl_dataset_check(dataset, &err), TDL_ERROR_IO, &err,
+                 "large.bin: file: a mapped file has become shorter: 1000 bytes, ");
+    tdl_dataset_close(dataset);
+
+    tdl_data_source source;
+    tdl_data_cutter cutter;
+    tdl_data_piece piece;
+    PUT(0, "large.txt", "a text\n");
+    assert_int_equal(truncate(file_paths[0], TDL_FILE_COPY_MAX + 1), 0); // documents without a character
+    assert_int_equal(tdl_data_source_find(mem, file_paths[0], TDL_DATA_TEXT, &source, &err), TDL_OK);
+    tdl_data_cutter_init(&cutter, mem, &source, 1, tdl_text_of("", 1), (tdl_data_cuts){.line = true});
+    assert_int_equal(tdl_data_cutter_next(&cutter, &piece, &err), TDL_OK);
+    assert_true(cutter.opened); // there is more of it
+    assert_int_equal(truncate(file_paths[0], 1000), 0);
+    assert_error(tdl_data_cutter_next(&cutter, &piece, &err), TDL_ERROR_IO, &err,
+                 "large.txt: file: a mapped file has become shorter: 1000 bytes, 67108865 when it was opened");
+    tdl_data_cutter_deinit(&cutter);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dirs, remove_dirs)
     const struct CMUnitTest tests[] = {
@@ -717,6 +766,7 @@ int main(void) {
         TEST(test_bad_records), TEST(test_bad_input),  TEST(test_progress),
         TEST(test_limits),      TEST(test_many_files), TEST(test_many_lines),
         TEST(test_no_memory),   TEST(test_forms),      TEST(test_json_files),
+        TEST(test_shrinks),
     };
     gpt2 = golden_tokenizer("gpt2.tokenizer.json");
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

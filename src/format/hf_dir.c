@@ -114,7 +114,12 @@ static tdl_status open_text(tdl_weights *weights, const char *dir, const char *n
                             tdl_error *err) {
     char *path = tdl_path_join(weights->mem, dir, name);
     if (!path) return tdl_fail(err, TDL_ERROR_MEMORY, "hf: no memory for a path");
-    tdl_status status = tdl_file_copy_open(weights->mem, path, out, err);
+    tdl_file_stat stat;
+    tdl_status status = tdl_file_stat_get(path, &stat, err);
+    if (!status && stat.size > TDL_JSON_SIZE_MAX)
+        status = tdl_fail(err, TDL_ERROR_LIMIT, "%s: %llu bytes, at most %d", name, (unsigned long long)stat.size,
+                          TDL_JSON_SIZE_MAX);
+    if (!status) status = tdl_file_copy_open(weights->mem, path, out, err);
     tdl_free(weights->mem, path);
     return status;
 }
@@ -152,8 +157,6 @@ static tdl_status read_index(tdl_weights *weights, const char *dir, shard_index 
     tdl_arena_init(&index->arena, mem);
     tdl_status status = open_text(weights, dir, INDEX_NAME, &index->map, err);
     if (status) return status;
-    if (index->map.size > TDL_JSON_SIZE_MAX)
-        return tdl_fail(err, TDL_ERROR_LIMIT, INDEX_NAME ": %zu bytes, at most %d", index->map.size, TDL_JSON_SIZE_MAX);
     tdl_json_scan s = {.text = (const char *)index->map.data,
                        .size = index->map.size,
                        .what = INDEX_NAME,

@@ -86,6 +86,11 @@ void tdl_dataset_close(tdl_dataset *dataset) {
     tdl_free(dataset->mem, dataset);
 }
 
+tdl_status tdl_dataset_check(const tdl_dataset *dataset, tdl_error *err) {
+    tdl_status status = tdl_file_map_check(&dataset->map, err);
+    return status == TDL_OK ? status : tdl_fail_at(err, status, dataset->path);
+}
+
 const tdl_token_file *tdl_dataset_tokens(const tdl_dataset *dataset) { return &dataset->tokens; }
 const char *tdl_dataset_cache_path(const tdl_dataset *dataset) { return dataset->path; }
 bool tdl_dataset_was_cached(const tdl_dataset *dataset) { return dataset->cached; }

@@ -38,6 +38,8 @@ typedef struct tdl_dataset_desc {
 // DEVICE (threads), CANCELLED.
 tdl_status tdl_dataset_open(const tdl_allocator *mem, const tdl_dataset_desc *desc, tdl_dataset **out, tdl_error *err);
 void tdl_dataset_close(tdl_dataset *dataset); // accepts NULL
+// Whether a large file of tokens, which is mapped, is all there still: to be asked before tokens are read. Errors: IO.
+tdl_status tdl_dataset_check(const tdl_dataset *dataset, tdl_error *err);
 // Borrowed from the dataset, as what is in it.
 const tdl_token_file *tdl_dataset_tokens(const tdl_dataset *dataset);
 const char *tdl_dataset_cache_path(const tdl_dataset *dataset);

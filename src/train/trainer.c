@@ -260,6 +260,8 @@ static tdl_micro_batch micro_batch(const tdl_trainer *t) {
 }
 
 static tdl_status begin_micro(tdl_trainer *t, tdl_error *err) {
+    tdl_status status = tdl_dataset_check(t->data, err);
+    if (status != TDL_OK) return status;
     tdl_data_reader_next(t->reader, &t->batch); // shuffled: never at its end
     tdl_micro_batch micro = micro_batch(t);
     return tdl_train_engine_gradients(t->engine, &micro, &t->hypers, err);
@@ -278,6 +280,8 @@ static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
     t->logged = false;
     t->step_start = tdl_data_reader_state(t->reader);
     int32_t n_micro = t->desc.n_batch / t->desc.n_micro_batch;
+    tdl_status status = tdl_dataset_check(t->data, err);
+    if (status != TDL_OK) return status;
     t->n_counted = tdl_data_reader_n_targets(t->reader, n_micro);
     float n_counted = (float)tdl_max_i64(1, t->n_counted);
     // F16 has fewer exponents than gradients need; a CPU's BF16 has F32's.
@@ -299,7 +303,7 @@ static tdl_status begin_step(tdl_trainer *t, tdl_error *err) {
                                  .n_tokens = t->desc.n_batch * t->desc.n_seq,
                                  .n_counted = t->n_counted,
                                  .n_val_counted = -1};
-    tdl_status status = begin_micro(t, err);
+    status = begin_micro(t, err);
     if (status == TDL_OK) t->phase = TDL_PHASE_GRADIENTS;
     return status;
 }
@@ -375,6 +379,7 @@ static tdl_status after_update(tdl_trainer *t, tdl_error *err) {
     t->n_counted = 0;
     t->phase = TDL_PHASE_VALIDATE;
     tdl_status status = tdl_data_reader_restore(t->val_reader, &t->val_start, err);
+    if (status == TDL_OK) status = tdl_dataset_check(t->val_data, err);
     if (status == TDL_OK) status = tdl_data_reader_next(t->val_reader, &t->batch);
     if (status == TDL_OK) status = begin_validation(t, err);
     return status == TDL_OK ? TDL_PENDING : status;
@@ -385,8 +390,10 @@ static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
     t->n_counted += t->batch.n_targets;
     t->n_micro++;
     bool more = finite && (!t->desc.n_val_batches || t->n_micro < t->desc.n_val_batches);
+    tdl_status status = more ? tdl_dataset_check(t->val_data, err) : TDL_OK;
+    if (status != TDL_OK) return status;
     if (more && tdl_data_reader_next(t->val_reader, &t->batch) == TDL_OK) {
-        tdl_status status = begin_validation(t, err);
+        status = begin_validation(t, err);
         return status == TDL_OK ? TDL_PENDING : status;
     }
     t->result.n_val_counted = t->n_counted;
