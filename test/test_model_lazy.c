@@ -90,7 +90,7 @@ static void test_memory(void **state) {
     assert_true(two.step_size > one.step_size);
     assert_int_equal(tdl_model_get_memory(model, NULL, &one, &err), TDL_OK);
     one.size = 3;
-    assert_error(tdl_model_get_memory(model, NULL, &one, &err), TDL_ERROR_ARGUMENT, &err, "out size is 3");
+    assert_error(tdl_model_get_memory(model, NULL, &one, &err), TDL_ERROR_ARGUMENT, &err, "size is 3");
     assert_error(tdl_model_get_memory(NULL, NULL, &two, &err), TDL_ERROR_ARGUMENT, &err, "must not be NULL");
     desc.n_tokens_max = -1;
     assert_error(tdl_model_get_memory(model, &desc, &two, &err), TDL_ERROR_ARGUMENT, &err, "out of range");

@@ -1,6 +1,6 @@
 // host.c - what this process may use of the machine: CPUs and memory.
 #include "base/cgroup.h"
-#include "base/error.h"
+#include "base/desc.h"
 #include "base/limits.h"
 #include "base/thread.h"
 
@@ -13,18 +13,14 @@ static void read_meminfo(uint64_t *total, uint64_t *available);
 static uint64_t kib_after(const char *text, const char *name);
 
 tdl_status tdl_host_get_info(tdl_host_info *info, tdl_error *err) {
-    if (!info) return tdl_fail(err, TDL_ERROR_ARGUMENT, "host: info must not be NULL");
-    if (info->size < sizeof info->size)
-        return tdl_fail(err, TDL_ERROR_ARGUMENT, "host: info size is %zu, expected %zu", info->size, sizeof *info);
-    tdl_host_info all = {.size = info->size, .n_cpus = tdl_cpu_affinity(), .cpu_quota = tdl_cgroup_cpus("")};
+    tdl_host_info all = {.n_cpus = tdl_cpu_affinity(), .cpu_quota = tdl_cgroup_cpus("")};
     int32_t n = tdl_cpu_count();
     all.n_threads = n < TDL_THREADS_MAX ? n : TDL_THREADS_MAX;
     read_meminfo(&all.memory_size, &all.memory_available);
     uint64_t limit, left = tdl_cgroup_memory("", &limit);
     if (limit < all.memory_size) all.memory_limit = limit;
     if (left < all.memory_available) all.memory_available = left;
-    memcpy(info, &all, info->size < sizeof all ? info->size : sizeof all);
-    return TDL_OK;
+    return tdl_result_copy("host", info, &all, sizeof all, err);
 }
 
 // Lines such as "MemTotal:       16384256 kB"; the two that are wanted come first.
