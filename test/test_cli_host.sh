@@ -38,28 +38,34 @@ refused() { # exit code, pattern of stderr, arguments
 # what is refused with 2 is refused for the option.
 test_every_option() {
     local command option value
-    for command in run chat info plan tokenize detokenize logits perplexity eval bench train finetune devices doctor; do
+    local -a words
+    for command in $("$program" help | sed -nE '/^Commands:/,/^$/s/^  ([a-z]+) .*/\1/p'); do
+        case $command in
+        help | version) continue ;;
+        tokenizer) words=(tokenizer train) ;;
+        *) words=("$command") ;;
+        esac
         "$program" "$command" --help | sed -nE 's/^ +(-[a-z0-9]+, )?(--[a-z0-9-]+)( ([^ ].*))?$/\2 \4/p' | sed 's/   .*//' >"$work/options"
         while read -r option value; do
             value=${value%% *}
             case $value in *[a-z]* | '') [[ $value == *'|'* ]] || value= ;; esac
             if [ -z "$value" ]; then # a switch
-                refused 2 "$option=1: takes no value" "$command" "$option=1"
+                refused 2 "$option=1: takes no value" "${words[@]}" "$option=1"
                 continue
             fi
-            case $option in --prompt | --system) ;; *) refused 2 "$command: $option" "$command" "$option" '' ;; esac
+            case $option in --prompt | --system) ;; *) refused 2 "$command: $option" "${words[@]}" "$option" '' ;; esac
             case "$option $value" in # those that add up
-            --data* | --val\ * | --stop* | --freeze* | --target* | --ids* | --n-* | "--threads N")
-                [ "$command" = bench ] || [ "$option" != --threads ] || refused 2 '' "$command" "$option" 1 "$option" 1 ;;
-            *'|'*) refused 2 "$command: $option: given twice" "$command" "$option" "${value%%|*}" "$option" "${value%%|*}" ;;
-            *' X' | *' P' | *' T') refused 2 "$command: $option: given twice" "$command" "$option" 0.5 "$option" 0.5 ;;
-            *) refused 2 "$command: $option.*(given twice|is given already)" "$command" "$option" 8 "$option" 8 ;;
+            --data* | --val\ * | --stop* | --freeze* | --target* | --special* | --ids* | --n-* | "--threads N")
+                [ "$command" = bench ] || [ "$option" != --threads ] || refused 2 '' "${words[@]}" "$option" 1 "$option" 1 ;;
+            *'|'*) refused 2 "$command: $option: given twice" "${words[@]}" "$option" "${value%%|*}" "$option" "${value%%|*}" ;;
+            *' X' | *' P' | *' T') refused 2 "$command: $option: given twice" "${words[@]}" "$option" 0.5 "$option" 0.5 ;;
+            *) refused 2 "$command: $option.*(given twice|is given already)" "${words[@]}" "$option" 8 "$option" 8 ;;
             esac
             case $value in # absurd
-            N | K | S | X | T | P | 1,2,3) refused 2 "$command: $option: 'many'" "$command" "$option" many ;;
-            *'|'*) refused 2 "$command: $option: 'many': one of" "$command" "$option" many ;;
+            N | K | S | X | T | P | 1,2,3) refused 2 "$command: $option: 'many'" "${words[@]}" "$option" many ;;
+            *'|'*) refused 2 "$command: $option: 'many': one of" "${words[@]}" "$option" many ;;
             esac
-            case $value in N | K | X | T | P) refused 2 "$command: $option: '-99999999999'" "$command" "$option" -99999999999 ;; esac
+            case $value in N | K | X | T | P) refused 2 "$command: $option: '-99999999999'" "${words[@]}" "$option" -99999999999 ;; esac
         done <"$work/options"
         check "options of $command" [ -s "$work/options" ]
     done
@@ -145,13 +151,13 @@ test_json() {
     odd=$work/$(printf 'odd\xff\x1b"name').gguf # a path that is no UTF-8
     cp "$novelist" "$odd"
     local -a lines=(
-        "info $novelist --json" "devices --json" "doctor --json" "doctor $novelist --json" "tokenize $novelist -p x --json"
+        "info $novelist --json" "devices --json" "tokenizer train --data $work/text.txt --vocab-size 300 -o $work/tokenizer.json --json"
+        "doctor --json" "doctor $novelist --json" "tokenize $novelist -p x --json"
         "run $novelist -p A -n 3 -q --json" "run $novelist -p A -n 3 -q --json --seed 18446744073709551615 --temp 99"
         "run $tiny --ids 1 -n 3 -q --json" "perplexity $novelist -f $work/text.txt -c 16 --json"
         "eval $novelist --data $work/text.txt -c 16 --json" "eval $novelist --data $work/words.jsonl --task last-word --json"
         "eval $novelist --data $work/choices.jsonl --task choices --json" "bench $tiny -p 2 -n 2 -r 1 -o json"
-        "bench $tiny -p 2 -n 2 -r 1 -o jsonl"
-        "tokenizer train --data $work/text.txt --vocab-size 280 -o $work/t.json --json")
+        "bench $tiny -p 2 -n 2 -r 1 -o jsonl")
     local line
     # shellcheck disable=SC2086
     for line in "${lines[@]}"; do

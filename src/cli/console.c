@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +21,8 @@ enum { READ_SIZE = 1 << 16 };
 static const size_t file_size_max = (size_t)1 << 30; // of a prompt or a text to measure
 
 static volatile sig_atomic_t interrupted;
-static int stdout_errno; // of the first write that failed
+static int interrupt_fd = -1; // an eventfd that is readable while `interrupted`
+static int stdout_errno;      // of the first write that failed
 static bool progress_shown, quiet;
 static double progress_due; // not shown again before; 0: nothing was to be shown yet
 
@@ -33,6 +36,7 @@ static void arm_interrupt(void);
 void cli_console_init(void) {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) _exit(CLI_FAILURE);
+    interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     signal(SIGPIPE, SIG_IGN); // both become an error of the write, which says which file it was
     signal(SIGXFSZ, SIG_IGN);
     arm_interrupt();
@@ -147,8 +151,25 @@ bool cli_stdin_is_terminal(void) { return isatty(STDIN_FILENO); }
 bool cli_interrupted(void) { return interrupted; }
 
 void cli_interrupt_clear(void) {
+    uint64_t n;
+    if (interrupt_fd >= 0 && read(interrupt_fd, &n, sizeof n) < 0) errno = 0; // nothing was there
     interrupted = 0;
     arm_interrupt();
+}
+
+// Ctrl-C may come before the wait begins, or to a driver's thread: so it is waited for as input is.
+ssize_t cli_read_stdin(void *bytes, size_t size) {
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = interrupt_fd, .events = POLLIN}};
+    for (;;) {
+        if (cli_interrupted()) {
+            errno = EINTR;
+            return -1;
+        }
+        if (poll(fds, interrupt_fd < 0 ? 1 : 2, -1) < 0 && errno != EINTR) return -1;
+        if (!fds[0].revents || cli_interrupted()) continue;
+        ssize_t n = read(STDIN_FILENO, bytes, size);
+        if (n >= 0 || errno != EINTR) return n;
+    }
 }
 
 void cli_wait(int32_t n_turns) {
@@ -220,7 +241,7 @@ void cli_buffer_deinit(cli_buffer *buffer) {
     *buffer = (cli_buffer){0};
 }
 
-// No SA_RESTART: a read that waits for a message ends. SA_RESETHAND: the next Ctrl-C has the system's effect. SIGTERM is what
+// No SA_RESTART: a read that waits ends. SA_RESETHAND: the next Ctrl-C has the system's effect. SIGTERM is what
 // a service manager, a batch system or a container's end sends: it asks for the same.
 static void arm_interrupt(void) {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
@@ -231,5 +252,8 @@ static void arm_interrupt(void) {
 
 static void on_interrupt(int number) {
     (void)number;
+    int before = errno;
     interrupted = 1;
+    if (interrupt_fd >= 0 && write(interrupt_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0) errno = before;
+    errno = before;
 }

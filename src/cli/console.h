@@ -11,6 +11,7 @@
 #include "treadle.h"
 
 #include <stdarg.h>
+#include <sys/types.h>
 
 void cli_console_init(void);
 
@@ -46,6 +47,8 @@ void cli_capture_end(cli_buffer *text);
 bool cli_stdin_is_terminal(void);
 bool cli_interrupted(void);
 void cli_interrupt_clear(void);
+// As read(2) of stdin, but Ctrl-C ends it with EINTR, whenever it came. Not to be mixed with stdio.
+ssize_t cli_read_stdin(void *bytes, size_t size);
 double cli_seconds(void); // monotonic
 // For a loop that waits for a device: call it at each turn, with a count that begins at 0 and goes up by one. Gives way to other
 // threads first, then sleeps for moments.

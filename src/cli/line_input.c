@@ -2,7 +2,7 @@
 //
 // A terminal that knows "bracketed paste" wraps what is pasted in ESC [ 200 ~ and ESC [ 201 ~. The first is bound to a function that
 // reads up to the second and inserts it all, newlines too: only the Enter key sends a message. libedit leaves signals to us: Ctrl-C
-// ends its read, and the size of the window is asked for before each line.
+// ends the read that it does through us, and the size of the window is asked for before each line.
 #include "cli/line_input.h"
 
 #include <errno.h>
@@ -20,14 +20,16 @@
 struct cli_line_input {
     const char *prompt;
     bool terminal;
-    char *line; // of getline
-    size_t line_max;
+    cli_buffer pending; // read, of which the first line_size bytes were handed out
+    size_t line_size;
     bool dropped;
 #ifdef TDL_LIBEDIT
     EditLine *editor; // NULL: lines are not edited
     History *history;
 #endif
 };
+
+enum { READ_SIZE = 4096 };
 
 static cli_line next_plain(cli_line_input *input, tdl_text *text);
 
@@ -37,6 +39,7 @@ enum { PASTE_END_SIZE = sizeof paste_end / sizeof *paste_end - 1, PASTE_MAX = 1 
 
 static void open_editor(cli_line_input *input);
 static char *editor_prompt(EditLine *editor);
+static int read_character(EditLine *editor, wchar_t *character);
 static unsigned char paste(EditLine *editor, int key);
 static cli_line next_edited(cli_line_input *input, tdl_text *text);
 #endif
@@ -56,7 +59,7 @@ void cli_line_input_destroy(cli_line_input *input) {
     if (input->editor) el_end(input->editor);
     if (input->history) history_end(input->history);
 #endif
-    free(input->line);
+    cli_buffer_deinit(&input->pending);
     free(input);
 }
 
@@ -72,21 +75,36 @@ cli_line cli_line_input_next(cli_line_input *input, tdl_text *text) {
 }
 
 static cli_line next_plain(cli_line_input *input, tdl_text *text) {
+    char bytes[READ_SIZE];
+    cli_buffer *pending = &input->pending;
+    if (input->line_size) memmove(pending->data, pending->data + input->line_size, pending->size - input->line_size);
+    pending->size -= input->line_size;
+    input->line_size = 0;
     if (input->terminal) cli_note("%s", input->prompt);
-    errno = 0;
-    ssize_t n = getline(&input->line, &input->line_max, stdin);
-    if (n >= 0) {
-        if (n && input->line[n - 1] == '\n') n--;
-        *text = (tdl_text){input->line, (size_t)n};
+    for (size_t looked_at = 0;;) {
+        size_t n_new = pending->size - looked_at;
+        const char *newline = n_new ? memchr(pending->data + looked_at, '\n', n_new) : NULL;
+        if (newline) {
+            *text = (tdl_text){pending->data, (size_t)(newline - pending->data)};
+            input->line_size = text->size + 1;
+            return CLI_LINE_TEXT;
+        }
+        looked_at = pending->size;
+        ssize_t n = cli_read_stdin(bytes, sizeof bytes);
+        if (n > 0) {
+            cli_buffer_append(pending, bytes, (size_t)n);
+            continue;
+        }
+        if (n < 0 && errno == EINTR) return CLI_LINE_INTERRUPTED;
+        if (n < 0) {
+            cli_error("stdin: %s", strerror(errno));
+            return CLI_LINE_FAILED;
+        }
+        if (pending->size == 0) return CLI_LINE_END;
+        *text = (tdl_text){pending->data, pending->size}; // a last line without a newline
+        input->line_size = text->size;
         return CLI_LINE_TEXT;
     }
-    if (cli_interrupted()) {
-        clearerr(stdin);
-        return CLI_LINE_INTERRUPTED;
-    }
-    if (!ferror(stdin)) return CLI_LINE_END;
-    cli_error("stdin: %s", strerror(errno));
-    return CLI_LINE_FAILED;
 }
 
 #ifdef TDL_LIBEDIT
@@ -107,6 +125,7 @@ static void open_editor(cli_line_input *input) {
     el_set(input->editor, EL_EDITOR, "emacs");
     el_set(input->editor, EL_HIST, history, input->history);
     el_set(input->editor, EL_SIGNAL, 0);
+    el_wset(input->editor, EL_GETCFN, read_character);
     el_set(input->editor, EL_ADDFN, "treadle-paste", "inserts what is pasted", paste);
     el_set(input->editor, EL_BIND, "\\e[200~", "treadle-paste", NULL);
     el_set(input->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
@@ -148,6 +167,22 @@ static cli_line next_edited(cli_line_input *input, tdl_text *text) {
     *text = (tdl_text){line, size};
     if (size) history(input->history, &event, H_ENTER, line);
     return CLI_LINE_TEXT;
+}
+
+// 1, or 0 at the end, or -1. Bytes that are part of no character come as U+FFFD.
+static int read_character(EditLine *editor, wchar_t *character) {
+    (void)editor;
+    mbstate_t state = {0};
+    for (;;) {
+        char byte;
+        ssize_t n = cli_read_stdin(&byte, 1);
+        if (n <= 0) return (int)n;
+        size_t size = mbrtowc(character, &byte, 1, &state);
+        if (size == (size_t)-2) continue; // its other bytes follow
+        if (size == (size_t)-1) *character = 0xFFFD;
+        if (size == 0) *character = L'\0';
+        return 1;
+    }
 }
 
 static unsigned char paste(EditLine *editor, int key) {
