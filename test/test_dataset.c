@@ -683,8 +683,13 @@ static void test_many_files(void **state) {
     const tdl_allocator *mem = tdl_allocator_or_default(NULL);
     assert_error(tdl_dataset_open(mem, &desc, &dataset, &err), TDL_ERROR_LIMIT, &err, "65537 files, at most 65536");
     desc.n_paths--;
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+    desc.n_paths = 1000; // one thread opens all files, which would take minutes here
+#endif
+#endif
     if (tdl_dataset_open(mem, &desc, &dataset, &err)) fail_msg("%s", err.message);
-    assert_int_equal(tdl_dataset_tokens(dataset)->n_documents, TDL_DATA_FILES_MAX);
+    assert_int_equal(tdl_dataset_tokens(dataset)->n_documents, desc.n_paths);
     tdl_dataset_close(dataset);
 }
 
