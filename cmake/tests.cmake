@@ -85,7 +85,7 @@ endif()
 
 file(GLOB benches CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
 if(TDL_OPS_ONLY)
-  list(FILTER benches EXCLUDE REGEX "/bench_tokens\\.c$") # needs a tokenizer
+  list(FILTER benches EXCLUDE REGEX "/bench_(tokens|model)\\.c$") # need a tokenizer, a file format
 endif()
 foreach(source IN LISTS benches)
   get_filename_component(name ${source} NAME_WE)

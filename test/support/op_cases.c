@@ -341,7 +341,10 @@ static double far_of(const op_fixture *f, int64_t row, int64_t column) {
 
 static double max_magnitude(const op_fixture *f, int64_t row, const float *values, int64_t n) {
     double max = 0;
-    for (int64_t i = 0; i < n; i++) max = fmax(max, fabs(values[i]) / far_of(f, row, i));
+    for (int64_t i = 0; i < n; i++) {
+        double size = fabs(values[i]) / far_of(f, row, i);
+        if (size > max) max = size; // fmax here stops gcc 12 for 64-bit Arm with an internal error
+    }
     return max;
 }
 
