@@ -2,6 +2,7 @@
 // never a crash, never a change. Structs of an older and of a later header are taken where a struct is.
 //
 // What a rule needs is in the rows; TRY(expected, part of the message, call) is one. Functions without a status give nothing.
+#include "base/limits.h"
 #include "support/golden.h"
 #include "support/test_files.h"
 
@@ -170,6 +171,7 @@ static void tokenizers(void **state) {
     TRY(ARGUMENT, "alloc",
         tdl_tokenizer_open(SIZED(tdl_model_desc, .path = DEMO, .allocator = &no_callbacks), &t, &err));
     TRY(ARGUMENT, "NULL", tdl_tokenizer_encode(NULL, "a", 1, NULL, ids, 8, &n, &err));
+    TRY(ARGUMENT, "NULL", tdl_tokenizer_encode_segments(NULL, NULL, 0, NULL, ids, 8, &n, &err));
     TRY(ARGUMENT, "NULL", tdl_tokenizer_decode(NULL, ids, 1, NULL, text, 8, &n, &err));
     assert_int_equal(tdl_tokenizer_n_vocab(NULL), 0);
     assert_int_equal(tdl_tokenizer_bos(NULL), -1);
@@ -190,6 +192,16 @@ static void tokenizers(void **state) {
     TRY(ARGUMENT, "bos is -1",
         tdl_tokenizer_encode(t, "a", 1, SIZED(tdl_encode_desc, .bos = (tdl_bos)-1), ids, 8, &n, &err));
     TRY(TDL_ERROR_LIMIT, "bytes of text", tdl_tokenizer_encode(t, "a", SIZE_MAX, NULL, ids, 8, &n, &err));
+    const tdl_segment null_text = {.text_size = 1}, huge = {.text = "a", .text_size = SIZE_MAX}, two[] = {huge, huge};
+    TRY(ARGUMENT, "NULL", tdl_tokenizer_encode_segments(t, NULL, 1, NULL, ids, 8, &n, &err));
+    TRY(ARGUMENT, "segment 0", tdl_tokenizer_encode_segments(t, &null_text, 1, NULL, ids, 8, &n, &err));
+    TRY(ARGUMENT, "segments, at most", tdl_tokenizer_encode_segments(t, &huge, SIZE_MAX, NULL, ids, 8, &n, &err));
+    tdl_segment *many = calloc(TDL_SEGMENTS_MAX + 1, sizeof *many);
+    assert_int_equal(tdl_tokenizer_encode_segments(t, many, TDL_SEGMENTS_MAX, NULL, ids, 8, &n, &err), TDL_OK);
+    TRY(ARGUMENT, "1048577 segments",
+        tdl_tokenizer_encode_segments(t, many, TDL_SEGMENTS_MAX + 1, NULL, ids, 8, &n, &err));
+    free(many);
+    TRY(TDL_ERROR_LIMIT, "bytes of text", tdl_tokenizer_encode_segments(t, two, 2, NULL, ids, 8, &n, &err));
     TRY(ARGUMENT, "NULL", tdl_tokenizer_decode(t, NULL, 1, NULL, text, 8, &n, &err));
     TRY(ARGUMENT, "NULL", tdl_tokenizer_decode(t, ids, 1, NULL, NULL, 8, &n, &err));
     TRY(ARGUMENT, "NULL", tdl_tokenizer_decode(t, ids, 1, NULL, text, 8, NULL, &err));
@@ -281,6 +293,8 @@ static void sessions(void **state) {
     assert_int_equal(tdl_session_n_ctx(NULL), 0);
     assert_int_equal(tdl_session_n_computed(NULL), 0);
     assert_int_equal(tdl_session_take_text(NULL).size, 0);
+    assert_int_equal(tdl_session_finish(NULL), TDL_FINISH_NONE);
+    assert_string_equal(tdl_finish_name((tdl_finish)77), "none");
     tdl_session_destroy(NULL);
 
     TRY(ARGUMENT, "NULL", tdl_batch_create(NULL, NULL, &b, &err));
@@ -336,6 +350,17 @@ static void trainers(void **state) {
     TRY(ARGUMENT, "NULL", tdl_trainer_save(NULL, dir, &err));
     TRY(ARGUMENT, "NULL", tdl_trainer_save_adapters(NULL, dir, &err));
     TRY(ARGUMENT, "NULL", tdl_trainer_plan_text(NULL, &text, &err));
+    TRY(ARGUMENT, "", tdl_tokenizer_train(NULL, path, NULL, &err));
+    TRY(ARGUMENT, "desc size", tdl_tokenizer_train(&(tdl_tokenizer_train_desc){.size = 5}, path, NULL, &err));
+    TRY(ARGUMENT, "NULL", tdl_tokenizer_train(SIZED(tdl_tokenizer_train_desc, .n_data = 1), path, NULL, &err));
+    TRY(ARGUMENT, "NULL",
+        tdl_tokenizer_train(SIZED(tdl_tokenizer_train_desc, .data = data, .n_data = 1), NULL, NULL, &err));
+    TRY(ARGUMENT, "result size",
+        tdl_tokenizer_train(SIZED(tdl_tokenizer_train_desc, .data = data, .n_data = 1), path,
+                            &(tdl_tokenizer_train_info){.size = 1}, &err));
+    TRY(ARGUMENT, "alloc",
+        tdl_tokenizer_train(SIZED(tdl_tokenizer_train_desc, .data = data, .n_data = 1, .allocator = &no_callbacks),
+                            path, NULL, &err));
     tdl_trainer_info info = {.size = sizeof info};
     tdl_trainer_get_info(NULL, &info);
     assert_int_equal(info.n_params, 0);

@@ -25,6 +25,7 @@
 #define TDL_BPE_WORDS_SIZE_MAX (16 << 20)   // bytes of all distinct pieces that BPE learns from
 #define TDL_BPE_SPECIALS_MAX 1024           // special tokens of a trained tokenizer
 #define TDL_TEXT_SIZE_MAX (1 << 30)         // bytes of a text to encode
+#define TDL_SEGMENTS_MAX (1 << 20)          // segments of such a text
 #define TDL_TOKEN_STEPS_MAX 256             // normalizers of a tokenizer, and pre-tokenizers
 #define TDL_NORMALIZED_GROWTH_MAX 32        // times its size that a tokenizer's steps may make a text,
 #define TDL_NORMALIZED_EXTRA_MAX (64 << 10) // and bytes beyond that

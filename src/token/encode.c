@@ -76,6 +76,8 @@ tdl_status tdl_tokenizer_encode_segments(const tdl_tokenizer *tokenizer, const t
     if (!tokenizer || !n_ids || (!segments && n_segments) || (!ids && ids_max)) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: tokenizer, n_ids, text or ids is NULL");
     }
+    if (n_segments > TDL_SEGMENTS_MAX)
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: %zu segments, at most %d", n_segments, TDL_SEGMENTS_MAX);
     for (size_t i = 0; i < n_segments; i++) {
         if (!segments[i].text && segments[i].text_size)
             return tdl_fail(err, TDL_ERROR_ARGUMENT, "encode: the text of segment %zu is NULL", i);
