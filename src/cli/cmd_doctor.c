@@ -120,7 +120,7 @@ static void print_text(const doctor *d) {
     if (d->host.memory_limit) cli_printf("; control groups allow %.1f GiB", gib(d->host.memory_limit));
     cli_printf("\n");
     print_devices(d);
-    if (d->opened.model) print_model(d);
+    if (model_bytes(d)) print_model(d);
 }
 
 static void print_threads(const tdl_host_info *host) {
@@ -155,16 +155,20 @@ static void print_devices(const doctor *d) {
 }
 
 static void print_model(const doctor *d) {
+    bool small = model_bytes(d) < (uint64_t)1 << 30;
+    double unit = small ? 1048576.0 : 1073741824.0, needed = (double)model_bytes(d) / unit;
+    const char *name = small ? "MiB" : "GiB";
     cli_print_name("model     ", d->model.path);
     cli_printf(
-        "          %s, %.2f M parameters, %s; needs %.2f GiB: weights %.2f, cache of %d positions %.2f, step %.2f\n",
-        d->opened.info.arch, (double)d->opened.info.n_params / 1e6, d->opened.info.dtype, gib(model_bytes(d)),
-        gib(d->memory.weights_size), d->n_ctx, gib(d->memory.cache_size), gib(d->memory.step_size));
+        "          %s, %.2f M parameters, %s; needs %.1f %s: weights %.1f, cache of %d positions %.1f, step %.1f\n",
+        d->opened.info.arch, (double)d->opened.info.n_params / 1e6, d->opened.info.dtype, needed, name,
+        (double)d->memory.weights_size / unit, d->n_ctx, (double)d->memory.cache_size / unit,
+        (double)d->memory.step_size / unit);
     cli_printf("          cpu: %s\n", d->fits ? "fits" : "does not fit what memory can be taken now");
     for (size_t i = 0; i < d->n_devices; i++)
         if (strncmp(d->devices[i].name, "webgpu", 6) == 0)
-            cli_printf("          %s: WebGPU does not tell a card's memory: it needs %.2f GiB there\n",
-                       d->devices[i].name, gib(model_bytes(d)));
+            cli_printf("          %s: WebGPU does not tell a card's memory: it needs %.1f %s there\n",
+                       d->devices[i].name, needed, name);
 }
 
 static void print_json(const doctor *d) {
@@ -172,7 +176,7 @@ static void print_json(const doctor *d) {
     for (size_t i = 0; i < d->n_devices; i++)
         cli_json_append(devices, cli_json_pack("{s:s, s:s, s:s}", "name", d->devices[i].name, "summary",
                                                d->devices[i].summary, "features", d->devices[i].features));
-    if (d->opened.model)
+    if (model_bytes(d))
         model = cli_json_pack("{s:s, s:s, s:s, s:u, s:i, s:u, s:u, s:u, s:b}", "path", d->model.path, "arch",
                               d->opened.info.arch, "dtype", d->opened.info.dtype, "n_params", d->opened.info.n_params,
                               "n_ctx", d->n_ctx, "weights_size", d->memory.weights_size, "cache_size",

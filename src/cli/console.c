@@ -136,9 +136,8 @@ void cli_progress(const char *format, ...) {
 // Ten lines a second are written over each other on a terminal; in a file a line stays.
 static double progress_seconds(void) {
     const char *set = getenv("TREADLE_PROGRESS_SECONDS");
-    if (isatty(STDERR_FILENO)) return 0.1;
-    double seconds = set && *set ? strtod(set, NULL) : 10.0;
-    return seconds >= 0.0 ? seconds : 10.0;
+    double usual = isatty(STDERR_FILENO) ? 0.1 : 10.0, seconds = set && *set ? strtod(set, NULL) : usual;
+    return seconds >= 0.0 ? seconds : usual;
 }
 
 void cli_progress_end(void) {

@@ -34,7 +34,7 @@ int cli_fail(const tdl_error *err); // prints the message and returns the exit c
 void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2))); // "treadle: warning: ...\n"
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2))); // as it is
 // How far a command is. On a terminal one line that is written over; cli_progress_end wipes it, and so do errors and notes.
-// Elsewhere a line every 10 seconds, the first after so many; the variable TREADLE_PROGRESS_SECONDS says another number.
+// Elsewhere a line every 10 seconds, the first after so many. The variable TREADLE_PROGRESS_SECONDS says another number for both.
 void cli_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_progress_end(void);
 void cli_quiet(void); // no progress from now on
