@@ -2,8 +2,6 @@
 // type brings a run of a row at once (quant_row.wgsl).
 // include matrix_a_along
 
-const A_SCALED: bool = true;
-const B_SCALED: bool = WIDE; // of the decoder
 const B_PITCH: u32 = DEPTH / 4u + 2u;
 const B_RUNS: u32 = DEPTH / RUN; // of a row
 const B_BRINGERS: u32 = min(WORKGROUP, TILE * B_RUNS);
@@ -15,32 +13,13 @@ fn right(step: u32, column: u32) -> Right {
     return subgroupMatrixLoad<Right, col_major>(&b_tile, column * B_PITCH + step / 4u, B_PITCH);
 }
 
-fn bring_b(first: u32, r: u32, lane: u32, careful: bool) {
+fn bring_b(first: u32, r: u32, lane: u32, ends: bool) {
     if (B_BRINGERS < WORKGROUP && lane >= B_BRINGERS) { return; }
     let q = lane % B_RUNS * RUN;
     let k = r + q;
-    let within = !careful | (k < p.depth);
     for (var i = 0u; i < TILE; i += B_ROWS) {
         let column = i + lane / B_RUNS;
-        let at = column * B_PITCH + q / 4u;
-        let e = min(first + column, p.n_columns - 1u) * p.depth + select(k, min(k, p.depth - RUN), careful);
-        if (B_SCALED) {
-            var values = select(vec4<f32>(0.0), row4(e), within);
-            if (careful) { values *= b_scales[column]; }
-            b_tile[at] = taken(values, true);
-        } else {
-            put_run(at, e, within);
-        }
-    }
-}
-
-// Where RUN is 4.
-fn measure_b(first: u32, r: u32, lane: u32) {
-    if (B_BRINGERS < WORKGROUP && lane >= B_BRINGERS) { return; }
-    let k = r + lane % B_RUNS * RUN;
-    for (var i = 0u; i < TILE; i += B_ROWS) {
-        let column = i + lane / B_RUNS;
-        let values = row4(min(first + column, p.n_columns - 1u) * p.depth + min(k, p.depth - RUN));
-        atomicMax(&b_tops[column], select(0u, top_of(values), k < p.depth));
+        let e = min(first + column, p.n_columns - 1u) * p.depth + select(k, min(k, p.depth - RUN), ends);
+        put_run(column * B_PITCH + q / 4u, e, !ends | (k < p.depth));
     }
 }

@@ -9,25 +9,13 @@ fn left(row: u32, step: u32) -> Left {
     return subgroupMatrixLoad<Left, row_major>(&a_tile, row * A_PITCH + step / 4u, A_PITCH);
 }
 
-fn a_steps(first: u32, row: u32, step: u32, ends: bool) -> vec4<f32> {
-    let values = a_quad(min(first + row, p.n_rows - 1u), select(step, min(step, (p.depth - 1u) & ~3u), ends));
-    if (ends) { return first_of(values, select(0u, p.depth - step, step < p.depth)); }
-    return values;
-}
-
-fn bring_a(first: u32, r: u32, lane: u32, careful: bool) {
+fn bring_a(first: u32, r: u32, lane: u32, ends: bool) {
     let q = lane % A_QUADS;
+    let step = r + q * 4u;
     for (var i = 0u; i < TILE; i += A_ROWS) {
         let row = i + lane / A_QUADS;
-        var values = a_steps(first, row, r + q * 4u, careful);
-        if (A_SCALED && careful) { values *= a_scales[row]; }
-        a_tile[row * A_PITCH + q] = taken(values, A_SCALED);
-    }
-}
-
-fn measure_a(first: u32, r: u32, lane: u32) {
-    for (var i = 0u; i < TILE; i += A_ROWS) {
-        let row = i + lane / A_QUADS;
-        atomicMax(&a_tops[row], top_of(a_steps(first, row, r + lane % A_QUADS * 4u, true)));
+        var values = a_quad(min(first + row, p.n_rows - 1u), select(step, min(step, (p.depth - 1u) & ~3u), ends));
+        if (ends) { values = first_of(values, select(0u, p.depth - step, step < p.depth)); }
+        a_tile[row * A_PITCH + q] = Quad(values);
     }
 }

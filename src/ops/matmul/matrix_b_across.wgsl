@@ -1,6 +1,5 @@
 // matrix_b_across.wgsl - b for tile_matrix.wgsl where its rows run across the sums: the tile has a row for each step. b_row(r) is the
-// number of the first element of b's row r, and put_run brings RUN of them at once (quant_row.wgsl), or,
-// where they may want scales (B_SCALED), row4 does.
+// number of the first element of b's row r, and put_run brings RUN of them at once (quant_row.wgsl).
 const B_PITCH: u32 = TILE / 4u + 2u;
 const B_RUNS: u32 = TILE / RUN; // of a row
 const B_BRINGERS: u32 = min(WORKGROUP, DEPTH * B_RUNS);
@@ -12,33 +11,13 @@ fn right(step: u32, column: u32) -> Right {
     return subgroupMatrixLoad<Right, row_major>(&b_tile, step * B_PITCH + column / 4u, B_PITCH);
 }
 
-fn bring_b(first: u32, r: u32, lane: u32, careful: bool) {
+fn bring_b(first: u32, r: u32, lane: u32, ends: bool) {
     if (B_BRINGERS < WORKGROUP && lane >= B_BRINGERS) { return; }
     let q = lane % B_RUNS * RUN;
     let column = min(first + q, (p.n_columns - 1u) / RUN * RUN);
     for (var i = 0u; i < DEPTH; i += B_STEPS) {
         let step = i + lane / B_RUNS;
-        let at = step * B_PITCH + q / 4u;
-        let e = b_row(select(r + step, min(r + step, p.depth - 1u), careful)) + column;
-        let within = !careful | (r + step < p.depth);
-        if (B_SCALED) {
-            var values = select(vec4<f32>(0.0), row4(e), within);
-            if (careful) { values *= vec4<f32>(b_scales[q], b_scales[q + 1u], b_scales[q + 2u], b_scales[q + 3u]); }
-            b_tile[at] = taken(values, true);
-        } else {
-            put_run(at, e, within);
-        }
-    }
-}
-
-// Where RUN is 4.
-fn measure_b(first: u32, r: u32, lane: u32) {
-    if (B_BRINGERS < WORKGROUP && lane >= B_BRINGERS) { return; }
-    let q = lane % B_RUNS * RUN;
-    let column = min(first + q, (p.n_columns - 1u) / RUN * RUN);
-    for (var i = 0u; i < DEPTH; i += B_STEPS) {
-        let step = r + i + lane / B_RUNS;
-        let m = bitcast<vec4<u32>>(abs(row4(b_row(min(step, p.depth - 1u)) + column)));
-        for (var j = 0u; j < 4u; j += 1u) { atomicMax(&b_tops[q + j], select(0u, m[j], step < p.depth)); }
+        let row = select(r + step, min(r + step, p.depth - 1u), ends);
+        put_run(step * B_PITCH + q / 4u, b_row(row) + column, !ends | (r + step < p.depth));
     }
 }

@@ -6,8 +6,10 @@ static void matmul_grad_w_make(op_fixture *f, const op_case *c) {
     op_input(f, 0, TDL_DTYPE_F32, 2, c->dims, c->strided ? 5 : c->dims[3]);
     op_input(f, 1, TDL_DTYPE_F32, 2, (int64_t[]){c->dims[0], c->dims[2]}, c->strided ? 3 : 0);
     op_given(f, 0, TDL_DTYPE_F32, 2, c->dims + 1, 0);
-    for (int64_t t = 0; t < c->dims[0] && c->far_columns; t++) far_row(&f->call.in[1], t, 1, op_far);
-    for (int64_t n = 0; n < c->dims[1] && c->far_columns; n++) far_row(&f->call.out[0], n, 1, op_far);
+    for (int64_t t = 0; t < c->dims[0] && c->far_columns; t++)
+        for (int64_t k = 0; k < c->dims[2]; k++) tdl_f32_row(&f->call.in[1], t)[k] *= op_far(k);
+    for (int64_t n = 0; n < c->dims[1] && c->far_columns; n++)
+        for (int64_t k = 0; k < c->dims[2]; k++) tdl_f32_row(&f->call.out[0], n)[k] *= op_far(k);
 }
 
 static double matmul_grad_w_flops(const tdl_call *call) {

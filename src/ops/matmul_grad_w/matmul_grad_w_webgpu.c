@@ -66,7 +66,7 @@ const tdl_kernel tdl_kernel_matmul_grad_w_matrix_shared_webgpu = {
     .rounds = true,
     .accepts = accepts_matrix_shared,
     .scratch_size = shares_size,
-    .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_w_matrix, tdl_wgsl_matrix_b_across,
+    .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix_scaled, tdl_wgsl_matmul_grad_w_matrix,
              tdl_wgsl_matrix_y_share},
     .dispatch = dispatch_shared,
     .merge = &merge};
@@ -78,7 +78,7 @@ const tdl_kernel tdl_kernel_matmul_grad_w_matrix_large_webgpu = {
     .needs = TDL_FEATURE_GPU_MATRIX,
     .rounds = true,
     .accepts = accepts_matrix_large,
-    .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_w_matrix, tdl_wgsl_matrix_b_across,
+    .wgsl = {tdl_wgsl_matrix_large, tdl_wgsl_tile_matrix_scaled, tdl_wgsl_matmul_grad_w_matrix,
              tdl_wgsl_matmul_grad_w_y},
     .dispatch = dispatch_large};
 
@@ -89,7 +89,7 @@ const tdl_kernel tdl_kernel_matmul_grad_w_matrix_small_webgpu = {
     .needs = TDL_FEATURE_GPU_MATRIX,
     .rounds = true,
     .accepts = accepts_matrix_small,
-    .wgsl = {tdl_wgsl_matrix_small, tdl_wgsl_tile_matrix, tdl_wgsl_matmul_grad_w_matrix, tdl_wgsl_matrix_b_across,
+    .wgsl = {tdl_wgsl_matrix_small, tdl_wgsl_tile_matrix_scaled, tdl_wgsl_matmul_grad_w_matrix,
              tdl_wgsl_matmul_grad_w_y},
     .dispatch = dispatch_small};
 

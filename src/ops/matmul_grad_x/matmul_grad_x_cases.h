@@ -5,7 +5,6 @@
 static void matmul_grad_x_make(op_fixture *f, const op_case *c) {
     op_input(f, 0, TDL_DTYPE_F32, 2, c->dims, c->strided ? 5 : 0);
     op_input(f, 1, c->dtype ? c->dtype : TDL_DTYPE_F32, 2, c->dims + 1, 0);
-    for (int64_t n = 0; n < c->dims[1] && c->far_columns; n++) far_row(&f->call.in[1], n, 1, op_far);
 }
 
 static double matmul_grad_x_flops(const tdl_call *call) {
@@ -32,8 +31,6 @@ static const op_case matmul_grad_x_list[] = {
     {.dims = {1922, 12, 1924}, .note = "large tiles of matrices"},
     {.dims = {70, 67, 132}, .strided = true, .note = "rows of dy at whole quads, of any length"},
     {.dims = {131, 1539, 100}, .strided = true, .note = "sums in shares"},
-    {.dims = {70, 68, 132}, .far_columns = true},
-    {.dims = {20, 1540, 100}, .dtype = TDL_DTYPE_BF16, .far_columns = true, .note = "sums in shares"},
     {.dims = {900, 70, 904}, .note = "small tiles on a GPU"},
     {.dims = {97, 513, 100}, .note = "tiny tiles on a GPU, several steps of each"},
     MATMUL_GRAD_X_CASES(TDL_DTYPE_F32, 64),

@@ -2,7 +2,4 @@
 // across them; stands with matrix_b_across.wgsl.
 // include matrix_a_along
 
-const A_SCALED: bool = false;
-const B_SCALED: bool = WIDE; // of the decoder
-
 fn b_row(row: u32) -> u32 { return row * p.n_columns; }

@@ -1,6 +1,5 @@
 // f16_row.wgsl - four weights from element e of an F16 matrix on, e a multiple of 4.
 // include quad_row
-const WIDE: bool = false; // numbers that F16 has not
 @group(0) @binding(2) var<storage, read> w: array<vec2<u32>>;
 
 fn row4(e: u32) -> vec4<f32> {

@@ -6,7 +6,6 @@
 // From these come row4(e), four weights, and put_run(at, e, within), which puts the RUN weights from e on into b_tile from `at` on, or
 // zeros where they are not `within` the sums. Nothing branches: loads behind a branch would wait for each other.
 const RUN: u32 = 16u;
-const WIDE: bool = false; // whole multiples of F16 numbers: nothing is lost below them, and beyond 65504 / 127 such a scale is none
 
 fn row4(e: u32) -> vec4<f32> { return weights(scales_of(e), codes4(e)); }
 
