@@ -22,8 +22,7 @@ const NARROW: u32 = 32u; // rows of a step of its walk
 const DEPTH: u32 = 32u; // columns of the head that `wide` holds
 const SPAN: u32 = 64u; // and `narrow`
 
-const LOG2_E: f32 = 1.44269504;
-const LOWEST: f32 = -3.0e38;
+const LOWEST: f32 = -1.0e38; // whose exponential is zero, without an overflow on the way to it
 
 var<workgroup> wide: array<vec4<f32>, 512>; // [WIDE, DEPTH / 4], or weights [WIDE, NARROW / 4]
 var<workgroup> narrow: array<vec4<f32>, 512>; // [NARROW, SPAN / 4]; for sums without the exchange of quads
@@ -186,17 +185,17 @@ fn first_seen(token: u32, position: i32) -> u32 {
     return max(begin, token + 1u - p.window);
 }
 
-// How much a head's scores, to base 2, fall with each token back (ALiBi: self_attention.h).
+// How much a head's scores fall with each token back (ALiBi: self_attention.h).
 fn alibi_slope(head: u32) -> f32 {
     if (p.alibi == 0.0) { return 0.0; }
     let n = 1u << firstLeadingBit(p.n_heads); // the power of two below
     let step = select(f32(2u * (head - n) + 1u) / f32(2u * n), f32(head + 1u) / f32(n), head < n);
-    return exp2(-p.alibi * step) * LOG2_E;
+    return exp2(-p.alibi * step);
 }
 
-// Scores to base 2 of pairs so far apart.
+// Scores of pairs so far apart.
 fn scores_of(products: vec4<f32>, away: vec4<i32>, slope: f32) -> vec4<f32> {
-    return products * (p.scale * LOG2_E) - slope * vec4<f32>(away);
+    return products * p.scale - slope * vec4<f32>(away);
 }
 
 fn sum_of(values: vec4<f32>) -> f32 { return (values.x + values.y) + (values.z + values.w); }

@@ -1,5 +1,5 @@
 // self_attention.wgsl - y = sum_j softmax(scale q . k_j - slope (i - j))_j v_j and lse, with an online softmax over tiles
-// of keys (Dao 2023, FlashAttention-2). Exponents are to base 2 inside; dropout is behind the weights' sum. See attention_tiles.wgsl.
+// of keys (Dao 2023, FlashAttention-2). Dropout is behind the weights' sum. See attention_tiles.wgsl.
 struct Params {
     q_offset: u32,
     q_stride: u32,
@@ -59,7 +59,7 @@ fn put_y(token: u32, head: u32, d: u32, sums: Sums) {
 }
 
 fn put_lse(token: u32, head: u32, value: f32) {
-    if (token < p.n_tokens) { lse[p.lse_offset + token * p.lse_stride + head] = value / LOG2_E; }
+    if (token < p.n_tokens) { lse[p.lse_offset + token * p.lse_stride + head] = value; }
 }
 
 fn begin_of(token: u32) -> u32 {
@@ -84,7 +84,7 @@ fn seen_scores(products: vec4<f32>, query: u32, begin: u32, keys: vec4<u32>, slo
 }
 
 fn weights_of(scores: vec4<f32>, largest: f32) -> vec4<f32> {
-    return select(vec4<f32>(0.0), exp2(scores - largest), scores > vec4<f32>(LOWEST));
+    return select(vec4<f32>(0.0), exp(scores - largest), scores > vec4<f32>(LOWEST));
 }
 
 fn largest_of(values: vec4<f32>) -> f32 { return max(max(values.x, values.y), max(values.z, values.w)); }
@@ -128,7 +128,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
         workgroupBarrier();
         var next = largest;
         for (var c = 0u; c < 8u; c += 1u) { next = max(next, wide[wide_place(row, c)]); }
-        let fade = exp2(largest - next); // of what was summed before
+        let fade = exp(largest - next); // of what was summed before
         scores.r0 = weights_of(scores.r0, next.x);
         scores.r1 = weights_of(scores.r1, next.y);
         scores.r2 = weights_of(scores.r2, next.z);
@@ -156,7 +156,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) n_grou
     if (SPANS > 2u) { put_y(query, head, d + 2u * SPAN, scaled(y2, inverse)); }
     if (SPANS > 3u) { put_y(query, head, d + 3u * SPAN, scaled(y3, inverse)); }
     if (column == 0u && first_column == 0u) {
-        let logs = largest + log2(all);
+        let logs = largest + log(all);
         put_lse(query, head, logs.x);
         put_lse(query + 16u, head, logs.y);
         put_lse(query + 32u, head, logs.z);

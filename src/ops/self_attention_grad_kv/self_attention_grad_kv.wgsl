@@ -92,14 +92,14 @@ fn begin_of(token: u32) -> u32 {
 
 // Of four queries.
 struct Stats {
-    lse: vec4<f32>, // to base 2
+    lse: vec4<f32>,
     delta: vec4<f32>,
 }
 
 fn stats_of(queries: vec4<u32>, head: u32) -> Stats {
     let at = p.stats_offset + 2u * (min(queries, vec4<u32>(p.n_tokens - 1u)) * p.n_heads + head);
     let lse = vec4<f32>(stats[at.x], stats[at.y], stats[at.z], stats[at.w]);
-    return Stats(lse * LOG2_E, vec4<f32>(stats[at.x + 1u], stats[at.y + 1u], stats[at.z + 1u], stats[at.w + 1u]));
+    return Stats(lse, vec4<f32>(stats[at.x + 1u], stats[at.y + 1u], stats[at.z + 1u], stats[at.w + 1u]));
 }
 
 // Of 64 keys with 32 queries.
@@ -169,7 +169,7 @@ fn weights_of(products: vec4<f32>, key: u32, queries: vec4<u32>, begins: vec4<u3
               slope: f32) -> vec4<f32> {
     let seen = (begins <= vec4<u32>(key)) & (queries >= vec4<u32>(key));
     let away = vec4<i32>(queries) - vec4<i32>(i32(key));
-    let weights = exp2(min(scores_of(products, away, slope) - lse, vec4<f32>(1.0))); // what is not seen may be large
+    let weights = exp(min(scores_of(products, away, slope) - lse, vec4<f32>(1.0))); // what is not seen may be large
     return select(vec4<f32>(0.0), weights, seen);
 }
 

@@ -66,11 +66,11 @@ fn begin_of(token: u32) -> u32 {
     return first_seen(token, positions[p.positions_offset + token]);
 }
 
-// (lse to base 2, delta)
+// (lse, delta)
 fn stats_of(token: u32, head: u32) -> vec2<f32> {
     if (token >= p.n_tokens) { return vec2<f32>(0.0); }
     let at = p.stats_offset + 2u * (token * p.n_heads + head);
-    return vec2<f32>(stats[at] * LOG2_E, stats[at + 1u]);
+    return vec2<f32>(stats[at], stats[at + 1u]);
 }
 
 // Of the gradients of 64 queries' outputs with 32 values.
@@ -109,7 +109,7 @@ fn score_grads(products: vec4<f32>, dots: vec4<f32>, query: u32, keys: vec4<u32>
                slope: f32) -> vec4<f32> {
     let seen = (keys >= vec4<u32>(begin)) & (keys <= vec4<u32>(query));
     let away = vec4<i32>(i32(query)) - vec4<i32>(keys);
-    let weights = exp2(min(scores_of(products, away, slope) - stats.x, vec4<f32>(1.0))); // what is not seen may be large
+    let weights = exp(min(scores_of(products, away, slope) - stats.x, vec4<f32>(1.0))); // what is not seen may be large
     return select(vec4<f32>(0.0), weights * (dots - stats.y), seen);
 }
 
