@@ -162,16 +162,16 @@ test_resume() {
 }
 
 # What was measured before Ctrl-C is printed, and a file of logits has the rows that it says.
-busy() { [ "$(ps -o cputimes= -p "$1" | tr -d ' ')" -ge 1 ]; }
 test_interrupted() {
     local command pid
     for ((i = 0; i < 400; i++)); do cat "$work/text.txt"; done >"$work/long.txt"
     head -c 400000 "$work/long.txt" >"$work/prompt.txt"
     for command in "eval $model --data $work/long.txt -c 64" "perplexity $model -f $work/long.txt -c 64"; do
         # shellcheck disable=SC2086
-        "$program" $command -t 1 --json >"$work/out" 2>/dev/null &
+        rm -f "$work/err"
+        TREADLE_PROGRESS_SECONDS=0 "$program" $command -t 1 --json >"$work/out" 2>"$work/err" &
         pid=$!
-        wait_until 60 busy "$pid"
+        wait_until 60 grep -qsE '^(chunk|window) [0-9]' "$work/err" # something has been measured
         kill -INT "$pid"
         wait "$pid"
         same "${command%% *}" "$?" 130
