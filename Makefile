@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # treadle's commands. CMake does the building (CMakePresets.json); these are the ways in.
 #
 #   make            build/treadle, the library and the tests

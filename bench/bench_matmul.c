@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_matmul.c - the matmul kernels alone, over the shapes of two small models, beside what the machine can do.
 //
 //     bench_matmul [FORMAT [TOKENS [THREADS [ROWS COLUMNS]]]]        0 or "all" where any is meant

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_model.c - writes a GGUF model of a real shape with random weights, to measure speed with: the time of a step does
 // not depend on the values.
 //

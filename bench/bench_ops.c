@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_ops.c - how long every kernel takes, over the op suite's own cases (those marked `bench`), or one case more.
 //
 //     bench_ops [--op NAME] [--dims A,B,C...] [--dtype NAME] [--isa plain|avx2|avx512|avx512_bf16|neon] [--ms N]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_tokens.c - makes a token file as training does, and says how fast.
 //
 //     bench_tokens TOKENIZER CACHE_DIR THREADS FILE...

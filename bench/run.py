@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Speed and memory of build/treadle, beside llama.cpp where it is given.
 
     make bench

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Toolchain file: Debian's aarch64 cross compiler, programs run under qemu-user.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Compiler flags, as interface targets:
 #   tdl_flags          everything of ours: language, warnings, include paths, banned functions, sanitizers
 #   tdl_library_flags  what only the library gets

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Fuzz targets: fuzz/fuzz_<thing>.c defines LLVMFuzzerTestOneInput. With TDL_FUZZ=ON each is a libFuzzer program.
 # In every other build the same targets are linked to a small main that replays fuzz/seeds/<thing>/ as a quick test,
 # so an input that once crashed stays tested under every compiler and sanitizer.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What `make install` puts where: program, libraries, header, pkg-config file, CMake package, man page, completions,
 # licence. The package can be moved: no absolute path is written into its files.
 include(CMakePackageConfigHelpers)

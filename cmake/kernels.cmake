@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # CPU kernels: src/ops/**/*_cpu.c, compiled once per instruction set. Each compilation sees TDL_ISA (plain, avx2, avx512,
 # neon: the suffix of its symbols) and TDL_ISA_<NAME>=1; src/ops picks among the results at run time by CPU feature.
 # Files *_bf16_cpu.c are for sets that multiply BF16, and those have no others: avx512_bf16 sees TDL_ISA_AVX512=1 as well.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Tests: test/test_<thing>.c (cmocka), test/op_suite*.c (a main of its own, no cmocka), test/test_<thing>.sh (gets the
 # program and the repository as arguments; exit 77 = skipped). The name says who runs a test: with "_long" it is labelled
 # long (`make test-long` alone runs it), with "_slow" slow (`make test` too), all others quick (`make check` too, with one

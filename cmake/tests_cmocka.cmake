@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The tests that are cmocka programs, c_tests, with what they share (cmake/tests.cmake).
 file(GLOB support_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/support/*.c)
 list(FILTER support_sources EXCLUDE REGEX "/op_cases\\.c$")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # WebGPU: built where wgpu-native's headers (webgpu.h, wgpu.h) are found; the library behind it is loaded at run time, by name, so nothing is linked.
 #
 #   tools/setup.sh webgpu      fetches both to build/webgpu, where this looks first

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Run with -P at build time: SHADERS (a list of .wgsl files) become DIR/wgsl.c and DIR/wgsl.h. A line `// include NAME` in one
 # stands for the text of NAME.wgsl, which may include others.
 set(texts "#include \"wgsl.h\"\n")

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_bpe_train.c - any bytes as training text: what is learned loads, and gives the same bytes back.
 //
 // The first byte chooses the pre-tokenizer and the settings; the rest is the text, added in two parts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_cgroup.c - the parsers of control groups' files on any bytes, as lines and as whole files.
 #include "base/cgroup.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_checkpoint.c - the checkpoint reader on any bytes. So that a fuzzer gets past the sums, an input of an odd first byte
 // is repaired before: header, the table's sum, the trailer. Where the reader accepts it, every tensor can be read.
 #include "base/checksum.h"

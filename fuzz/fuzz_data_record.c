@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_data_record.c - a line of JSONL becomes ids: any bytes, in each of the templates.
 //
 // The first byte chooses which markers the vocabulary has, byte-level BPE without merges. What a record gives is checked:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_gguf.c - the GGUF reader on any bytes, and that seeing only a beginning of them changes no verdict.
 #include "format/gguf.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_hf_config.c - any bytes as a config.json: an error with a message, or keys that are found again.
 #include "format/hf_config.h"
 

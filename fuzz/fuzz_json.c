@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_json.c - the JSON parser on any bytes. What it accepts is valid UTF-8 and reads back equal after it is written. The
 // pieces that Jansson gets go over the whole text, in order.
 #include "base/json.h"

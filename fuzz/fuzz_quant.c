@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_quant.c - the block formats: any bytes decode, and any floats encode, without a fault. The first byte names the
 // format, the rest is first taken as blocks, then as floats. Zero must stay zero.
 #include "tensor/dtype.h"

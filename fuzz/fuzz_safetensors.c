@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_safetensors.c - the safetensors parser on any bytes; where it accepts them, every tensor can be read.
 #include "format/safetensors.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_token_file.c - the token file's parser on any bytes; where bit 0 of the first byte is set, under right checksums.
 // What it accepts is read whole: every id below the vocabulary, every target once, unless whole records were cut.
 #include "train/data_reader.h"

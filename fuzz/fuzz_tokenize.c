@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_tokenize.c - any text over small vocabularies of all three schemes: ids in range, text comes back, streams agree.
 //
 // The first byte chooses the vocabulary and the options; the rest is the text, and the same bytes read as ids. Each

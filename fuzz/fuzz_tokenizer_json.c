@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_tokenizer_json.c - any bytes as a tokenizer.json: an error with a message, or a tokenizer that works.
 #include "token/tokenizer_json.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuzz_utf8.c - the UTF-8 functions on any bytes: they agree with each other, and errors of any text are valid UTF-8.
 #include "base/error.h"
 #include "base/utf8.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // replay_main.c - feeds files to a fuzz target without a fuzzer.
 //
 // libFuzzer exists for clang only. This main takes its place in every other build: it hands each file named on the

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: MIT
  * treadle.h - run and train transformer language models from plain C.
  *
  *     tdl_error err = {0};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // op_suite.c - every CPU kernel of every op against the op's reference, over the cases in op_cases.c.
 //
 //     op_suite [--isa plain|avx2|avx512|avx512_bf16|neon] [--seed N] [--op NAME] [--slow | --slow-only] [--guard-before] [--verbose]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // op_suite_webgpu.c - every WebGPU kernel of every op against the op's reference, over the cases in op_cases.c.
 //
 //     op_suite_webgpu [--device NAME] [--library PATH] [--seed N] [--op NAME] [--slow] [--cases N] [--compile]

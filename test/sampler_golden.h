@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sampler_golden.h - written by tools/golden/sampler_golden.py; see there what the numbers are.
 #ifndef TDL_TEST_SAMPLER_GOLDEN_H
 #define TDL_TEST_SAMPLER_GOLDEN_H

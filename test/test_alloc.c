@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_alloc.c - allocation, the arena, the growing array, checked sizes, and the test allocator itself.
 #include "base/alloc.h"
 #include "base/checked.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_arguments.c - every function of treadle.h with NULL and absurd arguments: an ARGUMENT (or another named error) with a message,
 // never a crash, never a change. Structs of an older and of a later header are taken where a struct is.
 //

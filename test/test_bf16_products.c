@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_bf16_products.c - the kernels that multiply BF16, bit for bit as ops/gemm_bf16_cpu.h says, said once more in plain C. That is how
 // the instruction's manual has it and how AMD's processors do it; one that rounds otherwise within a pair is held to the size of its
 // sums, and named.

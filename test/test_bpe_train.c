@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_bpe_train.c - training a tokenizer: what Hugging Face's trainer learns from the same corpus, a naive trainer on random
 // texts, any bytes there and back, limits, and memory that runs out.
 #include "token/bpe_train.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Control groups: the parsers on good and bad lines, and whole fake systems (a directory that stands before every path) with
 // version 1, version 2, both, namespaces, containers, and files that are damaged.
 #include "base/cgroup.h"

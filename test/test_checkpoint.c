@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_checkpoint.c - checkpoints: round trip, damage of every byte, another version or model, a full disk, kill -9.
 #include "support/fail_alloc.h"
 #include "support/test_files.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_checksum.c - XXH64 and CRC-32C against the PyPI packages xxhash 4.1.0 and crc32c 2.9, whole and in pieces.
 //
 // Byte i of the data is (i * i + 7 i) mod 251.

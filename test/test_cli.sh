@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The program from outside: exit codes, messages, what is on stdout and what is not, files, pipes, Ctrl-C.
 # Parts whose models are absent are left out and named.
 #   test_cli.sh PROGRAM REPO

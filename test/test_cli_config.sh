@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # What the program says of a model's configuration: a key that nothing reads is a warning of info, in text and in JSON; a key
 # that would change the maths is an error that names it; what Python's json writes beside them is read.
 #   test_cli_config.sh PROGRAM REPO

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The program's documents say what the program says, no less and no more: the completions of bash, zsh and fish offer exactly the
 # commands of `treadle help`, each command's options, and an option's choices; the committed man page is what
 # tools/man_page.py makes of the help today, names each command and option, and man shows it without complaint.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The program and other people's files: pointers of Git LFS in the place of files, weights that do not fit the configuration,
 # tokens that a tokenizer's files put round a text, ids with a NUL among them.
 #   test_cli_files.sh PROGRAM REPO

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # treadle train with nothing but a text: what it makes, what runs, what is refused, and that a failed start leaves nothing.
 #   test_cli_fresh.sh PROGRAM REPO
 set -uo pipefail

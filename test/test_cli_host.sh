@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The program and its host: options that contradict or would be ignored, output that is always JSON or fit for a terminal, disks
 # that are full, files that may not grow, contexts beyond what was learned, and a system that lacks what the build needs.
 #   test_cli_host.sh PROGRAM REPO

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Commands on a model that computes NaN: each says so and where, fails, and gives no figure that looks like a result.
 #   test_cli_not_finite.sh PROGRAM REPO
 set -uo pipefail

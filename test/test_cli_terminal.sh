@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The program at a terminal: a pseudo-terminal of Python's types and reads. Line editing, history, pasting, Ctrl-C and the commands
 # of treadle chat; text with escape sequences; progress that is written over.
 #   test_cli_terminal.sh PROGRAM REPO

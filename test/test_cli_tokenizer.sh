@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # treadle tokenizer train from outside: the file it writes serves treadle tokenize and detokenize, what it left out is said,
 # and what is refused leaves no file.
 #   test_cli_tokenizer.sh PROGRAM REPO

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Training from outside: what zero means, which files are data and what is said of them, ends by signals, resuming, and that eval
 # measures what training validates on.
 #   test_cli_train.sh PROGRAM REPO
@@ -167,8 +168,8 @@ test_interrupted() {
     for ((i = 0; i < 400; i++)); do cat "$work/text.txt"; done >"$work/long.txt"
     head -c 400000 "$work/long.txt" >"$work/prompt.txt"
     for command in "eval $model --data $work/long.txt -c 64" "perplexity $model -f $work/long.txt -c 64"; do
-        # shellcheck disable=SC2086
         rm -f "$work/err"
+        # shellcheck disable=SC2086
         TREADLE_PROGRESS_SECONDS=0 "$program" $command -t 1 --json >"$work/out" 2>"$work/err" &
         pid=$!
         wait_until 60 grep -qsE '^(chunk|window) [0-9]' "$work/err" # something has been measured

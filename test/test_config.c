@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_config.c - what a model's configuration means: config.json as Transformers resolves it, GGUF keys as llama.cpp does, and
 // no key that changes the maths passed over in silence.
 //

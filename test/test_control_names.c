@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_control_names.c - what a tokenizer makes of tokens whose file has them as another kind than their text says, which tokens end
 // a generation, and where the tokens at a text's beginning and end come from.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_data_reader.c - batches against what their comment promises, over many shapes; shuffles; positions that resume.
 #include "train/data_reader.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_dataset.c - from files to ids: records and their answers, where documents begin, the cache, and bad input.
 #include "train/dataset.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_desc.c - structs that grow: every size from none to one too many, known and unknown fields, on both sides of a call.
 #include "base/desc.h"
 #include "base/limits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_error.c - messages: cut at a character, free of invalid bytes and of control characters.
 #include "base/error.h"
 #include "base/utf8.h"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The examples in C and train-tiny are built and run as a user of an installation would: by pkg-config, warnings are errors.
 #   test_examples.sh PROGRAM REPO
 set -euo pipefail

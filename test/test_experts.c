@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_experts.c - how experts are found in Hugging Face directories: a tensor each, or all in one with gate above up, as
 // Transformers 5 has them in memory; and what is said where they are not there, or the configuration contradicts itself.
 #include "format/safetensors_write.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_export.c - models written as GGUF and as a Hugging Face directory, opened again, against Transformers' logits.
 #include "support/fail_alloc.h"
 #include "support/golden.h"

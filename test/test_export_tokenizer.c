@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_export_tokenizer.c - a tokenizer.json exported to GGUF gives the ids that Hugging Face's library gives.
 //
 // The models around the tokenizers are fresh ones. Where GGUF's keys would lose something the whole tokenizer.json goes along, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_extra_tensors.c - tensors that do not fit the configuration: too many blocks, weights that nothing uses, biases that only
 // some blocks have, and types that treadle lacks. What would change the results is an error that names the tensor; what only
 // lies beside them opens, and the model's warnings say so.

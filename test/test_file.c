@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_file.c - mapping, what is refused, paths, and the writer with its failures.
 #include "base/file.h"
 #include "base/limits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_file_shrinks.c - a model's file becomes shorter, changes or goes away while a program uses it: a download that begins
 // anew, a share that is lost. A mapped file would end the process by SIGBUS; here it is a status, and a model that is open goes
 // on as if nothing had happened.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_finish.c - why a sequence ended: an end-of-generation token, a stop string, its length; and that new input goes on.
 #include "model/model_impl.h"
 #include "support/test_files.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_fresh.c - fresh models: what the initialization promises, the way through model opening, and configs that are wrong.
 #include "base/alloc.h"
 #include "support/fail_alloc.h"

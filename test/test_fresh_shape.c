@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_fresh_shape.c - a run with nothing but data: the files it makes, going on from them, a tokenizer out of a GGUF file, all
 // missing keys of a config at once, and a run that does not start and leaves nothing.
 #include "base/json.h"

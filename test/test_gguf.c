@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_gguf.c - reading GGUF: every value and tensor type, split files, bytes and readers, and the limits.
 //
 // The files of test/data/gguf were written by another implementation (see ORIGIN.md there), so what is read here is

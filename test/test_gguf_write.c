@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_gguf_write.c - writing GGUF, and that what was written reads back the same.
 //
 // The reader is itself held against files of another implementation in test_gguf.c. The bytes of a small file are also

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_golden_hf.c - tiny models of every family against Transformers (float32): logits of every position and greedy ids.
 //
 // test/data/hf-tiny/<name>/ holds random bfloat16 weights and, for two prompts, ids, logits of every position and greedy

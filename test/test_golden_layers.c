@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_golden_layers.c - every intermediate activation of a small GPT-2-style model, layer by layer, against PyTorch.
 //
 // The model and its activations are bbycroft/llm-viz's nano-gpt-sort (MIT), read from the shared data: 3 layers, 3 heads of 16, three

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_golden_novelist.c - the 7M novelist against PyTorch (float32 on the same F16 weights): logits after a prompt, greedy
 // continuations, and mean losses of windows of 512 tokens; from the GGUF and from a Hugging Face directory made of it.
 //

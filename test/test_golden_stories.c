@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_golden_stories.c - stories260K (F32, a SentencePiece vocabulary) writes llama2.c's greedy text, byte for byte.
 //
 // The text is the output of llama2.c's run.c at temperature 0 from an empty prompt, so after the beginning-of-sequence

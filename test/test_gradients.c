@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_gradients.c - every backward op against central differences of its forward op, both by their references, in F64.
 //
 // The loss is sum dy y over the forward op's first output, dy random; its derivative by each element of each input is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_guard_pages.c - a whole life of small models in memory whose every block has pages round it that may not be touched.
 //
 // Opening, evaluating, generating in a batch, on the CPU with every instruction set, on null and on WebGPU, with

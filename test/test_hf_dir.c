@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_hf_dir.c - Hugging Face directories: configuration as metadata, weights in one or more files, tokenizer files.
 //
 // test/data/hf-tiny and hf-sharded were written by Transformers and by safetensors' own package (see ORIGIN.md there).

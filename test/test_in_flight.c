@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_in_flight.c - tokens that the device picks, with steps under way whose tokens the host has not seen: nothing that a
 // program can see may differ from a host that samples each token before it begins the next.
 //

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # The installed library serves a program that knows nothing of this tree: examples/hello is built by pkg-config
 # (shared and static) and by CMake's find_package, from an installation that was moved after it was made, and its text
 # with the bundled model is the installed program's own.

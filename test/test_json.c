@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_json.c - what is accepted, what is refused and with which status and place; the JSONTestSuite.
 #include "base/alloc.h"
 #include "base/file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_json_scan.c - the reader of large JSON headers: what it takes, what it refuses and where, and strings with escapes.
 #include "base/json_scan.h"
 #include "support/test_files.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_lora_file.c - LoRA adapters against PEFT: its files read, merged and run give PyTorch's logits; ours are its files again.
 #include "base/json.h"
 #include "format/safetensors_write.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_matmul_bits.c - an output of matmul depends on its own row of x and of w only, bit for bit, in every kernel.
 //
 // Every kernel that this CPU can run computes 33 tokens in one call; then each token alone, 2 to 12 tokens at a time

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_model_bad.c - models whose file is well-formed and whose contents are not: missing, misshaped and wrongly typed
 // tensors, numbers that contradict one another, unknown mechanisms. Each is a status and a message that names the place.
 #include "format/gguf_write.h"

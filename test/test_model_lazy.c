@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A model opened lazily says and computes what one opened in full does; what memory it will take; batches whose sessions are longer
 // than the model's context; where chat templates are found.
 #include "support/fail_alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_not_finite.c - logits that are NaN or infinite: every call of a session says so and where that began, nothing else is
 // disturbed, and what the message names is the weight that was damaged.
 //

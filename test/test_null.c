@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_null.c - the device "null" and, on it, everything above: a caller that breaks backend.h's contract is told so, models
 // say what the CPU says, and every call of a whole life (open, generate in a batch, evaluate, close) fails in turn with
 // each status: the error is clear, nothing leaks, the call succeeds when it is made again, and after a loss the sessions,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_op_cases.c - what the ops' cases must have for the op suites to see a fault: a constant that is the same in all cases of an op
 // could be written into its kernels, or left out of them, and nothing would fail.
 #include "ops/op_impl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_op_infer.c - what the ops' shape rules refuse, and what they say; the op table; the kernels' look-up.
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_op_reference.c - the ops' plain references against vectors that NumPy and PyTorch computed (test/data/ops/ORIGIN.md).
 //
 // What every kernel is tested against must itself be true.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_plan_print.c - the plan of every architecture row as a golden file: test/data/plans/<name>.txt.
 //
 // The prints are the readable view of an architecture: a change of the graph, a fusion or a kernel's choice shows as a diff.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_quant.c - the block formats against golden vectors (test/data/quant/ORIGIN.md), and what encoders must hold for
 // any input.
 #include "base/alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_rng.c - the generator against its author's numbers, and the shape of what is drawn from it.
 #include "base/rng.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_run_lock.c - two runs in one directory, in one process and in two, and what a killed one leaves.
 #include "base/alloc.h"
 #include "support/fail_alloc.h"

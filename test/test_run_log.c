@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_run_log.c - a run's log: lines, what a resume cuts, event files against TensorBoard's own messages, the page.
 #include "base/alloc.h"
 #include "base/json.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_safetensors.c - reading and writing safetensors.
 //
 // test/data/safetensors was written by the format's own implementation (see ORIGIN.md there). Wrong files are made from

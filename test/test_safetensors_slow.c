@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_safetensors_slow.c - the limit on tensors in a safetensors file, just below and just above.
 //
 // A million tensors are 69 MB of JSON; everything else is in test_safetensors.c.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_sampler.c - the sampler against golden draws, distributions, seeds, odd logits, bad descriptions, failed memory.
 #include "base/alloc.h"
 #include "run/sampler.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_segments.c - encoding a text that comes in segments: who may name special tokens, and the same ids as of the whole.
 #include "base/limits.h"
 #include "support/fail_alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_session.c - a session's timeline: push, next, rewind, sync, stops, ends, limits; opening from bytes and callbacks; and
 // every allocation failing once in open, step and close.
 #include "support/fail_alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_session_alloc.c - every allocation of a life of two sessions in a batch fails once: the call that says MEMORY has changed
 // nothing, and who makes it again gets the tokens and the text of a life without failures.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_session_bits.c - the same tokens give the same bits: whatever the prefill chunk, the threads, the neighbours.
 //
 // Logits after a prompt and after a few decoded tokens, bit for bit, over chunks of 1, 7, 64 and all, 1 to 4 threads, alone

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_sixteen.c - sixteen defects that a project like ours found in its own GPU kernels, each a test on the CPU and on WebGPU
 // (as the adapter is, and held to the limits that every adapter has), and some more that were seen elsewhere.
 //

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Real published weights, end to end: SmolLM2-135M-Instruct in Q4_1, which tools/setup.sh fetches. Its answers and its
 # perplexity on test/data/text/passage.txt are those of other programs; how they were made stands in
 # test/data/text/ORIGIN.md.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_split.c - what has more bytes than the device binds at once: weights, caches and the states of training in parts,
 // prompts in smaller chunks. The same tokens and logits as whole, on the device "null" and on WebGPU with its limit lowered;
 // then a table, a cache and states that are really too large for the limits that every WebGPU adapter has. What

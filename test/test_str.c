@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_str.c - text values, growing text, the map, and the hash under it.
 #include "base/hash.h"
 #include "base/str.h"

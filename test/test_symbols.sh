@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # What the built library shows and needs: it exports exactly the functions of treadle.h, keeps no mutable global, and
 # calls nothing that prints, ends the process or reads its environment. The stripped program is under 2.25 MB.
 #   test_symbols.sh PROGRAM REPO

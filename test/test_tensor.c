@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_tensor.c - shapes, strides, views, broadcasting and packing; the dtype table and the half-precision types.
 #include "tensor/tensor.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_thread.c - the pool: every thread once a run, nobody through a barrier early, and what happens when a thread
 // cannot start. Meant to run under ThreadSanitizer too.
 #include "base/limits.h"

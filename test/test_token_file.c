@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_token_file.c - token files: what is written is read, damage of any byte is found, contradictions have a name.
 #include "train/token_file.h"
 

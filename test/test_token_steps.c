@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_token_steps.c - normalizers, pre-tokenizers and regexes by themselves, against Hugging Face's.
 #include "base/limits.h"
 #include "support/fail_alloc.h"

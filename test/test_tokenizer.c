@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_tokenizer.c - vocabularies of real models, SentencePiece's own ids, properties, and descriptions that are wrong.
 #include "base/limits.h"
 #include "base/rng.h"

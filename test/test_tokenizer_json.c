@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_tokenizer_json.c - tokenizer.json: ids and text against Hugging Face's, and files that are wrong or not supported.
 #include "base/limits.h"
 #include "support/fail_alloc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_tokenizer_load.c - tokenizers out of model files: GGUF keys, Hugging Face directories, paths, and what is wrong there.
 #include "base/rng.h"
 #include "format/gguf.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_tokenizer_train.c - a tokenizer from files: text and records, large files in pieces, what is refused, and no file left
 // behind by a run that failed.
 #include "base/limits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_trace.c - traces: one event an op and step (and, on the CPU, thread), in order and in time; none while it is off.
 #include "backend/backend.h"
 #include "support/adapter.h"

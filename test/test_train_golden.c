@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_train_golden.c - training against PyTorch: loss, every parameter's gradient, and 20 steps of AdamW, for seven families.
 //
 // test/data/train/<family>.json: see ORIGIN.md there. Gradients of large tensors are sampled; their norms are whole. The same on

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_trainer.c - training runs through the public interface: the loss falls, runs repeat, resume, stop and fail as they should.
 //
 // The model is tiny and random; its text is made here from a few words, so that a few steps learn something.

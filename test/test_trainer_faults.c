@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_trainer_faults.c - what a run must not do in silence: take zero for a default, train on nothing, go on as another run,
 // lose a step, forget what diverged, leave out records.
 #include "backend/null/null_device.h"

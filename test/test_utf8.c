@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_utf8.c - every character both ways, every kind of bad byte, and every way to cut a character.
 #include "base/utf8.h"
 

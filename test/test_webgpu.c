@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_webgpu.c - the WebGPU device: names, buffers, errors, whole models against their references and the CPU, and a
 // device that is lost in the middle of a generation.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_webgpu_needs.c - what shaders need of a device's limits, as the backend reads it from their text, and that no kernel needs more
 // than src/ops/kernel.h lets it. Needs no library and no adapter.
 #include "support/op_cases.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_weights_bad.c - damaged model files: an error with a message, or tensors that can be read; never anything else.
 //
 // Files are cut at every byte, every field that holds a length, count, offset, dimension, type or alignment is set to

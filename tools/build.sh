@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Configures and builds one preset of CMakePresets.json.
 #   build.sh PRESET [arguments of cmake --build, such as --target treadle]
 # The configuration's output is shown only if it fails, and then what is missing, if anything is, stands in its place.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Compares the shared library's ABI (exported functions, and the layouts of the structs they use) with its snapshot.
 #   check_abi.sh compare      fails on any difference
 #   check_abi.sh update       writes abi/libtreadle.abi anew: part of the change that means to change the ABI

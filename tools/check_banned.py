@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Calls that do not belong in the library, beside those that src/base/banned.h makes compile errors.
 
 The library prints nothing, starts no program, and gets memory only through its allocator (src/base/alloc.c). The program prints

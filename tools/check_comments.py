@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """No code that is commented out, and no `#if 0`: what is not used is in the history.
 
 A comment is code where a whole line of it reads as a statement: it ends with a semicolon or a brace and has an

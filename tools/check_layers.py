@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Who may include whom (docs/DESIGN.md).
 
     base <- tensor <- { format, token, ops } <- backend <- graph <- model <- { run, train } <- treadle.h <- { cli, server }

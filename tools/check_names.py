@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """File names are unique in the repository, so that a name alone says which file is meant.
 
 Left out: test data and fuzz seeds (their names are other projects' or hashes), and the names that tools ask for.

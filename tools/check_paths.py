@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Every path that the documents name exists.
 
 Looked at: text in backquotes that has a slash or a known ending, and the targets of relative links. A pattern with a

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Runs every fuzz target of a build for some seconds, several at a time.
 #   fuzz.sh BUILD_DIR SECONDS [JOBS]
 # New inputs go to BUILD_DIR/corpus/<thing>; fuzz/seeds/<thing> is read only. A crash leaves its input in

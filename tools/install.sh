@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Installs what `make` built. Builds nothing: as root it would leave files in the tree that its owner cannot replace.
 #   install.sh PREFIX [DESTDIR]
 # Without a DESTDIR, as root, the loader is told of the library (ldconfig).

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The checks that need no build: layers, sizes, names, paths in the docs, banned calls, code in comments, format, shell scripts.
+# SPDX-License-Identifier: MIT
+# The checks that need no build: layers, sizes, names, paths in the docs, banned calls, code in comments, licence lines, format, shell scripts.
 # Runs all of them and fails if any does. A tool that is not installed is named and its check left out.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -30,7 +31,7 @@ check_format() {
 check_shell() { tools/sources.sh sh | xargs shellcheck -x; }
 
 if have python3 'layers, sizes, names, paths, banned calls, comments'; then
-    for script in layers size names paths banned comments; do
+    for script in layers size names paths banned comments licence; do
         run python3 "tools/check_$script.py"
     done
 fi

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes the man page: docs/treadle.1.in with the synopsis and the options as the program's --help prints them.
 
     man_page.py PROGRAM > docs/treadle.1          (make docs)

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Plants faults in a copy of the source, one at a time, and says which the tests catch.
 
     plant_faults.py [--list] [--wide] [NAME ...]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the check scripts share: the repository's files, C source without comments, and how a check reports."""
 
 import re

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // requantize.c - writes a GGUF file with its matrices in another type: made models/novelist-7m-q8_0.gguf.
 //
 //     requantize IN.gguf OUT.gguf Q8_0

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Installs what treadle needs on Debian 12, by package name. Does nothing when all is there.
 #   setup.sh demo      what it takes to build and run treadle
 #   setup.sh webgpu    that, and what it takes to compute on a GPU: Vulkan, and wgpu-native in build/webgpu

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Lists the project's own files, one a line: those git tracks and those it would (untracked, not ignored).
 #   sources.sh [c|sh|all]      C sources and headers, shell scripts, or everything
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Builds and tests. A failed step does not stop the others. At the end: the ten slowest tests, how many tests passed and
 # failed over all steps, and what was not tested.
 #   test.sh quick   what make check runs: source checks, release build, quick tests

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // batch_texts.c - several texts at once: batch MODEL PROMPT... Each step of the model computes a token for all of them, which
 // costs little more than one; each line of output is a prompt, what follows it, and why it ended.
 #include <stdio.h>

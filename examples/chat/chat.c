@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // chat.c - a conversation in ChatML: chat MODEL [SYSTEM]. Each line of stdin is a message; the answer comes as it is made.
 //
 // What the user writes is a segment of its own that may not name special tokens: "<|im_start|>" in a message is text, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hello.c - the smallest program that lets a model speak: hello MODEL [PROMPT]
 #include <stdio.h>
 #include <string.h>

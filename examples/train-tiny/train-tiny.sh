@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Trains a tiny model on one text file and lets it write: train-tiny.sh TEXT DIR [more options of treadle train]
 # TREADLE names the program, where it is not in PATH.
 set -euo pipefail

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // train.c - a small model from one text file: train TEXT DIR [STEPS]. DIR gets a tokenizer trained on the text, checkpoints,
 // loss.html and in the end model.gguf. Ctrl-C writes a checkpoint; the same command line goes on from it.
 #define TDL_EXPERIMENTAL // training may still change

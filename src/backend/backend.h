@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // backend.h - what a kind of device must do: memory, a queue, running a plan. No maths, no model.
 //
 // Everything is asynchronous: submit begins a step, poll says whether it has ended, read fills its destination by the time

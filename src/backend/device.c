@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // device.c - the public device functions: finds the backend by name and hands over.
 #include "backend/backend.h"
 #include "base/desc.h"

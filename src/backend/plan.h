@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // plan.h - a plan as data: ops in order, every value at a fixed place, every kernel chosen. graph/ makes it, a backend runs it.
 //
 // A plan is made for a maximum of tokens, sequences and outputs. How many there are in a step is given by tdl_step_counts;

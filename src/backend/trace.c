@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trace.c - the trace's list of events, and the public functions over it. See trace.h.
 #include "backend/trace.h"
 

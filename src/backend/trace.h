@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trace.h - when each op of each step ran: what a device notes while its trace is on. Public: tdl_device_trace.
 //
 // A backend calls tdl_trace_step where a step begins and tdl_trace_op for each op and lane (a CPU's thread) when the step has

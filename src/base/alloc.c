@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // alloc.c - the default allocator, zeroed allocation, the arena and the growing array.
 //
 // The default allocator aligns by hand: it asks malloc for a little more and keeps malloc's pointer in the word before

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // alloc.h - memory through one replaceable allocator, an arena, and growing buffers.
 //
 // Every owner keeps the `const tdl_allocator *mem` it was created with and frees through it. NULL is never passed down:

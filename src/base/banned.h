@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // banned.h - functions that do not compile in the library.
 //
 // The build puts this header in front of every source file of the library. Three kinds are banned: those that write or

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cgroup.c - finds the process' control groups and reads their limits. See cgroup.h and Linux' cgroups(7).
 //
 // The group's path in /proc/self/cgroup and the mount's root in mountinfo are both seen from the process' cgroup

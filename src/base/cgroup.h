@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cgroup.h - what Linux control groups leave this process of the machine: CPU time and memory.
 //
 // A container that may use 2 of 16 CPUs is seldom told so by its affinity: the kernel lets it run on all 16 and stops it when its

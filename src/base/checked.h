@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // checked.h - sizes that cannot wrap. Every size that comes from a file or a caller goes through these.
 #ifndef TDL_BASE_CHECKED_H
 #define TDL_BASE_CHECKED_H

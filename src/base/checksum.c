@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // checksum.c - XXH64 after Y. Collet's specification (xxHash fast digest algorithm, revision 0.1.1), and CRC-32C bit by
 // bit over a table of 16 entries: the records it guards are a few dozen bytes.
 //

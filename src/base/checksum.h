@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // checksum.h - checksums of what lies in files: XXH64 (checkpoints) and CRC-32C (records of event files).
 //
 //     tdl_xxh64 hash;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // desc.c - see desc.h.
 #include "base/desc.h"
 

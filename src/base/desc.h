@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // desc.h - structs of the public header that begin with `size`, so that they can grow without breaking a program.
 //
 //     tdl_session_desc d;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // error.c - writing an error's message.
 //
 // Messages quote names and values out of untrusted files, and end up on terminals and in logs. So the text is made in a

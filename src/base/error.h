@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // error.h - how a function says what went wrong.
 //
 //     if (n_dims > TDL_DIMS_MAX)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // file.c - files through POSIX calls.
 //
 // Paths come from users, so what lies there may be anything. Files are opened without blocking and looked at before they

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // file.h - files: read, map, write to a temporary name and rename.
 //
 // Only regular files are opened: a directory, a FIFO or a device is an error that says so, and so is the pointer that Git LFS

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hash.c - FNV-1a (Fowler, Noll, Vo) with 64 bits.
 //
 // FNV's low bits depend on few of the input's; the maps take their slot from the low bits. So the result goes through

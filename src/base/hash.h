@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hash.h - FNV-1a over 64 bits with a final mix (not for adversaries: maps here are bounded by the file's size).
 #ifndef TDL_BASE_HASH_H
 #define TDL_BASE_HASH_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // host.c - what this process may use of the machine: CPUs and memory.
 #include "base/cgroup.h"
 #include "base/desc.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json.c - Jansson reads the text as json_text.c gives it: what Python's json reads is read, and errors are in our form.
 //
 // Any value may be the root. Jansson bounds nesting itself (2048 levels, JSON_PARSER_MAX_DEPTH). A NUL byte in the text is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json.h - Jansson with our statuses, limits and messages, reading what Python's json module reads. Untrusted input.
 //
 // Values are Jansson's json_t, read with Jansson's own accessors but for one: a number that may be a real is read with

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json_scan.c - see json_scan.h.
 #include "base/json_scan.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json_scan.h - reads JSON in one pass without building a tree: for headers of a million entries. Untrusted input.
 //
 //     tdl_json_scan s = {.text = text, .size = size, .what = "header", .arena = &arena, .err = err};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json_text.c - what Python's json reads and Jansson does not, replaced. See json_text.h.
 //
 // Only the places that may need it are understood: strings, their escapes, and what begins like a number or a word. All

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json_text.h - JSON as Python's json module reads it, turned piece by piece into JSON as Jansson reads it.
 //
 //     tdl_json_text t = tdl_json_text_make(text, size);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // limits.h - every limit on what comes from outside, in one place. Each is tested just below and just above.
 #ifndef TDL_BASE_LIMITS_H
 #define TDL_BASE_LIMITS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rng.c - PCG32, the XSH-RR variant: a 64-bit linear congruential state, permuted to 32 bits of output.
 //
 // Source: M. O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for Random Number

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rng.h - PCG32 (M. O'Neill, 2014): small, seedable, the same on every machine.
 #ifndef TDL_BASE_RNG_H
 #define TDL_BASE_RNG_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // str.c - text values, growing text and the map from text to a number.
 //
 // The map is an open-addressing table with linear probing, at most three quarters full. A slot keeps 32 bits of its

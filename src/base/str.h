@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // str.h - borrowed text, growing text, and a map from text to a number.
 #ifndef TDL_BASE_STR_H
 #define TDL_BASE_STR_H

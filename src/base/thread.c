@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // thread.c - the pool: workers that wait for a generation number to change, and a barrier made of another one.
 //
 // Both waits are the same: a 32-bit word that one thread advances and the others watch (`signal_word`). A waiter first

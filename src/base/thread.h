@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // thread.h - a pool of threads that runs one function on all of them, and a barrier inside it.
 //
 // The pool is handed work once a step; between the ops of a step its threads meet at a barrier, which spins for a short

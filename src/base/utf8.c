@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // utf8.c - UTF-8 by the table of RFC 3629, section 4.
 //
 // The first byte of a character says how many bytes follow; overlong forms, surrogates and values over U+10FFFF are told

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // utf8.h - UTF-8 as RFC 3629 has it: no surrogates, nothing over U+10FFFF, no overlong forms.
 #ifndef TDL_BASE_UTF8_H
 #define TDL_BASE_UTF8_H

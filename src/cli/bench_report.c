@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_report.c - see bench_report.h.
 //
 // Rates are tokens per second of each sample; averages and deviations (of a sample: n - 1) are over those.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bench_report.h - how treadle bench prints: llama-bench's columns and fields, for the tools that read those.
 #ifndef TDL_CLI_BENCH_REPORT_H
 #define TDL_CLI_BENCH_REPORT_H

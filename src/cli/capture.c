@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // capture.c - keeps what drivers and libraries write to stderr while a device is looked for (console.h).
 //
 // WebGPU libraries, Vulkan's loader and its drivers talk there about every device that is none, on machines where all is well.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // chat.h - a conversation: its messages as text, and the same as a session's timeline in ChatML.
 //
 //     <|im_start|>user\nHow are you?<|im_end|>\n<|im_start|>assistant\n ...answer... <|im_end|>\n

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // chat_commands.c - the commands of treadle chat: /help and its kind. A line that begins with a slash is never sent to the model,
 // but with two.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // chat_timeline.c - see chat.h.
 #include "cli/chat.h"
 #include "cli/console.h"

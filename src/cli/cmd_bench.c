@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_bench.c - treadle bench: prefill and decode, measured as llama-bench measures them.
 //
 // A prompt test (pp) computes n_prompt random tokens from position n_depth on, through a tdl_batch: nothing is sampled. A

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_chat.c - treadle chat: messages from stdin, answers on stdout (chat.h).
 #include "cli/chat.h"
 #include "cli/commands.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_detokenize.c - treadle detokenize: ids to text. Opens the tokenizer only: no weights are read.
 #include "cli/commands.h"
 #include "cli/console.h"

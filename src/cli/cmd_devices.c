@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_devices.c - treadle devices: what --device can name here, with limits and features.
 #include "cli/commands.h"
 #include "cli/console.h"

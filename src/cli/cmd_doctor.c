@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_doctor.c - treadle doctor: what this machine gives the program, why, and whether a model fits.
 //
 // It finds nothing that other commands do not find: it says at once what one would otherwise learn from several failures.

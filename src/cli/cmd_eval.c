@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_eval.c - treadle eval: the loss on a data set as training computes it, last-word prediction, multiple choice.
 //
 // The three tasks score ids that follow others; they differ in what they take for context and what they do with the

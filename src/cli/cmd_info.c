@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_info.c - treadle info: a model's family, sizes, types and tokenizer.
 #include "cli/commands.h"
 #include "cli/console.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_logits.c - treadle logits: the logits of every position, as a NumPy file.
 //
 // The .npy format 1.0: magic, version, the header's size, a Python dictionary padded with spaces so that data begins

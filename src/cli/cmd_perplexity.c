@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_perplexity.c - treadle perplexity: how well a model predicts a text, by the customary chunks.
 //
 // The definition is the one that published llama.cpp figures use, so that they can be compared.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_plan.c - treadle plan: what a step computes, like EXPLAIN.
 #include "cli/commands.h"
 #include "cli/console.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_run.c - treadle run: goes on from a prompt and prints what is new as it is made.
 #include "cli/commands.h"
 #include "cli/console.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_tokenize.c - treadle tokenize: text to ids, on one line. Opens the tokenizer only: no weights are read.
 #include "cli/commands.h"
 #include "cli/console.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_tokenizer.c - treadle tokenizer train: a byte-level BPE tokenizer from text files.
 #include "cli/commands.h"
 #include "cli/console.h"

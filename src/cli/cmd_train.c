@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cmd_train.c - treadle train and treadle finetune: a training run in a directory.
 //
 // The run's state, log and curve are the library's (tdl_trainer); this file turns flags into its settings, shows how far it

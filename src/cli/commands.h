@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // commands.h - the program's commands. Each gets its own name as argv[0] and returns an exit code (options.h).
 #ifndef TDL_CLI_COMMANDS_H
 #define TDL_CLI_COMMANDS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // console.c - see console.h. The process-wide state here is the program's, not the library's.
 #include "cli/console.h"
 

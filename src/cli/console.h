@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // console.h - what a command shares with the world: stdout and stderr, Ctrl-C, the clock, files, memory.
 //
 // Results go to stdout, everything else to stderr. Writes to stdout may fail (a full disk, a closed pipe): the first

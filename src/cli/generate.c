@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // generate.c - see generate.h.
 #include "cli/generate.h"
 

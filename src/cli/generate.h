@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // generate.h - the flags of sampling, and the loop that draws tokens until something ends it: for run and chat.
 #ifndef TDL_CLI_GENERATE_H
 #define TDL_CLI_GENERATE_H

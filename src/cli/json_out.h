@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // json_out.h - results as JSON that is always valid, whatever the values are.
 //
 //     cli_print_json(cli_json_pack("{s:s, s:f, s:o}", "name", name, "loss", loss, "ids", array));

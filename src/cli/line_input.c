@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // line_input.c - see line_input.h.
 //
 // A terminal that knows "bracketed paste" wraps what is pasted in ESC [ 200 ~ and ESC [ 201 ~. The first is bound to a function that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // line_input.h - messages from stdin: lines of a file or a pipe, or typed at a terminal with editing and history.
 //
 // At a terminal (with libedit, where the build has it): arrow keys, Ctrl-R, Home and End; what is pasted is one message, with its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // main.c - the program: finds the command, runs it, turns what became of stdout into the exit code.
 //
 // Above treadle.h there is nothing but this folder: whatever a command can do, any host program can.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // model_args.c - see model_args.h.
 #include "cli/model_args.h"
 

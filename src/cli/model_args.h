@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // model_args.h - the flags that say which model runs where, and opening it.
 #ifndef TDL_CLI_MODEL_ARGS_H
 #define TDL_CLI_MODEL_ARGS_H

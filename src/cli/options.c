@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // options.c - parsing by table, and the help printed from the same table.
 #include "cli/options.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // options.h - command lines as tables: what is parsed is what --help prints.
 //
 //     cli_model_args model = {0};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // prompt_args.c - see prompt_args.h.
 #include "cli/prompt_args.h"
 

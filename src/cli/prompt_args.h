@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // prompt_args.h - the flags that give a text or its ids, and turning the one into the other.
 #ifndef TDL_CLI_PROMPT_ARGS_H
 #define TDL_CLI_PROMPT_ARGS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // score.c - see score.h.
 #include "cli/score.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // score.h - how probable a model finds tokens: for the commands that measure texts.
 //
 //     cli_scorer scorer = {0};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shown.c - see shown.h. UTF-8 as Unicode 15, table 3-7 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
 #include "cli/shown.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shown.h - text that others wrote, made fit to be shown.
 //
 // A model's name, a tensor's, an adapter's, and what a model writes may hold anything: escape sequences that a terminal obeys,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trace_file.c - see trace_file.h. The format: "Trace Event Format" (Duvall, Sharif and others, 2016), complete events ("ph": "X"),
 // times in microseconds. Names are the plan's own: letters, digits, dots and underscores, so nothing needs escaping.
 #include "cli/trace_file.h"

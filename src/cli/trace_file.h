@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trace_file.h - --trace FILE: a device's timeline, op by op, as Chrome's trace JSON (chrome://tracing, Perfetto).
 #ifndef TDL_CLI_TRACE_FILE_H
 #define TDL_CLI_TRACE_FILE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // extent.c - a heap sort over extents and one pass over their ends.
 //
 // The C library's qsort may allocate behind the caller's allocator, and its worst case is nobody's promise; files come

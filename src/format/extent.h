@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // extent.h - which bytes of a file belong to which tensor: no two may share any, and some formats allow no gaps.
 #ifndef TDL_FORMAT_EXTENT_H
 #define TDL_FORMAT_EXTENT_H

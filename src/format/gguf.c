@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gguf.c - the GGUF parser. Untrusted input.
 //
 // A file is: magic, version, two counts; the metadata, each a key, a type and a value; the tensor infos, each a name,

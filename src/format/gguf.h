@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gguf.h - the GGUF parser: bytes in, metadata and a list of tensors out. It opens, maps and copies nothing.
 //
 //     tdl_gguf gguf;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gguf_open.c - from a path, bytes or a reader to a tdl_weights, by way of the parser in gguf.c.
 //
 // The caller's bytes are used where they lie. Of a file, and of a reader's, as much of its beginning is read as the header

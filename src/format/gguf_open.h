@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gguf_open.h - opens a GGUF model: one file or all parts of a split one, bytes in memory, or a reader's callbacks.
 #ifndef TDL_FORMAT_GGUF_OPEN_H
 #define TDL_FORMAT_GGUF_OPEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gguf_write.c - the GGUF writer.
 //
 // Metadata and tensor infos are kept as the bytes they will be in the file, growing as they are added; only the

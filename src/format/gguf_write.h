@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gguf_write.h - writes GGUF v3: metadata in the order it was added, tensors aligned to 32 bytes.
 //
 //     tdl_gguf_writer *w = NULL;

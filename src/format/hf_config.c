@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hf_config.c - flattens JSON into metadata. Untrusted input.
 //
 // A walk over Jansson's tree that carries the dotted key in one growing string. Depth and key size have limits, because

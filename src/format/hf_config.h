@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hf_config.h - a configuration in JSON as metadata under dotted keys.
 //
 //     {"hidden_size": 32, "rope_scaling": {"factor": 2.0}, "eos_token_id": [1, 2], "n_inner": null}

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hf_dir.c - a directory as Hugging Face's libraries write it. Its files are untrusted input.
 //
 // config.json and generation_config.json become metadata (hf_config.c), tokenizer.json and tokenizer_config.json are

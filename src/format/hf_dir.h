@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hf_dir.h - opens a Hugging Face directory: config.json, generation_config.json, *.safetensors, tokenizer.json.
 #ifndef TDL_FORMAT_HF_DIR_H
 #define TDL_FORMAT_HF_DIR_H

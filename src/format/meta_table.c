@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // meta_table.c - see meta_table.h. The limit on keys stands here, once for every format.
 #include "format/meta_table.h"
 

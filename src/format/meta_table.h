@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // meta_table.h - metadata while a file is read: keys in the file's order, each once, found through a map.
 //
 //     tdl_meta_table table;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // safetensors.c - the safetensors parser. Untrusted input.
 //
 // The header is read in one pass, value by value: a tree of a million tensors would cost ten times as much. Every tensor is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // safetensors.h - the safetensors parser: a header in, a list of tensors out. It opens, maps and copies nothing.
 //
 //     tdl_safetensors file;

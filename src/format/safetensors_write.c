@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // safetensors_write.c - the safetensors writer.
 //
 // The header is made first, in the order in which the data will follow: all tensors of 4-byte elements, then of 2, then

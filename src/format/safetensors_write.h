@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // safetensors_write.h - writes one .safetensors file (F32, F16, BF16, I32, I8, U8 tensors), temporary name then rename.
 //
 //     tdl_safetensors_writer *w = NULL;

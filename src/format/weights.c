@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // weights.c - chooses the reader of a format, and answers questions about what it read.
 #include "format/weights.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // weights.h - a model file as named tensors and metadata, whatever its format.
 //
 // GGUF (single or split), safetensors (single or an index of shards) and a Hugging Face directory all open into a

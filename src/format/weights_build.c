@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // weights_build.c - see weights_build.h.
 #include "format/weights_build.h"
 

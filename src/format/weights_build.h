@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // weights_build.h - a tdl_weights under construction: what the readers of each format put together.
 //
 // A reader creates one, gives it the files and memory that tensors lie in, adds tensors and metadata, and on any error

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // exec.c - one step of a plan: write the step's inputs into the step buffer, submit, poll, read. See exec.h.
 //
 // The loop over the ops is the backend's (cpu_queue.c walks it with threads, a GPU backend encodes it); this file knows the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // exec.h - a plan bound to a device: step inputs in, one submit, outputs out.
 //
 //     tdl_exec_step(exec, &step, err);                 // begins

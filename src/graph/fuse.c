@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuse.c - replaces a pair of ops by the one op that does both. A fusion is a row here; its reference is the composition of
 // the two references (ops/add_rms_norm), so a fused plan is tested against the unfused one.
 //

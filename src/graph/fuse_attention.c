@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuse_attention.c - makes one op of what stands between a block's projections (ops/rope_attention): norms of the heads of q and
 // of k and rope, where the model has them, the append to the cache, attention.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fuse_linear.c - makes linear ops of matmuls: with the norm before them, and the gate or the residual connection behind.
 //
 //     norm -> matmul -> glu or act,    norm -> matmul,    matmul -> add

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // grad.c - reverse mode over the op list. See grad.h and ops/grad_rule.h.
 //
 // Values have at most one gradient at a time in d[]; a second contribution is added to the first by an op. Gradients of views

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // grad.h - reverse mode: the ops that compute gradients, appended to the list that computed the values.
 //
 //     int32_t n_ops = g.ops.n;                       // the forward pass

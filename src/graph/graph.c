@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // graph.c - builds a graph: values, ops with inferred shapes, views. See graph.h.
 #include "graph/graph.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // graph.h - a graph is a list of ops over integer value ids; passes turn it into a plan.
 //
 //     tdl_graph g;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // join.c - makes one matmul of those that multiply the same x: q, k and v, gate and up.
 //
 // Their weights become one whose rows lie one after another in one buffer (TDL_LAYOUT_JOINED), their outputs views of its

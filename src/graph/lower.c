@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lower.c - chooses a kernel for every op, and gives each kernel its inputs the way it wants them.
 //
 // Where a matmul's kernel wants int8 activations, a quantize op makes them, once for all matmuls that read the same value.

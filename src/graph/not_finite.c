@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // not_finite.c - see not_finite.h.
 #include "graph/not_finite.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // not_finite.h - where a NaN or an infinite value came from: looks at the values of a step, op after op.
 //
 //     tdl_finite_search search = {.mem = mem, .plan = plan, .exec = exec, .masked = -1};   // the step has ended

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // parts.c - where a tensor is divided, and its buffers. See parts.h.
 #include "graph/parts.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // parts.h - a tensor that lives over steps, in as many buffers as the device's limit on a value asks for.
 //
 //     tdl_parts_create(device, &tensor, 0, &parts, err);          // by rows; a cache: by heads, dimension 1

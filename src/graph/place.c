@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // place.c - gives every value its buffer and offset.
 //
 // Weights and states are bound to buffers of their own; step inputs lie one after another in the step buffer. A temp lives

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // plan_make.c - runs the passes over a graph and packs the result into a plan.
 #include "graph/plan_make.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // plan_make.h - graph to plan: fuse, choose kernels, place every value, find the barriers, print.
 #ifndef TDL_GRAPH_PLAN_MAKE_H
 #define TDL_GRAPH_PLAN_MAKE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // plan_print.c - a plan as text, one line an op, like SQL's EXPLAIN:
 //
 //     12 | rope            q[T,4,64], rope_table[T,64] -> q[T,4,64] | rope

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // split.c - weights and states with more bytes than the device gives a kernel at once become parts, each a value of its own,
 // and what reads or writes them becomes an op for each part:
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sync.c - marks the ops before which all threads must meet.
 //
 // Since the last barrier the plan remembers what was read and written. An op needs a barrier where it reads what was

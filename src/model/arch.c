@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // arch.c - the architecture table. See arch.h for what the columns mean.
 //
 // Sources: GPT-2 (Radford et al. 2019); LLaMA (Touvron et al. 2023); Mistral 7B (Jiang et al. 2023); Qwen2 and Qwen3 technical

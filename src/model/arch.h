@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // arch.h - a model family is a row in a table. Its columns are mechanisms; the numbers come from the file.
 //
 // Nothing outside model/ asks which family a model is, and inside it only the columns are asked. A new family is a new row; a

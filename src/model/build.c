@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // build.c - the graph of a model: what the paper's figure shows, block by block, steered by the architecture's columns.
 //
 //     x = embed(ids) [+ embed(positions)]

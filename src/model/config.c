@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config.c - reads a checkpoint's numbers. A table says where each stands: a GGUF key after "<arch>.", or one of the names
 // that config.json files have used; the rest is what no table can say (windows, biases, contradictions).
 // RoPE is in config_rope.c. Which keys a family has at all is in config_keys.def.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config.h - one checkpoint's numbers, read from GGUF keys or a config.json, validated.
 #ifndef TDL_MODEL_CONFIG_H
 #define TDL_MODEL_CONFIG_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_keys.c - the table of keys, looked up. See config_keys.def.
 #include "model/config_keys.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_keys.h - what each key of a model's metadata is to its family: config_keys.def as functions.
 //
 // No key that changes the maths is passed over in silence: what is refused is an error that names the key and its value, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_rope.c - RoPE's numbers, as Transformers 5 resolves a config.json and llama.cpp a GGUF file.
 //
 // config.json: rope_scaling, where it says anything, stands for all of rope_parameters; rope_theta beside it counts where that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // config_source.h - where config.c and config_rope.c read a model's numbers from, by the table of keys: a key that the family does
 // not use is as good as absent.
 #ifndef TDL_MODEL_CONFIG_SOURCE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kv_cache.c - pages and their pool. See kv_cache.h.
 #include "model/kv_cache.h"
 

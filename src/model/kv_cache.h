@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kv_cache.h - the paged KV cache: one pool of pages for all sequences, a page table for each.
 //
 // A page holds TDL_KV_PAGE positions of every layer. Keys lie as [pages, kv heads, head_dim, positions], values as

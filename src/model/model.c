@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // model.c - opens a model: file, row, config, tensors, tokenizer, device, and the weights as the device wants them.
 #include "model/model_impl.h"
 

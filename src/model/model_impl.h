@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // model_impl.h - a model from inside: what build.c, model.c and run/ share. Public handle: tdl_model.
 #ifndef TDL_MODEL_IMPL_H
 #define TDL_MODEL_IMPL_H

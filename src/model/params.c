@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // params.c - finds every tensor a model of this row and config must or may have. See params.h and roles.def.
 #include "model/params.h"
 

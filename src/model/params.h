@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // params.h - a model's tensors by role: found under the file's names, their shapes checked, made fit for the plan.
 //
 // Matrices stay where they are, in the file mostly: whoever wants one asks for its rows. Vectors (norms, biases, RoPE

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // plan_text.c - the plan of a model as text, for `treadle plan`, and the memory it takes, for `treadle info`. Experimental parts of
 // the public header.
 #include "base/checked.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_frequencies.c - RoPE's frequencies theta^(-2i/n) (Su et al. 2021) and the ways they are stretched.
 #include "model/config.h"
 

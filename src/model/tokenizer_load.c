@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_load.c - what GGUF's tokenizer.ggml.* keys and a directory's configuration mean for a tokenizer.
 //
 // Here is also the public tdl_tokenizer_open, which opens a model file only as far as its metadata, or a bare

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_load.h - the tokenizer of a model file: from GGUF's metadata, or the directory's tokenizer.json.
 #ifndef TDL_MODEL_TOKENIZER_LOAD_H
 #define TDL_MODEL_TOKENIZER_LOAD_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // warnings.c - a list of sentences. See warnings.h.
 #include "model/warnings.h"
 

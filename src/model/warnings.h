@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // warnings.h - what is to be said of a model that opens all the same: sentences, in the order in which they came up.
 //
 //     tdl_error e;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // blocks_cpu.h - the units of kernels that work element by element: blocks of rows, enough elements to be worth handing out,
 // few enough to share one long row.
 #ifndef TDL_OPS_BLOCKS_CPU_H

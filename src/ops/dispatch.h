@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dispatch.h - what the dispatch rules of the WebGPU kernels share: uniforms written word by word, and folded dispatches.
 //
 //     static void dispatch(const tdl_call *call, const tdl_offsets *offsets, tdl_dispatch *out) {

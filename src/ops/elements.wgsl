@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // elements.wgsl - what the element-by-element kernels share: an invocation makes one element of `out`, p.n in all. The module
 // defines `element`, of a row and a column.
 @compute @workgroup_size(256)

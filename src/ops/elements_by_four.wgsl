@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // elements_by_four.wgsl - what the element-by-element kernels of training share. An invocation makes four elements, 256 apart: so
 // those that invocations read at one time lie side by side, and four reads are under way before the first is waited for.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm_bf16_cpu.c - tiles of a product of BF16 numbers (contract: gemm_bf16_cpu.h).
 //
 // A unit is up to UNIT_ROWS rows and UNIT_COLUMNS columns of c (or a block of b's type, where that is longer). Of DEPTH

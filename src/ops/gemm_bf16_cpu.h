@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm_bf16_cpu.h - the products of training with operands rounded to BF16 and sums in F32:
 //
 //     c[r, j] (+)= sum over k of a[r, k] b[k, j] (+ bias[j])

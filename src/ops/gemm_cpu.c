@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm_cpu.c - tiles of a matrix product (contract: gemm_cpu.h).
 //
 // Every count of rows and vectors is a function of its own, so that its sums stay in registers; partial tiles differ from

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm_cpu.h - the product of two matrices in registers, which the heavy kernels of training are made of:
 //
 //     c[r, j] (+)= sum over k of a[r, k] b[k, j]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // grad_rule.c - the table of gradient rules, made from grads.def. See grad_rule.h.
 #include "ops/grad_rule.h"
 

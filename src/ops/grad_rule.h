@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // grad_rule.h - gradient rules: how an op's gradient is made of other ops.
 //
 // Reverse mode over the op list (graph/grad.c) walks the ops backwards and asks each op's rule, which stands beside the op's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hyper.h - the numbers of an optimizer step that change from step to step: F32 [TDL_HYPER_COUNT], one of the step's inputs.
 #ifndef TDL_OPS_HYPER_H
 #define TDL_OPS_HYPER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kernel.h - a kernel is one way to compute one op on one kind of device: a constant struct, listed best first.
 //
 // ops/<op>/<op>.inc lists an op's kernels; kernels.c includes all of them, so that dispatch, `supports`, the tests and the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kernels.c - all kernels in one array, and the look-up that dispatch, `supports`, tests and benchmarks share.
 //
 // kernels.def is read twice: once to declare the kernels of every instruction set that this architecture is compiled

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // norm_layer.wgsl - what layer_norm and add_layer_norm share: a workgroup makes a row. The module defines `first_look` and
 // `again`, which give an element of the row that is normalized: in the first pass over it, and later.
 @compute @workgroup_size(256)

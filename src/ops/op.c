@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // op.c - the op table, made from ops.def, and the activation functions' scalar definitions.
 //
 //     silu(x)      = x / (1 + exp(-x))                          Elfwing, Uchibe, Doya 2018; Ramachandran et al. 2017

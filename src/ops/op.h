@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // op.h - what an op is: its list, its constants, its shape rule and its plain reference.
 //
 // An op works on tensors whose first dimension may be smaller in a step than the plan's maximum; a call carries the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // op_impl.c - the checks that shape rules are made of, and the decoding of weights for references.
 #include "ops/op_impl.h"
 

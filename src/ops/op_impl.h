@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // op_impl.h - what the files of one op share: their names, checks for shape rules, and element access for references.
 //
 // An op's folder defines tdl_<op>_infer and tdl_<op>_reference, declared here from the op list; op.c makes the table of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // reduce.wgsl - the sum, or the largest, of one number of each of 256 invocations: a tree, the same at every run. All
 // invocations of the workgroup call it, and all get the result.
 var<workgroup> partial_sums: array<f32, 256>;

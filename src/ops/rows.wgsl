@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rows.wgsl - what the kernels over rows of activations share: where a row begins, and the number of a workgroup.
 
 // The rows of a tensor of up to three dimensions; the elements of a row lie side by side. See ops/dispatch.h.

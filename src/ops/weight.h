@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // weight.h - weights on WebGPU: which types the shaders read, and the decoder of each (WGSL text that defines weight4).
 //
 // embed and matmul read a matrix through its decoder, from the file's own rows, whatever its type.

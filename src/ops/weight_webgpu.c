@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // weight_webgpu.c - the decoders of weights, by type. See weight.h.
 #include "ops/weight.h"
 

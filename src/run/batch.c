@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // batch.c - the scheduler: fills steps from the sessions that have something to compute. See batch.h.
 #include "run/batch.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // batch.h - sessions that advance together: which tokens a step computes, and where its logits go. Public handle: tdl_batch.
 //
 // A step takes what each session has not computed yet, up to the batch's token budget: sessions that wait for one token

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // not_finite_where.c - logits that are not finite: at which position that began, and in which op.
 //
 // A position's keys and values are read by all that follow it, so once a position has made a NaN, so do the later ones: the first

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sampler.c - penalties, filters and the draw.
 //
 // The filters work on a list of candidates that is as short as the description allows: with top_k, k of them, kept in a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sampler.h - logits to the next token's id.
 //
 //     penalties -> top_k -> top_p -> min_p -> temperature -> one draw

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // session.c - one sequence: a timeline in a batch, a sampler, and the text that comes out.
 //
 // Sampled text passes a detokenizer (whole characters), then the stop strings: what may still become one is held back.

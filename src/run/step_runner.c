@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // step_runner.c - fills a step's inputs from timelines and runs it. See step_runner.h.
 #include "run/step_runner.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // step_runner.h - a plan of fixed maximum size with its program, the step's inputs being filled in, and the steps under way.
 //
 //     tdl_step_runner_clear(r);

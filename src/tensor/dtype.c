@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dtype.c - the table of element types, and the plain floating-point formats.
 //
 // A row of dtype.def gives a type's numbers; its conversions are named here, since only floating-point and block types

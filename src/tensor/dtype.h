@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dtype.h - element types: their list, sizes, and conversion of rows to and from F32.
 #ifndef TDL_TENSOR_DTYPE_H
 #define TDL_TENSOR_DTYPE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tensor.c - shapes, strides, broadcasting, and packing of strided tensors.
 //
 // Everything here walks units: one element of a plain type, one block of a block type. A block lies in one piece

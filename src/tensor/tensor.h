@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tensor.h - a tensor is a value: dtype, shape, strides and where its first element lies. It owns nothing.
 //
 // Shapes are row-major and outermost first: a matrix [rows, cols] has shape {rows, cols}, and the last dimension is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // added_tokens.c - a sorted list of texts, walked byte by byte.
 //
 // The tokens that begin with the text's next bytes are a range of the sorted list; each further byte narrows it by two

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // added_tokens.h - finds added tokens ("<|im_end|>", runs of spaces) in a text, the leftmost and there the longest.
 #ifndef TDL_TOKEN_ADDED_TOKENS_H
 #define TDL_TOKEN_ADDED_TOKENS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bpe.c - byte-pair encoding with ranked merges (Sennrich et al., 2016; GPT-2's form).
 //
 // Merges are looked up by the pair of ids, so that merging handles no text at all. When the table is built, the three

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bpe.h - merging by rank: a list of merges, each of two tokens into a third.
 #ifndef TDL_TOKEN_BPE_H
 #define TDL_TOKEN_BPE_H

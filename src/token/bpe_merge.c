@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bpe_merge.c - the merges of a BPE trainer.
 //
 // Every pair of neighbouring tokens has the list of the nodes where it begins, and a heap has the pairs by their counts. A

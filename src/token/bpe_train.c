@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bpe_train.c - a BPE trainer's life, and the first half of its work: counting the pieces of a text. The second half is
 // bpe_merge.c.
 #include "token/bpe_train.h"

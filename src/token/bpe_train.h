@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bpe_train.h - learns a byte-level BPE vocabulary from text (Sennrich et al., 2016; GPT-2's byte alphabet).
 //
 //     tdl_bpe_trainer *t = NULL;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bpe_train_impl.h - what a BPE trainer is made of; only for bpe_train.c and bpe_merge.c.
 #ifndef TDL_TOKEN_BPE_TRAIN_IMPL_H
 #define TDL_TOKEN_BPE_TRAIN_IMPL_H

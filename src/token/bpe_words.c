@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bpe_words.c - see bpe_words.h.
 #include "token/bpe_words.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bpe_words.h - a table of distinct byte strings and how often each occurred, of bounded size. For bpe_train.h.
 #ifndef TDL_TOKEN_BPE_WORDS_H
 #define TDL_TOKEN_BPE_WORDS_H

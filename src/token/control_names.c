@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // control_names.c - the list, as models spell these tokens.
 //
 // Converters have written some of them as ordinary or as added tokens; then a generation would not end, and markers would be

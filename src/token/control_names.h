@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // control_names.h - the texts of well-known control tokens: what a token is whose file does not say, or says it wrongly.
 #ifndef TDL_TOKEN_CONTROL_NAMES_H
 #define TDL_TOKEN_CONTROL_NAMES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // detokenize.c - ids to text: all at once, as bytes, and token by token, as whole characters.
 //
 // What a token decodes to is in the vocabulary, ready; here only the spaces at the seams are left to do. SPM puts a space

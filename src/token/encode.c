@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // encode.c - text to ids: tdl_tokenizer_encode, and the pipeline that tokenizer.h draws.
 //
 // An encoder lives for one call and holds all that is written while encoding; the tokenizer itself is only read. Ids go

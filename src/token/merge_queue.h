@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // merge_queue.h - what both BPE schemes merge with: a chain of symbols, and a heap of the pairs that may merge.
 //
 // Merging is greedy: always the pair of the best rank, of equal ones the leftmost. A pair enters the heap when its two

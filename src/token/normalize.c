@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // normalize.c - Unicode forms, lower case, replacements.
 //
 // utf8proc knows the characters' decompositions and compositions. The ordering of marks between the two is done here:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // normalize.h - normalizers: changes of the text before it is cut into pieces. Types: tokenizer.h.
 #ifndef TDL_TOKEN_NORMALIZE_H
 #define TDL_TOKEN_NORMALIZE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pretokenize.c - runs the steps of a pre-tokenizer.
 //
 // A step that splits only rewrites the list of pieces; a step that changes text writes all pieces into a new text. Regexes

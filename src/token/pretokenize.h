@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pretokenize.h - cuts a text into the pieces that are tokenized on their own. Types: tokenizer.h.
 #ifndef TDL_TOKEN_PRETOKENIZE_H
 #define TDL_TOKEN_PRETOKENIZE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // pretokenizer_names.c - the pre-tokenizers that GGUF files name in tokenizer.ggml.pre.
 //
 // A GGUF file does not carry its tokenizer's regexes, only a name that llama.cpp's converter gave to them. The patterns

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // regex.c - compiles and matches patterns with PCRE2, just-in-time compiled where it can be.
 //
 // Compiled code backtracks on a small stack of its own; where a match needs more, PCRE2's interpreter, which backtracks on

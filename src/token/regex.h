@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // regex.h - the regular expressions of tokenizers, run by PCRE2.
 //
 // The patterns are written for Oniguruma, whose syntax is PCRE2's but for a few things, which are rewritten

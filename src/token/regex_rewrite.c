@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // regex_rewrite.c - the differences between two regex engines that tokenizers' patterns run into.
 //
 // tokenizer.json's patterns are matched by Oniguruma. Its \s is Unicode's White_Space, where PCRE2 adds U+180E (white space

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // regex_rewrite.h - from the syntax that tokenizer files are written in to PCRE2's.
 #ifndef TDL_TOKEN_REGEX_REWRITE_H
 #define TDL_TOKEN_REGEX_REWRITE_H

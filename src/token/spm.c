@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // spm.c - SentencePiece's BPE (Kudo and Richardson, 2018): the vocabulary is the list of merges.
 #include "token/spm.h"
 

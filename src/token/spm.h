@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // spm.h - merging by score, as SentencePiece's BPE does: any two neighbours whose joined text is a token may merge.
 #ifndef TDL_TOKEN_SPM_H
 #define TDL_TOKEN_SPM_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer.c - builds a tokenizer from its description, and answers questions about its vocabulary.
 #include "token/tokenizer_impl.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer.h - text to token ids and back. Public handle: tdl_tokenizer in treadle.h.
 //
 // Built from a description that names the vocabulary, the scheme and the steps around it, whoever read it: GGUF metadata

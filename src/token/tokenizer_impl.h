@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_impl.h - what a tdl_tokenizer is made of; only for the files of this folder.
 #ifndef TDL_TOKEN_TOKENIZER_IMPL_H
 #define TDL_TOKEN_TOKENIZER_IMPL_H

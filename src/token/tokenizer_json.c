@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_json.c - Hugging Face's tokenizer.json: the model, the added tokens, and what tokenizer_config.json says.
 //
 // Everything becomes a tdl_tokenizer_desc whose texts are borrowed from the JSON values, so nothing is copied before

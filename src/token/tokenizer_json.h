@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_json.h - builds a tokenizer from a Hugging Face tokenizer.json.
 #ifndef TDL_TOKEN_TOKENIZER_JSON_H
 #define TDL_TOKEN_TOKENIZER_JSON_H

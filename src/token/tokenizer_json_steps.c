@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_json_steps.c - normalizers, pre-tokenizers, decoders and post-processors of a tokenizer.json.
 //
 // The file's steps have many types, ours few: most pre-tokenizers are a split by some pattern, Metaspace is a

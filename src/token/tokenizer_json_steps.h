@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_json_steps.h - the parts of a tokenizer.json around the model, as steps of a tdl_tokenizer_desc.
 #ifndef TDL_TOKEN_TOKENIZER_JSON_STEPS_H
 #define TDL_TOKEN_TOKENIZER_JSON_STEPS_H

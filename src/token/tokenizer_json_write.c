@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_json_write.c - see tokenizer_json_write.h. Merges are written as "left right", which every version of Hugging
 // Face's tokenizers reads; no token of the byte alphabet has a space.
 #include "token/tokenizer_json_write.h"

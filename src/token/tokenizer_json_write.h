@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_json_write.h - writes a byte-level BPE tokenizer as a tokenizer.json, with the keys of Hugging Face's tokenizers.
 #ifndef TDL_TOKEN_TOKENIZER_JSON_WRITE_H
 #define TDL_TOKEN_TOKENIZER_JSON_WRITE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // vocab.c - builds a vocabulary from a description, and GPT-2's byte alphabet.
 #include "token/vocab.h"
 

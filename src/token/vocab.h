@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // vocab.h - the tokens of a tokenizer: their texts, what they decode to, and the way back from text to id.
 //
 // Two texts belong to a token: its spelling in the file, which names it, and its piece, the bytes it stands for in

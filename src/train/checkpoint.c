@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // checkpoint.c - writes checkpoints. The reader is checkpoint_read.c, the format is described in checkpoint.h.
 //
 // Weights may come from a device piece by piece, so data goes to the file at once and only sums and places are kept. They

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // checkpoint.h - one file with all that a training run needs to go on: tensors and values by name, each checked.
 //
 //     tdl_checkpoint_writer *w = NULL;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // checkpoint_impl.h - a checkpoint file's fixed parts, shared by its writer and its reader.
 #ifndef TDL_TRAIN_CHECKPOINT_IMPL_H
 #define TDL_TRAIN_CHECKPOINT_IMPL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // checkpoint_read.c - reads checkpoints: untrusted input. See checkpoint.h for the format.
 //
 // Everything is checked when the file is opened, so that a run either goes on from exactly what was saved or not at all:

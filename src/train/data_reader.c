@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_reader.c - see data_reader.h.
 //
 // A window is an interval of the stream, so a batch is a few copies and a search for the document it begins in. In a

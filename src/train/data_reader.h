@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_reader.h - batches for training and evaluation out of tokenized data.
 //
 //     while (tdl_data_reader_next(reader, &batch) == TDL_OK) ... batch.ids, batch.targets, batch.positions ...

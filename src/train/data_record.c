@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_record.c - a tokenizer's style, runs of ids, messages in a template. See data_record.h; the records' JSON: record_forms.c.
 //
 // The templates' markers are put as ids and everything between them as plain text, as `treadle chat` does: role, newline

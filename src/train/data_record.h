@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_record.h - documents become ids: what a tokenizer wants round them, and the records of a JSONL file.
 //
 // A record is one JSON object with one of

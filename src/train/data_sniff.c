@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_sniff.c - what a file of training data is, by its name and its first bytes. See data_source.h.
 //
 // Text has no signature, so what is none is found by what it has: signatures of other formats, control characters, zeros in

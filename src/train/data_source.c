@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_source.c - cuts sources into pieces. See data_source.h; what a file is: data_sniff.c.
 //
 // Where a long document is cut, its tokens must come out as if it had not been: at a line break between characters that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_source.h - source files of training data, cut into pieces that can be tokenized apart from each other.
 //
 //     tdl_data_cutter cutter;

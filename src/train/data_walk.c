@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // data_walk.c - a data file's documents one by one, without a token file: tdl_data of treadle.h.
 //
 // The pieces that a trainer's threads would encode are encoded here one after another into one run. A document of a text file may

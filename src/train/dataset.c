@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dataset.c - see dataset.h.
 //
 // The tokenizer's part of the key hashes its vocabulary and what it makes of a sample text: merges, normalizers and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dataset.h - training data: text and JSONL files, tokenized once, memory-mapped.
 //
 //     tdl_dataset *dataset = NULL;

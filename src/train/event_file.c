@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_file.c - protocol buffers by hand: a field is a key (number << 3 | wire type) and a value. See event_file.h.
 //
 // Wire types used: 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes. A message's length stands before it, so an

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // event_file.h - scalars for TensorBoard: an event file, written without TensorFlow.
 //
 //     tdl_event_file *events = NULL;

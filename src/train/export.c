@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // export.c - lists a model's tensors under a file's names, and writes them one by one in its layout. See export.h.
 //
 // Inside, a matrix is [out, in] and RoPE pairs element i of a head with i + n/2, unless the model came from a GGUF file

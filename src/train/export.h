@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // export.h - writes a model's tensors, trained or as they were opened, as a GGUF file or a Hugging Face directory.
 //
 //     tdl_export_desc desc = {.model = model, .tensors = trained};      // trained[i]: in the place of model->params.list[i]

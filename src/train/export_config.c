@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // export_config.c - a Hugging Face config.json for a model that came from a GGUF file.
 //
 // The keys are those of Transformers' classes for the family, in the spelling that its versions 4 and 5 read. What such a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // export_impl.h - the parts of an export: tensors (export.c), GGUF's keys and tokenizers, Hugging Face's config (other export_*.c).
 #ifndef TDL_TRAIN_EXPORT_IMPL_H
 #define TDL_TRAIN_EXPORT_IMPL_H

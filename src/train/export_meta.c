@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // export_meta.c - the metadata of a GGUF file: taken over, or made from a config that Hugging Face's keys gave.
 //
 // The keys written are those that model/config.c reads from a GGUF file, and a few that only other readers ask for.

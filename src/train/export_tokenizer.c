@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // export_tokenizer.c - a tokenizer.json as GGUF's tokenizer.ggml.* keys.
 //
 // A GGUF file carries no regular expressions, only the name of a pre-tokenizer: the one whose expressions are those of

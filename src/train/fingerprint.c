@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fingerprint.c - see fingerprint.h.
 #include "train/fingerprint.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fingerprint.h - what a run began from, as two numbers: the values of all tensors, and the settings that go with them.
 //
 // Adapters are an increment to one base, so going on over another one is an error that no shape shows. Every byte of every

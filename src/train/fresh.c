@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fresh.c - initializes a model. See fresh.h.
 //
 // The result is a tdl_weights like that of a Hugging Face directory: same keys, same names, so that opening takes the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fresh.h - a model that has not learned anything: from a config.json and a tokenizer.json to weights in memory.
 //
 //     tdl_weights *weights = NULL;

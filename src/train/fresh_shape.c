@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fresh_shape.c - see fresh_shape.h.
 #include "train/fresh_shape.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fresh_shape.h - models of a size that suits a first try: the config.json and the settings of a run with nothing but data.
 #ifndef TDL_TRAIN_FRESH_SHAPE_H
 #define TDL_TRAIN_FRESH_SHAPE_H

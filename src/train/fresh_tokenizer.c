@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fresh_tokenizer.c - see fresh_tokenizer.h.
 //
 // A GGUF file's keys become the text of a tokenizer.json and of a tokenizer_config.json, so that the model's directory has

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fresh_tokenizer.h - the tokenizer of a model that was not trained yet, from a tokenizer.json or a GGUF file.
 #ifndef TDL_TRAIN_FRESH_TOKENIZER_H
 #define TDL_TRAIN_FRESH_TOKENIZER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lora_file.c - see lora_file.h. Adapter files are untrusted input: shapes and names are those of the model, or an error.
 #include "train/lora_file.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lora_file.h - LoRA adapters as directories of PEFT's: adapter_config.json and adapter_model.safetensors.
 //
 //     tdl_lora *lora = NULL;

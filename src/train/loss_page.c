@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // loss_page.c - see loss_page.h. The page is a text of constant HTML with one JSON object in it.
 //
 // Titles come from users and may hold anything: the object's "<" are written as \u003c, so that nothing in it can end the

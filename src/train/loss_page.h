@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // loss_page.h - a run's curves as one HTML file: no network, no library, the data in it.
 //
 // Training loss and validation loss over steps, and below them the learning rate, the gradient's norm and the speed. With

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // packing.c - see packing.h.
 //
 // Pieces are sorted by length with one counting sort. Windows that are open are kept in lists by the room they have left, and a

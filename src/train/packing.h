@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // packing.h - documents put whole into windows of a fixed number of tokens: best-fit decreasing.
 //
 // Most documents are short and a window holds several. Cut anywhere, a record loses the prompt that its answer follows; so each

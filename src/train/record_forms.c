@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // record_forms.c - the JSON of records: texts, prompts with completions, and conversations in three spellings. See data_record.h.
 //
 // A key that changes what a model would see (tools, images, reasoning ...) must not be passed over in silence, or the model

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // run_lock.c - see run_lock.h.
 //
 // The file stays when the lock is given back: removing it would let two later runs lock two files of the same name, so who

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // run_lock.h - a run's directory belongs to one run at a time.
 //
 //     tdl_run_lock *lock = NULL;

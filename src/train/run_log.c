@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // run_log.c - see run_log.h.
 //
 // The log's lines are also kept in memory (a few dozen bytes a step), since the page shows the whole run. Cutting after a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // run_log.h - what a training run tells about itself, step by step: DIR/log.jsonl, TensorBoard events, DIR/loss.html; and
 // once: DIR/run.json.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // run_start.c - see run_start.h.
 //
 // Only names that a run gives to its files are removed: whoever trains into a directory of other things keeps them, also

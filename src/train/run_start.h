@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // run_start.h - a run that does not start leaves its directory as it found it.
 //
 //     tdl_run_start *start = NULL;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // schedule.c - learning rates. Cosine: Loshchilov, Hutter 2017 (SGDR); warm-up, stable, decay: Hu et al. 2024 (MiniCPM).
 #include "train/schedule.h"
 

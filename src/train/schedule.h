@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // schedule.h - the learning rate of each step: a warm-up, then one of tdl_schedule's curves.
 #ifndef TDL_TRAIN_SCHEDULE_H
 #define TDL_TRAIN_SCHEDULE_H

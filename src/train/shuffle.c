@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shuffle.c - see shuffle.h.
 //
 // A Feistel network (H. Feistel, 1973): split an index in two halves and, round by round, xor one half with a hash of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // shuffle.h - a permutation of 0 .. n - 1 that is computed, not stored: any element of it at once, for any n.
 #ifndef TDL_TRAIN_SHUFFLE_H
 #define TDL_TRAIN_SHUFFLE_H

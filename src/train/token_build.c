@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_build.c - see token_build.h.
 //
 // In rounds: the sources are cut into a few pieces for every thread, the threads encode them, each piece into a run of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_build.h - source files become a token file, on several threads.
 #ifndef TDL_TRAIN_TOKEN_BUILD_H
 #define TDL_TRAIN_TOKEN_BUILD_H

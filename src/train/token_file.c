@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_file.c - see token_file.h.
 //
 // The footer, in bytes: 0 "TDLTOKEN", 8 u32 version, 12 u32 bytes of a token, 16 u32 n_vocab, 20 u32 whether there are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_file.h - tokenized training data in a file: written once, memory-mapped, checked whole when it is opened.
 //
 //     "TDLTOKEN", then zeros to byte 64

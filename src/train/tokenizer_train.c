@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_train.c - see tokenizer_train.h.
 //
 // Records are encoded by a tokenizer that knows bytes and special tokens only, and the ids are bytes again: so

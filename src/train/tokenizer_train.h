@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tokenizer_train.h - a tokenizer from files of training data. Public: tdl_tokenizer_train in treadle.h.
 //
 // The text is what training would see: documents of a text file without the NUL bytes between them, and of records the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // train_engine.c - the states' buffers, the plans bound to them, one piece of work at a time. See train_engine.h.
 #include "train/train_engine.h"
 

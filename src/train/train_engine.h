@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // train_engine.h - a model's trainable state on its device: weights, gradients, moments, and the plans that move them.
 //
 //     tdl_train_engine_gradients(e, &micro, &hyper, err);      // begins; once for each micro-batch of a step

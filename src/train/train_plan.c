@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // train_plan.c - builds the plans of training. See train_plan.h.
 //
 // The logits of all tokens are never there at once: the loss's head goes over the tokens in chunks, and for each makes logits,

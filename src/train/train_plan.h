@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // train_plan.h - the plans of training: gradients of a micro-batch, its loss alone, and the optimizer's update.
 //
 // All three work on the same states (buffers that the trainer owns, see tdl_train_state): the first adds to the gradients and

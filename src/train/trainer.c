@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer.c - a training run: made from its settings, then advanced phase by phase. See trainer.h.
 #include "train/trainer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer.h - a training run from inside: what trainer.c and its neighbours share. Public handle: tdl_trainer.
 //
 // tdl_trainer_step walks through phases, and returns PENDING between them wherever a device is at work: micro-batches'

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer_checkpoint.c - a run into a checkpoint and back.
 //
 // Two files in the run's directory: checkpoint.tdl, with all that it takes to go on, and best.tdl, the weights with the best

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer_desc.c - a run's settings: defaults, and what they must be to one another. See trainer.h.
 #include "base/error.h"
 #include "base/limits.h"

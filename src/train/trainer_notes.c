@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer_notes.c - what a person should know of a run: what became of the data, and its settings. See trainer.h.
 #include "base/json.h"
 #include "train/trainer.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer_resume.c - whether a checkpoint is of this run, and what of the run may change when it goes on.
 //
 // A checkpoint's moments, its place in the data and its adapters mean something only beside the weights, the data and the

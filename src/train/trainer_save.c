@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer_save.c - the trained model as a file, tensor by tensor: read from the device, then written. Adapters are merged: w + scale b a.
 //
 // Each is called until it no longer returns PENDING: the first call begins, each later one takes what has arrived and asks

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // adapter.c - see adapter.h.
 #include "support/adapter.h"
 

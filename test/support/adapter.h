@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // adapter.h - devices for tests that go on without an adapter, on what is left: the program then counts as skipped, not as passed.
 #ifndef TDL_TEST_ADAPTER_H
 #define TDL_TEST_ADAPTER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fail_alloc.c - see fail_alloc.h.
 //
 // A block is [header][front guard][the caller's bytes][back guard]. The header lies directly before the front guard, so

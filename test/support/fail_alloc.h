@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fail_alloc.h - an allocator for tests: fails the Nth allocation, finds leaks and writes outside of blocks.
 //
 //     fail_alloc fa;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gguf_bytes.c - see gguf_bytes.h.
 #include "support/gguf_bytes.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gguf_bytes.h - makes GGUF files byte by byte, right ones and wrong ones, apart from the library's writer.
 //
 //     gguf_bytes g = {0};

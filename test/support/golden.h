@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // golden.h - what the tests against independent implementations share: vectors from JSON, models, comparisons.
 #ifndef TDL_TEST_GOLDEN_H
 #define TDL_TEST_GOLDEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // load_all.h - brings into memory what a model or a file's tensors have left in files, so that tests can compare bytes.
 #ifndef TDL_TEST_LOAD_ALL_H
 #define TDL_TEST_LOAD_ALL_H

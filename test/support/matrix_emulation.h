@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_emulation.h - the kernels of tile_matrix.wgsl on devices that multiply no matrices by hardware: what subgroups do there is
 // done by the invocations one by one, so that all else in those kernels is tested on any device with F16.
 //

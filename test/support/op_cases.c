@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // op_cases.c - makes a case into a call: inputs in memory that ends where none is, guarded outputs, expected results.
 #include "support/op_cases.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // op_cases.h - the ops' test cases: listed once, run by the op suite and measured by the micro-benchmark.
 //
 // A file src/ops/<op>/<op>_cases.h, included by op_cases.c alone, defines

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // page_alloc.c - see page_alloc.h. What is known of a block stands in a tree beside it, since no byte round it can be used.
 #include "page_alloc.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // page_alloc.h - an allocator for tests: every block has pages of its own, with a page on both sides that may not be touched.
 //
 //     page_alloc pa;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_files.c - see test_files.h.
 #include "support/test_files.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_files.h - whole files and scratch directories for tests. A failure of theirs fails the test.
 #ifndef TDL_TEST_FILES_H
 #define TDL_TEST_FILES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_golden.c - golden files of tokenizers, and checks that several tests share.
 #include "support/token_golden.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_golden.h - the golden files of test/data/token: arrays of cases whose texts are written in hexadecimal.
 #ifndef TDL_TEST_TOKEN_GOLDEN_H
 #define TDL_TEST_TOKEN_GOLDEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_runs.c - see token_runs.h.
 #include "support/token_runs.h"
 

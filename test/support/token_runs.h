@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // token_runs.h - token files for tests, made from ids that the test chooses.
 #ifndef TDL_TEST_TOKEN_RUNS_H
 #define TDL_TEST_TOKEN_RUNS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // train_runs.c - see train_runs.h.
 #include "support/train_runs.h"
 

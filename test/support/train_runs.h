@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // train_runs.h - training runs for tests: a tiny random model, its text made of a few words, so that a few steps learn something.
 #ifndef TDL_TEST_TRAIN_RUNS_H
 #define TDL_TEST_TRAIN_RUNS_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # bash completion for treadle: commands, options and their choices as the program's own --help lists them, then files.
 _treadle() {
     local program=${COMP_WORDS[0]} command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} words=

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # fish completion for treadle: commands, options and their choices as the program's own --help lists them, then files.
 function __treadle_commands
     set -l words (commandline -opc)

@@ -1,4 +1,5 @@
 #compdef treadle
+# SPDX-License-Identifier: MIT
 # zsh completion for treadle: commands, options and their choices as the program's own --help lists them, then files.
 _treadle() {
     local program=$words[1] command=$words[2] before=$words[CURRENT-1]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Makes test/data/bpe: a small corpus, and what Hugging Face's BpeTrainer learns from it.
 
 Needs the PyPI package tokenizers. Re-running gives the same files for the same version; ORIGIN.md records it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes test/data/config/hf_config.json: what Transformers makes of a config.json, for every family that treadle knows.
 
     python3 -m venv VENV && VENV/bin/pip install gguf torch transformers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes reference.json of every folder in test/data/hf-tiny: logits and greedy ids by Transformers in float32.
 
     python3 -m venv VENV && VENV/bin/pip install torch transformers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes test/data/train/<family>.json: what training computes, by PyTorch in float32, from models in test/data/hf-tiny.
 
     python3 -m venv VENV && VENV/bin/pip install torch transformers numpy

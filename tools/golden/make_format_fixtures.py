@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes test/data/gguf, test/data/safetensors and test/data/hf-sharded with the formats' own Python packages.
 
 Run from the repository's root with the PyPI packages gguf 0.19.0, safetensors 0.8.0 and numpy. The C tests hold the

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes test/data/ops/<op>.json for the ops of training: PyTorch's autograd, optimizer and losses, in float64.
 
     python3 -m venv venv && venv/bin/pip install numpy torch transformers

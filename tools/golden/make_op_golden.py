@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes test/data/ops/<op>.json: small inputs and outputs of every op, computed with NumPy in float64.
 
     python3 -m venv venv && venv/bin/pip install numpy

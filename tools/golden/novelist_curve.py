@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Trains the bundled model's shape in PyTorch from treadle's own start over treadle's own windows, to hold the loss curves
 side by side: what is left between them after that is the trainer's doing, and what lies beyond is the recipe's.
 

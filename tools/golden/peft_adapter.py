@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Makes test/data/train/peft-<family>: LoRA adapters as PEFT writes them, and PyTorch's logits with them.
 
     HF_HUB_OFFLINE=1 peft_adapter.py       (needs peft, transformers, torch)

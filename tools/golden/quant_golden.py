@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Makes test/data/quant/: golden vectors of the block formats, by the numpy code of the PyPI package `gguf`.
 
     pip install gguf numpy

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes test/sampler_golden.h: what samplers must choose, computed apart from the C code.
 
 Plain Python floats (64 bits), whole sorts, sets written down as their definitions have them. PCG32 is written here from

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What Transformers says of test/data/text/passage.txt with SmolLM2-135M-Instruct's published weights, for
 test/test_smollm2_slow.sh.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Makes test/data/token: small tokenizers and what independent implementations do with them.
 
 Needs the PyPI packages tokenizers, sentencepiece and gguf. Training text: a file given on the command line (any English

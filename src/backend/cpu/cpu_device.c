@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cpu_device.c - the CPU as a device: threads, host memory as buffers, prepared weights.
 #include "backend/cpu/cpu_device.h"
 

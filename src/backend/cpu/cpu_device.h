@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cpu_device.h - the CPU backend's own structs, shared by its files.
 #ifndef TDL_BACKEND_CPU_DEVICE_H
 #define TDL_BACKEND_CPU_DEVICE_H

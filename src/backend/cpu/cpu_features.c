@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cpu_features.c - asks the CPU what it can do, and the system what it saves.
 //
 // x86-64: cpuid says what the CPU decodes; an instruction set may be used only if the operating system also keeps its

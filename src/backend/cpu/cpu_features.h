@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cpu_features.h - which instruction sets of ours this CPU and its system have.
 #ifndef TDL_BACKEND_CPU_FEATURES_H
 #define TDL_BACKEND_CPU_FEATURES_H

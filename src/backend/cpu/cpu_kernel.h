@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cpu_kernel.h - what a CPU kernel file includes: the kernel struct, and names that carry the instruction set.
 //
 // A file ops/<op>/<op>_cpu.c is compiled once for each instruction set with one of TDL_ISA_PLAIN, TDL_ISA_AVX2, TDL_ISA_AVX512,

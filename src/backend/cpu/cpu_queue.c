@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cpu_queue.c - runs a plan on the CPU: one hand-off to the pool a step, then every thread walks the op list.
 //
 // Each op divides into units; threads take runs of units from the op's counter as they get free, and meet at a barrier only

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // simd.h - the vector of floats that CPU kernels are written over; one width per instruction set.
 //
 //     vf sum = vf_zero();

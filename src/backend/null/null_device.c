@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // null_device.c - the device "null": buffers in host memory, a list of tasks that polls work off, faults. See null_device.h.
 //
 // Writes, steps and reads are tasks in the order they were asked for. A poll says PENDING n_pending times after a submit; the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // null_device.h - the device "null", for tests: checks that its caller keeps the contract of backend.h, computes with the ops'
 // references, late (a step takes as many polls as a test wants), and fails where a test says.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // null_program.c - a plan on the device "null": every op checked when it is compiled, computed by its reference when it runs.
 #include "backend/null/null_device.h"
 #include "base/checked.h"

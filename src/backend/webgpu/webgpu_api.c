@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_api.c - loads the library and looks its functions up. See webgpu_api.h.
 #include "backend/webgpu/webgpu_api.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_api.h - the entry points of webgpu.h that the backend calls, in a library loaded at run time.
 //
 // Any library with the standard header's ABI serves. Some functions are wgpu-native's or Dawn's own and may be absent: without

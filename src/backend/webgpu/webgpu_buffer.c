@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_buffer.c - GPU memory: made, written through the queue, read through staging buffers that are mapped.
 //
 // A read is a copy at the end of the open encoder, so that it travels with the step before it; when that is submitted the

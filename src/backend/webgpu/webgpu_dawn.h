@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_dawn.h - what the backend uses of Dawn beyond the standard header: switches ("toggles") that a request for an adapter or
 // a device may carry, and matrices that a subgroup multiplies. Numbers and layouts are those of Dawn's own webgpu.h
 // (src/dawn/dawn.json in its sources; the docs/dawn/features/subgroup_matrix.md there describes the feature).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_device.c - choosing an adapter, opening it, listing all; what the library says becomes statuses.
 //
 // A device's name is "webgpu", "webgpu:N" for the Nth adapter as `treadle devices` lists them, or "webgpu:N:min" for that

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_device.h - the WebGPU backend's own structs, shared by its files.
 //
 // How errors are found: whatever makes an object or commands stands between scope_begin and scope_end, which turns what

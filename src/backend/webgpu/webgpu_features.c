@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_features.c - what a device can do beyond the least that every WebGPU device can: found by trying.
 //
 // f16 and subgroups are features that the device was opened with. Whether a library wants `enable subgroups;` in a shader

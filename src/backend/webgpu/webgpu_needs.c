@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_needs.c - what a shader needs of a device's limits: read from its text before it is compiled, because wgpu-native does
 // not compare the workgroup memory with the limit, and a driver that is given too much may do anything.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_pipeline.c - shaders become pipelines, once each; their bindings are laid out by the kernel contract (ops/kernel.h).
 //
 // A driver takes its time over each, and uses one thread for it: the pipelines that a plan still lacks are made by several

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_program.c - a plan on the GPU: bind groups made once, then, a step, one write of uniforms, one pass, one submit.
 //
 // Every value has a fixed place, so each op's bind group is made when the plan is compiled. What changes with the step

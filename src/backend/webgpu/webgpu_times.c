@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // webgpu_times.c - when a program's ops ran, from timestamp queries: each op in a pass of its own, two timestamps a pass.
 //
 // They are resolved into a buffer and read like any other; the poll that finds them hands them to the trace. The adapter's

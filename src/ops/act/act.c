@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act.c - an activation function, element by element:  out = f(x), f one of tdl_act. Formulas and papers: op.c.
 #include "ops/grad_rule.h"
 #include "ops/op_impl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act.wgsl - out = f(x); the frame: elements.wgsl.
 struct Params {
     x: Rows,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_cases.h - dims: rows T, columns D. The first values are special ones.
 #ifndef TDL_OPS_ACT_CASES_H
 #define TDL_OPS_ACT_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_cpu.c - out = f(x); a unit is a block of a row.
 #include "ops/act/act_cpu.h"
 #include "backend/cpu/cpu_kernel.h"

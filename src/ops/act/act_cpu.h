@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_cpu.h - the activation functions on vectors, shared by act and glu. Formulas and papers: ops/op.c.
 #ifndef TDL_OPS_ACT_CPU_H
 #define TDL_OPS_ACT_CPU_H

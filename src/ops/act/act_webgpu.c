@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_webgpu.c - when and how act.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

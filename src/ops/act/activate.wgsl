@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // activate.wgsl - the activation functions, shared by act and glu; formulas and papers: op.c. The numbers are tdl_act.
 //
 // WGSL promises little for exp and nothing for erf, and need not know infinities: e^x is computed here, from arguments

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // activate_slope.wgsl - the derivatives of the activation functions, shared by act_grad and glu_grad; formulas: op.c.
 fn activate_slope(f: u32, x: f32) -> f32 {
     let c = clamp(x, -10.0, 10.0); // beyond, the slopes of gelu and of its approximation are 0 or 1

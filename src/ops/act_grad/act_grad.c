@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_grad.c - the gradient of an activation function:  dx = f'(x) dy. Derivatives: op.c.
 #include "ops/op_impl.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_grad.wgsl - dx = f'(x) dy.
 struct Params {
     x: Rows,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_grad_cases.h - dims: rows, columns. The first values of x are special ones.
 #ifndef TDL_OPS_ACT_GRAD_CASES_H
 #define TDL_OPS_ACT_GRAD_CASES_H

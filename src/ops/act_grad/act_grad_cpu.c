@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_grad_cpu.c - dx = f'(x) dy; a unit is a block of a row.
 #include "ops/act_grad/act_grad_cpu.h"
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_grad_cpu.h - the activation functions' derivatives on vectors, shared by act_grad and glu_grad. Formulas: ops/op.c.
 #ifndef TDL_OPS_ACT_GRAD_CPU_H
 #define TDL_OPS_ACT_GRAD_CPU_H

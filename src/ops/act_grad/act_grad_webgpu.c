@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // act_grad_webgpu.c - when and how act_grad.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

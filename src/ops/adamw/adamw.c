@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // adamw.c - one step of AdamW (Loshchilov, Hutter 2019; Kingma, Ba 2015) on a parameter and its two moments:
 //
 //     g' = g stats[1],    m = b1 m + (1 - b1) g',    v = b2 v + (1 - b2) g'^2

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // adamw.wgsl - m = b1 m + (1 - b1) g', v = b2 v + (1 - b2) g'^2, w -= rate (m c1 / (sqrt(v c2) + eps) + decay w) with
 // g' = factor g; nothing where stats say that g is no number.
 struct Params {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // adamw_cases.h - dims: rows, columns; 1: stats say that the gradients are no numbers. w, m and v are given.
 #ifndef TDL_OPS_ADAMW_CASES_H
 #define TDL_OPS_ADAMW_CASES_H

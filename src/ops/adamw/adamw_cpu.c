@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // adamw_cpu.c - one AdamW step on a parameter and its moments; a unit is a block of elements. Formulas: adamw.c.
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // adamw_webgpu.c - when and how adamw.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add.c - the residual connection (He et al. 2015), and biases:  out = a + b, b of a's shape or one row for all.
 #include "ops/grad_rule.h"
 #include "ops/op_impl.h"

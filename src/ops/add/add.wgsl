@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add.wgsl - out = a + b; the frame: elements.wgsl.
 struct Params {
     a: Rows,

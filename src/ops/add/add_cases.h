@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_cases.h - dims: rows T, columns D; where the third is 1, b is one row for all.
 #ifndef TDL_OPS_ADD_CASES_H
 #define TDL_OPS_ADD_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_cpu.c - out = a + b; a unit is a row.
 #include "ops/add/add_cpu.h"
 #include "backend/cpu/cpu_kernel.h"

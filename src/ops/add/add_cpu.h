@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_cpu.h - one row of an addition, shared by add and by the norms that are fused with it.
 #ifndef TDL_OPS_ADD_CPU_H
 #define TDL_OPS_ADD_CPU_H

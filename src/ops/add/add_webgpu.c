@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_webgpu.c - when and how add.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

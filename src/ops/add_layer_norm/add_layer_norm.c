@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_layer_norm.c - a residual connection and the norm that follows it, in one pass over the rows:
 //
 //     out[0] = a + b,    out[1] = layer_norm(out[0]) * w + bias

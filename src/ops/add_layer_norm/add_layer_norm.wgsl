@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_layer_norm.wgsl - sum = a + b, out = layer_norm(sum); the frame: norm_layer.wgsl.
 struct Params {
     a: Rows,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_layer_norm_cases.h - dims: rows T, columns D.
 #ifndef TDL_OPS_ADD_LAYER_NORM_CASES_H
 #define TDL_OPS_ADD_LAYER_NORM_CASES_H

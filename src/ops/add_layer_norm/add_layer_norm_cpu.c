@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_layer_norm_cpu.c - out[0] = a + b, out[1] = layer_norm(out[0]) * w + bias; a unit is a row, which stays in the
 // cache between the two.
 #include "backend/cpu/cpu_kernel.h"

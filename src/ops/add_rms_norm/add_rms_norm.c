@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_rms_norm.c - a residual connection and the norm that follows it, in one pass over the rows:
 //
 //     out[0] = a + b,    out[1] = rms_norm(out[0]) * w

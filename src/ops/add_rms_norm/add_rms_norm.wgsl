@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_rms_norm.wgsl - sum = a + b, out = rms_norm(sum); the frame: norm_rms.wgsl.
 struct Params {
     a: Rows,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_rms_norm_cases.h - dims: rows T, columns D.
 #ifndef TDL_OPS_ADD_RMS_NORM_CASES_H
 #define TDL_OPS_ADD_RMS_NORM_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_rms_norm_cpu.c - out[0] = a + b, out[1] = rms_norm(out[0]) * w; a unit is a row, which stays in the cache between
 // the two.
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_rms_norm_webgpu.c - when and how add_rms_norm.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

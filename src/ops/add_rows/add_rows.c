@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_rows.c - y += the sum of all rows of x, in their order: parts of a gradient into the gradient.
 #include "ops/op_impl.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_rows_cases.h - dims: rows R, columns N. y is given, and added to.
 #ifndef TDL_OPS_ADD_ROWS_CASES_H
 #define TDL_OPS_ADD_ROWS_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // add_rows_cpu.c - y += the sum of x's rows, in their order; a unit is a block of columns.
 #include "backend/cpu/cpu_kernel.h"
 #include "ops/sum_parts/sum_parts_cpu.h"

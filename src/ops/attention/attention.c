@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention.c - scaled dot-product attention (Vaswani et al. 2017) over the paged cache, causal, with grouped queries
 // (Ainslie et al. 2023) and an optional sliding window (Beltagy et al. 2020):
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention.wgsl - out = sum_j softmax(scale * q . k_j)_j v_j over the paged F32 cache; a workgroup makes one head of
 // one token, page by page with an online softmax (the papers: attention.c; the caches' layout: kv_append.c).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_cases.h - dims: query heads H, kv heads, head_dim. seqs: positions in the cache before, and new tokens. In
 // the caches all other positions are NaN, and so are those that lie before every token's window: a kernel that lets one
 // into a sum is seen. dtype: the caches'.

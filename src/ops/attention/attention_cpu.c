@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_cpu.c - flash attention over the paged cache (formula and papers: attention.c).
 //
 // A unit is a tile of one sequence's tokens with one kv head and all query heads that share it: up to 64 rows that read

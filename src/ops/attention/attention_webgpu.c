@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_webgpu.c - when and how attention.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // clip.c - what the optimizer multiplies all gradients by, so that their norm stays in bounds (Pascanu et al. 2013):
 //
 //     norm = sqrt(sum parts) hyper[1],    factor = hyper[1] min(1, hyper[2] / norm),    stats = (norm, factor, 1, 0)

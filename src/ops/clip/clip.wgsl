@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // clip.wgsl - stats = (norm, factor, 1, 0), norm = sqrt(sum parts) hyper[1]; all zero where the sum is no finite number.
 // One workgroup. WGSL need not know infinities: what is not finite is seen by its bits.
 struct Params {

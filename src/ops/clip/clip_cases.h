@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // clip_cases.h - dims: parts n; which of hypers; one part 1 infinite, 2 no number, or 3 all of them zero.
 #ifndef TDL_OPS_CLIP_CASES_H
 #define TDL_OPS_CLIP_CASES_H

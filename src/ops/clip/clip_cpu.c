@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // clip_cpu.c - one unit, by the reference: it sums in double, and there are a few thousand numbers at most.
 #include "backend/cpu/cpu_kernel.h"
 #include "ops/op_impl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // clip_webgpu.c - when and how clip.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine.c - what a token's experts make of it, together:  out[t, n] = sum over j of weights[t, j] y[t, j, n], in the order of
 // the choices. Without weights their plain sum.
 #include "ops/grad_rule.h"

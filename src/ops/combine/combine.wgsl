@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine.wgsl - out[t, n] = sum over j of weights[t, j] y[t, j, n]; the frame: elements.wgsl. combine_weights.wgsl or
 // combine_sum.wgsl says what the weights are.
 struct Params {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_cases.h - dims: tokens T, choices k, columns N; where the fourth is 1, without weights.
 #ifndef TDL_OPS_COMBINE_CASES_H
 #define TDL_OPS_COMBINE_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_cpu.c - out[t] = sum over j of weights[t, j] y[t, j]; a unit is a block of a row of out.
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_sum.wgsl - for combine.wgsl: no weights, a plain sum.
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 

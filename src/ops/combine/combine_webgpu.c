@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_webgpu.c - when and how combine.wgsl runs, with weights and without.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_weights.wgsl - for combine.wgsl: weights are an input.
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_grad.c - the gradient of combine with weights:
 //
 //     dy[t, j, n] = weights[t, j] dout[t, n],    dweights[t, j] = sum over n of y[t, j, n] dout[t, n]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_grad.wgsl - dy[t, j] = weights[t, j] dout[t], dweights[t, j] = y[t, j] . dout[t]; a workgroup makes a row (t, j).
 struct Params {
     y: Rows,

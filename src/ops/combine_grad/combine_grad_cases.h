@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_grad_cases.h - dims: tokens T, choices k, columns N.
 #ifndef TDL_OPS_COMBINE_GRAD_CASES_H
 #define TDL_OPS_COMBINE_GRAD_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_grad_cpu.c - dy[t, j] = weights[t, j] dout[t], dweights[t, j] = y[t, j] . dout[t]; a unit is a row (t, j).
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // combine_grad_webgpu.c - when and how combine_grad.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy.c - y = x, where y is memory that is there already: a part of a wider tensor's rows (the gradients of q, k and v side
 // by side), or a state.
 #include "ops/op_impl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy_cases.h - dims: rows, columns. Where strided, both are, with gaps of their own.
 #ifndef TDL_OPS_COPY_CASES_H
 #define TDL_OPS_COPY_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy_cpu.c - y = x; a unit is a block of a row.
 #include "backend/cpu/cpu_kernel.h"
 #include "ops/blocks_cpu.h"

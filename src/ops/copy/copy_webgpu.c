@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // copy_webgpu.c - a copy is scale.wgsl with a scale of 1.
 #include "ops/dispatch.h"
 #include "wgsl.h"

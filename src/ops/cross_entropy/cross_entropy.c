@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy.c - how surprised a model is by each next token:  loss = log sum_v exp(logits[v]) - logits[target].
 //
 // A target that is no token of the vocabulary (-1 by custom) counts nothing: its loss is 0.

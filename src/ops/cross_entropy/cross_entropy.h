@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy.h - what the loss and its gradient share.
 #ifndef TDL_OPS_CROSS_ENTROPY_H
 #define TDL_OPS_CROSS_ENTROPY_H

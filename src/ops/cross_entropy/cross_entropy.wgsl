@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy.wgsl - loss = log sum_v exp(logits[v]) - logits[target], 0 where the target is no token; a workgroup makes a
 // row.
 struct Params {

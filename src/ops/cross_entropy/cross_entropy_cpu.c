@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy_cpu.c - loss = log sum exp(logits) - logits[target]; a unit is a row.
 #include "ops/cross_entropy/cross_entropy_cpu.h"
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy_cpu.h - the softmax's denominator of a row in one pass over it (Milakov, Gimelshein 2018): block by block, so
 // that each is in the first cache for its maximum and its sum; the sums of blocks are added in double.
 #ifndef TDL_OPS_CROSS_ENTROPY_CPU_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy_webgpu.c - when and how cross_entropy.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

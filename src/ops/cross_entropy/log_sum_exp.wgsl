@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // log_sum_exp.wgsl - of a row of logits, read once: each of 256 invocations keeps the largest logit it has met and the sum of
 // exponentials below it; then they are put together.
 const LOWEST: f32 = -3.0e38;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy_grad.c - the gradient of the loss by the logits, and the loss itself (unscaled):
 //
 //     dlogits = hyper[0] (softmax(logits) - onehot(target)),    0 where the target does not count

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy_grad.wgsl - dlogits = hyper[0] (softmax(logits) - onehot(target)) and the loss, 0 where the target is no
 // token; a workgroup makes a row.
 struct Params {

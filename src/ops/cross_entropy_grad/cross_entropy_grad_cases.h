@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy_grad_cases.h - dims: rows n, vocabulary V.
 #ifndef TDL_OPS_CROSS_ENTROPY_GRAD_CASES_H
 #define TDL_OPS_CROSS_ENTROPY_GRAD_CASES_H

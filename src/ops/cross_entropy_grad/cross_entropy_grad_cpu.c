@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy_grad_cpu.c - dlogits = hyper[0] (softmax(logits) - onehot(target)), and the loss; a unit is a row. The
 // exponentials are made twice, from the row that the first pass left in the cache: cheaper than keeping them.
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // cross_entropy_grad_webgpu.c - when and how cross_entropy_grad.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

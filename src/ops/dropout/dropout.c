@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dropout.c - y = x / (1 - rate) where an element is kept, else 0 (Srivastava et al. 2014). Its gradient is the same op on
 // dy. Which elements are kept: dropout.h.
 #include "ops/dropout/dropout.h"

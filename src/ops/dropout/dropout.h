@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dropout.h - which elements dropout keeps: a function of a seed, the call site and the element's place, in u32 arithmetic
 // that wraps, so that every backend has the same bits and a backward pass makes the forward pass's mask again.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dropout.wgsl - y = x scale where the hash of the element's place says so, else 0. See dropout_hash.wgsl.
 struct Params {
     x: Rows,

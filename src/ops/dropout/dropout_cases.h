@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dropout_cases.h - dims: rows, columns. Which elements are kept depends on their place in x.
 #ifndef TDL_OPS_DROPOUT_CASES_H
 #define TDL_OPS_DROPOUT_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dropout_cpu.c - y = keep ? x / (1 - rate) : 0; a unit is a block of a row. The loop is plain: compilers make vectors of it.
 #include "backend/cpu/cpu_kernel.h"
 #include "ops/blocks_cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dropout_hash.wgsl - which elements dropout keeps, four at a time. See dropout.h.
 fn pcg_hash(v: vec4<u32>) -> vec4<u32> {
     let state = v * 747796405u + 2891336453u;

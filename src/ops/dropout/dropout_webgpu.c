@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // dropout_webgpu.c - when and how dropout.wgsl runs.
 #include "ops/dispatch.h"
 #include "ops/dropout/dropout.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed.c - looks tokens up in the embedding table (Bengio et al. 2003):  out[t] = table[ids[t]], as F32.
 //
 // The table may be of any type that dtype.h decodes. Ids come from the caller's tokens, who has checked them against

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed.wgsl - out[t] = table[ids[t]] as F32; an invocation makes four elements. The decoder of the table's type
 // defines weight4; embed_ids.wgsl or embed_picked.wgsl token_of.
 struct Params {

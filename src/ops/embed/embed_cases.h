@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_cases.h - dims: tokens T, vocabulary V, columns D. dtype: the table's.
 #ifndef TDL_OPS_EMBED_CASES_H
 #define TDL_OPS_EMBED_CASES_H

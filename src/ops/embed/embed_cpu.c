@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_cpu.c - out[t] = table[ids[t]] as F32; a unit is a token. Plain types are converted here; block types through
 // their reference decoder, since one row a token is little work.
 #include "backend/cpu/cpu_kernel.h"

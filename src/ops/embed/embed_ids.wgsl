@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_ids.wgsl - of embed.wgsl: ids are tokens.
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_picked.wgsl - of embed.wgsl: an id of -1 - s is the token in slot s of what was picked before.
 @group(0) @binding(3) var<storage, read> picked: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;

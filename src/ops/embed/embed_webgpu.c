@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_webgpu.c - when and how embed.wgsl runs.
 #include "ops/dispatch.h"
 #include "ops/weight.h"

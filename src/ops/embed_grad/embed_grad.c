@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_grad.c - the gradient of the embedding look-up, added to what is there:  dtable[ids[t]] += dy[t].
 //
 // order [T] lists the rows of dy sorted by their id, equal ids in the order of their rows: so a kernel sums a run of equal

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_grad.wgsl - dtable[ids[t]] += dy[t], by runs of equal ids. A workgroup makes 32 columns of the runs that begin among
 // 64 neighbours of the order.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_grad_cases.h - dims: tokens T, vocabulary V, columns D. dtable is given, and added to. Where noted, all ids are the same.
 #ifndef TDL_OPS_EMBED_GRAD_CASES_H
 #define TDL_OPS_EMBED_GRAD_CASES_H

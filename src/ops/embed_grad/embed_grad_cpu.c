@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_grad_cpu.c - dtable[ids[t]] += dy[t]; a unit is a piece of the sorted rows, of which it takes the runs of equal ids
 // that begin there, to their ends: so one thread adds up a row of the table, in the order of its tokens.
 #include "backend/cpu/cpu_kernel.h"

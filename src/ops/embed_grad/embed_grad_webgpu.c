@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // embed_grad_webgpu.c - when and how embed_grad.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

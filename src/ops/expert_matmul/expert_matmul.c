@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul.c - each row times the matrix of the expert it is sent to:
 //
 //     y[t, j, n] = sum over k of x[t, (j,) k] w[e N + n, k],    e the expert of token t's choice j

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul.wgsl - y[t, j, n] = sum over k of x[t, (j,) k] w[e N + n, k] for many tokens; the frame: expert_tile.wgsl.
 fn tile_of(index: u32) -> Tile {
     var tile = rows_of_tile(index / p.n_tiles);

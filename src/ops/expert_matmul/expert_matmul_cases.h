@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_cases.h - dims: tokens T, columns K, rows N of an expert; where the fourth is 1, x has a row for each choice.
 // dtype: the weight's. Where noted, one expert has all rows.
 #ifndef TDL_OPS_EXPERT_MATMUL_CASES_H

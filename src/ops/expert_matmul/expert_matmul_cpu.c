@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_cpu.c - y[t, j] = x[t, (j)] w_e^T: a unit is UNIT_ROWS rows of one expert's matrix, with all rows that are sent to
 // that expert, BLOCK at a time through the kernel of matmul (ops/group/group_rows_cpu.h). An expert nobody is sent to costs
 // nothing: its matrix is not read.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_few.wgsl - y[t, j, n] = sum over k of x[t, (j,) k] w[e N + n, k] for few tokens; of the matrices only those of
 // experts that were chosen are read. 32 invocations share the sum of one output, a workgroup makes 8 outputs of a row.
 const OUTPUTS: u32 = 8u; // of a workgroup

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_q8_cpu.c - expert_matmul of int8 activations (A8) and block weights in the TILE16 layout: a unit is UNIT_TILES tiles of
 // one expert's matrix, with all rows that are sent to that expert, BLOCK at a time. An expert's matrix must be whole tiles.
 #include "ops/group/group_rows_cpu.h"

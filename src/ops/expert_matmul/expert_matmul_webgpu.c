@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_webgpu.c - when and how expert_matmul_few.wgsl and expert_matmul.wgsl run.
 #include "ops/expert_matmul/experts_webgpu.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_params.wgsl - the uniforms of the kernels of experts, and how they find rows: x and y have a row for each token and
 // choice (inner_stride 0: one for all choices), w the experts' matrices one after another, groups the rows of each (group.c).
 struct Params {

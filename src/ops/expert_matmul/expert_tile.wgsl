@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_tile.wgsl - what the kernels of experts for many tokens share: a workgroup makes a tile of 64 by 64 results of one
 // expert, an invocation 4 by 4 of it, with 16 steps of the sums at a time in workgroup memory.
 //

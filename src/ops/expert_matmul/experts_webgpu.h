@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // experts_webgpu.h - what the dispatch rules of the WebGPU kernels of experts share: the uniforms of expert_params.wgsl.
 #ifndef TDL_OPS_EXPERTS_WEBGPU_H
 #define TDL_OPS_EXPERTS_WEBGPU_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_w.c - the gradient of expert_matmul by w, added to what is there:
 //
 //     dw[e N + n, k] += sum over the rows (t, j) of expert e of dy[t, j, n] x[t, (j,) k]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_w.wgsl - dw[e N + n, k] += sum over the rows (t, j) of expert e of dy[t, j, n] x[t, (j,) k]; the frame:
 // expert_tile.wgsl. Every expert has its tiles, whether it has rows or not.
 @group(0) @binding(2) var<storage, read> b: array<f32>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_w_cases.h - dims: tokens T, rows N of an expert, columns K; where the fourth is 1, x has a row for each
 // choice. Where noted, one expert has all rows. dw is given, and added to.
 #ifndef TDL_OPS_EXPERT_MATMUL_GRAD_W_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_w_cpu.c - dw_e += dy_e^T x_e over the rows that are sent to expert e: a unit is UNIT_ROWS rows and
 // UNIT_COLUMNS columns of one expert's matrix. Rows come BLOCK at a time, in the order of groups, through the kernel of
 // matmul_grad_w (ops/group/group_rows_cpu.h), which adds each block's sum: one order, whatever the threads.

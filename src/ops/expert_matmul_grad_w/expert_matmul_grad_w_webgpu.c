@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_w_webgpu.c - when and how expert_matmul_grad_w.wgsl runs.
 #include "ops/expert_matmul/experts_webgpu.h"
 #include "wgsl.h"

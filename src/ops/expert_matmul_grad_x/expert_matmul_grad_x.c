@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_x.c - the gradient of expert_matmul by x, a row for each choice:
 //
 //     dx[t, j, k] = sum over n of dy[t, j, n] w[e N + n, k],    e the expert of token t's choice j

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_x.wgsl - dx[t, j, k] = sum over n of dy[t, j, n] w[e N + n, k]; the frame: expert_tile.wgsl.
 fn tile_of(index: u32) -> Tile {
     var tile = rows_of_tile(index / p.n_tiles);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_x_cases.h - dims: tokens T, rows N of an expert, columns K. dtype: the weight's. Where noted, one expert has
 // all rows.
 #ifndef TDL_OPS_EXPERT_MATMUL_GRAD_X_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_x_cpu.c - dx[t, j] = dy[t, j] w_e: a unit is some columns of one expert's matrix, with all rows that are sent
 // to that expert, BLOCK at a time through the kernel of matmul_grad_x (ops/group/group_rows_cpu.h).
 #include "ops/group/group_rows_cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expert_matmul_grad_x_webgpu.c - when and how expert_matmul_grad_x.wgsl runs.
 #include "ops/expert_matmul/experts_webgpu.h"
 #include "wgsl.h"

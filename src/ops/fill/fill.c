@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fill.c - y = attrs.value, whatever y held: gradients start from zero in memory that is used again.
 #include "ops/op_impl.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fill.wgsl - y = value.
 struct Params {
     y: Rows,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fill_cases.h - dims: rows, columns. out is given.
 #ifndef TDL_OPS_FILL_CASES_H
 #define TDL_OPS_FILL_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fill_cpu.c - y = value; a unit is a block of a row.
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"

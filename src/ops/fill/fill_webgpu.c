@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // fill_webgpu.c - when and how fill.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu.c - the gated linear unit of feed-forward blocks (Dauphin et al. 2016; Shazeer 2020, SwiGLU and GeGLU):
 //
 //     out = f(gate) * up,    f one of tdl_act

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu.wgsl - out = f(gate) * up; the frame: elements.wgsl.
 struct Params {
     gate: Rows,

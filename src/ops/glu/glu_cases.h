@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu_cases.h - dims: rows T, columns F.
 #ifndef TDL_OPS_GLU_CASES_H
 #define TDL_OPS_GLU_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu_cpu.c - out = f(gate) * up; a unit is a block of a row.
 #include "backend/cpu/cpu_kernel.h"
 #include "base/checked.h"

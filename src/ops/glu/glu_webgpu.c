@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu_webgpu.c - when and how glu.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

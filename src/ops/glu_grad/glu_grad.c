@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu_grad.c - the gradient of the gated linear unit y = f(gate) up:
 //
 //     dgate = f'(gate) up dy,    dup = f(gate) dy

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu_grad.wgsl - dgate = f'(gate) up dy, dup = f(gate) dy.
 struct Params {
     gate: Rows,

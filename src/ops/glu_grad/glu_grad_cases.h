@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu_grad_cases.h - dims: rows T, columns F.
 #ifndef TDL_OPS_GLU_GRAD_CASES_H
 #define TDL_OPS_GLU_GRAD_CASES_H

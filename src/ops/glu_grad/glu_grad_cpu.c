@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu_grad_cpu.c - dgate = f'(gate) up dy, dup = f(gate) dy; a unit is a block of a row.
 #include "backend/cpu/cpu_kernel.h"
 #include "ops/act_grad/act_grad_cpu.h"

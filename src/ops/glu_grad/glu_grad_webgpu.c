@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // glu_grad_webgpu.c - when and how glu_grad.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // group.c - the rows of each expert, one expert after another: a counting sort of (token, choice) by expert. What is equal stays
 // in order, so all sums over an expert's rows have one order.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // group.wgsl - the rows of each expert, in their order: one workgroup, an invocation an expert. All look at the ids twice, 256 at a
 // time in workgroup memory: to count their expert's, and to put them in their places. No atomics, so the order is always the same.
 struct Params {

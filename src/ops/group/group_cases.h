@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // group_cases.h - dims: tokens T, choices k. Where noted, all rows are one expert's, the last.
 #ifndef TDL_OPS_GROUP_CASES_H
 #define TDL_OPS_GROUP_CASES_H

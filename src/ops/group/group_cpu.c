@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // group_cpu.c - the rows of each expert, by one thread: counted, then put in their places. A thousand tokens take microseconds.
 #include "backend/cpu/cpu_kernel.h"
 #include "ops/group/groups.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // group_rows_cpu.h - how the CPU kernels of experts use those of dense matrices: rows of a group are copied side by side, the
 // matmul's kernel of the same instruction set runs over them as one call, and its rows are copied back to where they belong.
 // So an expert's output has the bits that a dense layer of this matrix would give.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // group_webgpu.c - when and how group.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

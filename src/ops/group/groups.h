@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // groups.h - how the ops of experts read what group makes: groups I32 [X + 1 + T k].
 //
 //     tdl_range places = tdl_group_of(groups, expert);              // may be none

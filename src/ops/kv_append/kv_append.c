@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kv_append.c - writes a step's keys and values into the paged cache (Kwon et al. 2023, PagedAttention).
 //
 // Position p of sequence s lies in page pages[s][p / 64], slot p % 64. Keys lie transposed, so that attention's scores

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kv_append.wgsl - writes keys and values into the paged F32 caches; an invocation writes one element of each. The
 // caches' layout: kv_append.c.
 struct Params {

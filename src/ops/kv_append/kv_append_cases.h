@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kv_append_cases.h - dims: kv heads, head_dim. seqs: positions in the cache already, and new tokens. dtype: the
 // caches'. The fixture keeps all that lies in the caches, so what must not change is checked too.
 #ifndef TDL_OPS_KV_APPEND_CASES_H

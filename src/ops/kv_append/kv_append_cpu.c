@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kv_append_cpu.c - writes keys (transposed) and values into the cache's pages; layout: kv_append.c.
 //
 // A key's elements lie 64 slots apart, a line of memory each; the next token's go into the same lines. So a unit is a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // kv_append_webgpu.c - when and how kv_append.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

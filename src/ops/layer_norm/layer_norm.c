@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm.c - layer normalization (Ba, Kiros, Hinton 2016), over the last dimension:
 //
 //     y = (x - mean(x)) / sqrt(var(x) + eps) * w + b,    var(x) = mean((x - mean(x))^2)

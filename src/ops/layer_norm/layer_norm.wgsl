@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm.wgsl - out = (x - mean(x)) / sqrt(var(x) + eps) * w + bias; the frame: norm_layer.wgsl.
 struct Params {
     x: Rows,

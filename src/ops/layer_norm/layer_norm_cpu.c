@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm_cpu.c - y = (x - mean(x)) / sqrt(var(x) + eps) * w + b; a unit is a row.
 #include "ops/layer_norm/layer_norm_cpu.h"
 #include "backend/cpu/cpu_kernel.h"

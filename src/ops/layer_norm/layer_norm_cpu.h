@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm_cpu.h - one row of layer norm, shared by layer_norm and add_layer_norm: fused or not, the bits are the
 // same.
 #ifndef TDL_OPS_LAYER_NORM_CPU_H

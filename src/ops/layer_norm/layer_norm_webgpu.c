@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm_webgpu.c - when and how layer_norm.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm_grad.c - the gradient of layer norm y = n w + b, with n = (x - mean(x)) r and r = 1 / sqrt(var(x) + eps):
 //
 //     dx = r (dy w - mean(dy w) - n mean(dy w n)),    dw = sum over rows of dy n,    db = sum over rows of dy

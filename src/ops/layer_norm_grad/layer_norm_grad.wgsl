@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm_grad.wgsl - dx = r (dy w - mean(dy w) - n mean(dy w n)), dw_parts = sums of dy n, db_parts = sums of dy.
 // The work: norm_grad.wgsl.
 struct Params {

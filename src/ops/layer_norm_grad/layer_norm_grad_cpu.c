@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm_grad_cpu.c - dx = r (dy w - mean(dy w) - n mean(dy w n)), and the sums of dy n and dy over each group of rows; a
 // unit is a group. Its sums lie in dw_parts and db_parts themselves, which the first cache holds.
 #include "backend/cpu/cpu_kernel.h"

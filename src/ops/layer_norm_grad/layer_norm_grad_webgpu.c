@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // layer_norm_grad_webgpu.c - layer_norm_grad.wgsl and norm_grad.wgsl; when and how they run: norm_grad_webgpu.h.
 #include "ops/rms_norm/norm_grad_webgpu.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // linear.c - a matmul with what stands before and behind it in a block, in one op:
 //
 //     s = norm(x) w^T + bias + residual,    out = f(s), or f(gate) * up where s = [gate, up]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // linear.h - the parts that a linear op may have besides its product; bits of attrs.linear, those that are inputs in the order
 // of their inputs.
 #ifndef TDL_OPS_LINEAR_H

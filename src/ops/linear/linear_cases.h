@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // linear_cases.h - dims: tokens T, columns K, rows N; attrs: which parts, the function. dtype: the weight's.
 #ifndef TDL_OPS_LINEAR_CASES_H
 #define TDL_OPS_LINEAR_CASES_H

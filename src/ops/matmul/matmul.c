@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul.c - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]): a linear layer, with the weights as the files have
 // them.
 //

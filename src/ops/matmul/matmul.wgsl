@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul.wgsl - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]) for many tokens.
 //
 // A workgroup makes a tile of 64 tokens by 64 outputs, an invocation 4 by 4 of it, with 16 columns of x and w at a time in

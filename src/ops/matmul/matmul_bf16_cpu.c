@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_bf16_cpu.c - y = x w^T (+ bias) with x and w rounded to BF16 (ops/gemm_bf16_cpu.h).
 //
 // For training only: what a model of F32 weights answers is exact in both precisions.

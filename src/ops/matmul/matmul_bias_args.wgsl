@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_bias_args.wgsl - the arguments of matmul.wgsl where there is a bias.
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;

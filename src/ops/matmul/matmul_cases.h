@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_cases.h - dims: tokens T, columns K, rows N; where the fourth is 1, a bias. dtype: the weight's.
 #ifndef TDL_OPS_MATMUL_CASES_H
 #define TDL_OPS_MATMUL_CASES_H

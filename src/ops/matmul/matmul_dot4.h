@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_dot4.h - the few integer instructions of the int8 matmul: vi has TDL_VF_LANES lanes of 32 bits, or of 4 bytes.
 //
 // vi_dot4(sum, w, x, small) adds the products of a lane's 4 bytes of w and x to the lane's sum. x are int8. w are what

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_f32_cpu.c - matmul with F32 activations and weights as the file has them.
 //
 //     y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n])

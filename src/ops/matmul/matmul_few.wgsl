@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_few.wgsl - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]) for few tokens.
 //
 // 32 invocations share the sum of one output, each takes every 32nd four columns, and a tree adds them up; a workgroup makes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_few_webgpu.c - when and how matmul_few.wgsl runs, with a bias and without.
 #include "ops/matmul/matmul_webgpu.h"
 #include "wgsl.h"

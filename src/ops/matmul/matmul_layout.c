@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_layout.c - conversion of weight rows to TILE16; see matmul_layout.h. Plain C: it runs once, at load.
 //
 // A file's block is taken apart by its format (tensor/quant/quant_parts.h) and put together again here, the same way

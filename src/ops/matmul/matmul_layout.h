@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_layout.h - the prepared weight layout TILE16, made once at load for the int8 kernels.
 //
 // 16 rows form a tile, so that the lanes of a 512-bit register are rows and K runs in order: one token and 512 give the

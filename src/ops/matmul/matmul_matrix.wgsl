@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_matrix.wgsl - matmul_tile.wgsl's product for tile_matrix.wgsl: a is x, b is w, both with rows along the sums. The decoder of w's
 // type brings a run of a row at once (quant_row.wgsl).
 // include matrix_a_along

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_mend.wgsl - runs behind matmul's kernels with matrices, which multiply F16: y's rows whose x exceeds F16 are computed anew, in
 // F32. F16 ends at 65,504 and loses digits below 2^-14; a row exceeds it whose largest magnitude is beyond 65,504, or below 2^-12 and
 // not zero. Stands with matmul_mend_y.wgsl or matmul_mend_y_bias.wgsl, and the row decoder of w's type.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_mend_shares.wgsl - the shares of the sums for matmul_mend.wgsl.
 const SHARED: bool = true;
 

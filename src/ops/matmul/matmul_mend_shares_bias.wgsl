@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_mend_shares_bias.wgsl - matmul_mend_shares.wgsl where there is a bias.
 const SHARED: bool = true;
 

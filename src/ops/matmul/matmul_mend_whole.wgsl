@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_mend_whole.wgsl - for matmul_mend.wgsl where sums come in one piece.
 const SHARED: bool = false;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_mend_y.wgsl - y for matmul_mend.wgsl; whole: the sum was made anew.
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_params.wgsl - the uniforms of the matmul kernels, and how they read x and w; the decoder of w's type defines weight4.
 struct Params {
     x_offset: u32,

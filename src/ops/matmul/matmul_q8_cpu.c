@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_q8_cpu.c - matmul of int8 activations (A8) and block weights in the TILE16 layout, in integers within a block.
 //
 //     y[t, n] = sum over blocks b of d_w d_x (sum over k in b of w x) + m_w d_x (sum of x in b)   (+ bias[n])

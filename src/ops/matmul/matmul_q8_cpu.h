@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_q8_cpu.h - a part of an int8 product: some tiles of a weight in TILE16 with some rows of A8 (matmul_q8_cpu.c). For matmul,
 // and for experts, whose matrices lie one after another and whose rows come from all over a step.
 #ifndef TDL_OPS_MATMUL_Q8_CPU_H

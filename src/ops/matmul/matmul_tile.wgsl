@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_tile.wgsl - y[t, n] = sum over k of x[t, k] w[n, k] (+ bias[n]) for many tokens; stands with tile.wgsl and the row
 // decoder of w's type. Wanted: K and the rows of x whole quads.
 fn turn_a(q: u32) -> u32 { return q * SPREAD; }

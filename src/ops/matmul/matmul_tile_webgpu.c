@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_tile_webgpu.c - when and how matmul_tile.wgsl and, on devices that multiply matrices by hardware, matmul_matrix.wgsl run:
 // with large tiles where they are enough to keep a GPU busy, with small ones otherwise; with a bias and without; with rows of
 // results that are no whole quads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_webgpu.h - what the dispatch rules of the WebGPU matmul kernels share: which calls, and the uniforms of
 // matmul_params.wgsl.
 #ifndef TDL_OPS_MATMUL_WEBGPU_H

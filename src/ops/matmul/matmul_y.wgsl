@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_y.wgsl - how matmul_tile.wgsl and matmul_grad_x.wgsl store results where rows of y are whole quads.
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 

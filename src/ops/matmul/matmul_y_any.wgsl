@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_y_any.wgsl - matmul_y.wgsl where rows of y have any length.
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_y_bias.wgsl - matmul_y.wgsl where there is a bias, which may begin anywhere.
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;

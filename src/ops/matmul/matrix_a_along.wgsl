@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_a_along.wgsl - a for tile_matrix.wgsl where its rows run along the sums: the tile has a row for each of a's.
 const A_QUADS: u32 = DEPTH / 4u;
 const A_PITCH: u32 = A_QUADS + 2u;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_b_across.wgsl - b for tile_matrix.wgsl where its rows run across the sums: the tile has a row for each step. b_row(r) is the
 // number of the first element of b's row r, and put_run brings RUN of them at once (quant_row.wgsl).
 const B_PITCH: u32 = TILE / 4u + 2u;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_deliver.wgsl - a part of main: stores the sums.
 deliver(s[0], subgroup, lane, first_row, first_column);
 deliver(s[1], subgroup, lane, first_row, first_column + MATRIX);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_frame.wgsl - what tile_matrix.wgsl and tile_matrix_scaled.wgsl have in common.
 // include tile_args
 

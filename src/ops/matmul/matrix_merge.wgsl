@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_merge.wgsl - y = the shares of each sum added up, in their order, and onto what is there where `adds` is 1.
 struct Params {
     y_offset: u32,

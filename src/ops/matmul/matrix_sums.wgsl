@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_sums.wgsl - a part of main: the sums from step `begin` to `end`. CAREFUL: as if each step were the last, which may lie beyond
 // the end.
 var s: array<Sum, 16>; // [row, column] of matrices

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_y_share.wgsl - how tile_matrix.wgsl stores a share of each sum; matrix_merge.wgsl or matmul_mend.wgsl adds them up. Rows of y are whole quads.
 @group(0) @binding(4) var<storage, read_write> shares: array<vec4<f32>>; // [n_shares, n_rows, n_columns]
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matrix_y_share_bias.wgsl - matrix_y_share.wgsl where there is a bias, which may begin anywhere: the first share has it.
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> shares: array<vec4<f32>>; // [n_shares, n_rows, n_columns]

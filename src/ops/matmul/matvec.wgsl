@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec.wgsl - y[t, n] = sum over k of x[t, k] w[n, k] for up to TOKENS tokens: the weight is read once for all of them. Where
 // there are more, group.z says which TOKENS of them.
 //

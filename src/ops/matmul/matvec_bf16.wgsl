@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_bf16.wgsl - chunks of 8 columns of BF16: the upper halves of floats.
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 

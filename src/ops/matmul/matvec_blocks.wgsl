@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_blocks.wgsl - for matvec.wgsl: what the decoders of several types share: the columns of x that lie beside a chunk
 // of theirs, and codes as floats.
 // include matvec_k_scales

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot.wgsl - matvec.wgsl's sums for block formats, in whole numbers: x is rounded to 8 bits, so that four products and their
 // sum are one instruction, dot4I8Packed.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_q4_0.wgsl - Q4_0 for matvec_dot.wgsl: two blocks of 18 bytes a chunk (q4_0.c).
 // include matvec_dot_words
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_q4_1.wgsl - Q4_1 for matvec_dot.wgsl: two blocks of five words a chunk (q4_1.c).
 @group(0) @binding(2) var<storage, read> w: array<u32>;
 

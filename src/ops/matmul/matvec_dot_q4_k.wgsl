@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_q4_k.wgsl - Q4_K for matvec_dot.wgsl; the block, 9 times 16 bytes: q4_k.c.
 // include matvec_dot_k
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_q5_k.wgsl - Q5_K for matvec_dot.wgsl; the block, 11 times 16 bytes: q5_k.c.
 // include matvec_dot_k
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_q6_k.wgsl - Q6_K for matvec_dot.wgsl. A chunk's runs lie in the same bytes, 32 columns apart, and have a scale each
 // (q6_k.c). A block has 210 bytes.
 // include matvec_dot_words

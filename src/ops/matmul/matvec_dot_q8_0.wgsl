@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_q8_0.wgsl - Q8_0 for matvec_dot.wgsl: two blocks of 34 bytes a chunk (q8_0.c).
 // include matvec_dot_words
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_words.wgsl - for matvec_dot.wgsl: blocks that begin at an even byte. They are read 16 bytes at a time, since what a load
 // costs is the lines it touches, and moved into place.
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;

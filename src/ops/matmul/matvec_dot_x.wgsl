@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_x.wgsl - for matvec_dot.wgsl: x as it is.
 const NORM: bool = false;
 

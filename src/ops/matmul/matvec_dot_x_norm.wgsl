@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_dot_x_norm.wgsl - for matvec_dot.wgsl: x normalized by its root mean square, times the norm's weight. The root is the same
 // for all columns, so the sum of squares is taken on the way and the product scaled at the end.
 const NORM: bool = true;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_f16.wgsl - chunks of 8 columns of F16.
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 

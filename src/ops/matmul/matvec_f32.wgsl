@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_f32.wgsl - chunks of 4 columns of F32.
 @group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_k_scales.wgsl - the scales of two groups of Q4_K or Q5_K, as a block's first four words pack them: quant_fit.h.
 // Of the codes of groups 2j and 2j + 1, then of their columns' sums.
 fn two_runs_scales(head: vec4<u32>, j: u32) -> vec4<f32> {

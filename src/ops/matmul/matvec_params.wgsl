@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_params.wgsl - the uniforms of matvec.wgsl and matvec_dot.wgsl.
 struct Params {
     x_offset: u32, // of vectors of four

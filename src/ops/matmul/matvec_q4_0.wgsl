@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_q4_0.wgsl - chunks of 16 columns of Q4_0, half a block (q4_0.c). A block has 18 bytes: its codes begin at a word or
 // in the middle of one.
 @group(0) @binding(2) var<storage, read> w: array<u32>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_q4_1.wgsl - chunks of 16 columns of Q4_1, half a block of five words (q4_1.c).
 @group(0) @binding(2) var<storage, read> w: array<u32>;
 

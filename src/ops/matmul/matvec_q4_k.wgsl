@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_q4_k.wgsl - chunks of 32 columns of Q4_K; the block, 9 times 16 bytes: q4_k.c.
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 

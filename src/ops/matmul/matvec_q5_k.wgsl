@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_q5_k.wgsl - chunks of 32 columns of Q5_K; the block, 11 times 16 bytes: q5_k.c.
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_q6_k.wgsl - chunks of 16 columns of Q6_K: four runs of 4, 32 columns apart, that lie in the same bytes (q6_k.c). A
 // block has 210 bytes: its fields begin at a word or in the middle of one.
 @group(0) @binding(2) var<storage, read> w: array<u32>;

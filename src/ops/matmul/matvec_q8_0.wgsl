@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_q8_0.wgsl - chunks of 8 columns of Q8_0, a quarter of a block (q8_0.c). A block has 34 bytes: its codes begin at a
 // word or in the middle of one.
 @group(0) @binding(2) var<storage, read> w: array<u32>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_webgpu.c - when and how matvec.wgsl runs: matmul and linear for one token and for up to eight; in a plan that is
 // invariant for any number, eight at a time.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_x.wgsl - for matvec.wgsl: x as it is. `input4` is columns 4i to 4i + 3 of token t.
 const NORM: bool = false;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_x_layer_norm.wgsl - for matvec.wgsl: x normalized by its mean and variance, times the norm's weight, plus its shift.
 // Taken on the way the mean would have to be subtracted from long sums that it may outweigh: so each workgroup goes over x
 // twice first, the invocations divided among the tokens.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_x_norm.wgsl - for matvec.wgsl: x normalized by its root mean square, times the norm's weight. The root is the same
 // for all columns, so the sum of squares is taken on the way and the product scaled at the end.
 const NORM: bool = true;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_y.wgsl - for matvec.wgsl: four rows of w make four outputs; `added` is what is added to output n of token t,
 // `made` what then becomes of it.
 const OUTPUTS: u32 = 4u;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matvec_y_glu.wgsl - for matvec.wgsl: w's upper half makes gates, its lower half what they gate; two outputs of four rows.
 const OUTPUTS: u32 = 2u;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tile.wgsl - what the matmul and its gradients share: y[m, c] = sum over r of a(m, r) b(r, c).
 //
 // A workgroup of 256 makes a tile of TILE by TILE results; DEPTH steps of the sums at a time lie in workgroup memory, 16 KiB. Half

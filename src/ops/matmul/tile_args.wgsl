@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tile_args.wgsl - what tile.wgsl and tile_matrix.wgsl are given.
 struct Params {
     a_offset: u32,

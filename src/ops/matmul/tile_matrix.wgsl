@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tile_matrix.wgsl - tile.wgsl's products where a device multiplies matrices by hardware: F16 times F16, added up in F32.
 //
 // A workgroup makes a tile of TILE by TILE results; DEPTH steps of the sums at a time lie in workgroup memory, as F16. Its

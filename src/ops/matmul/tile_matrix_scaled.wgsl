@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tile_matrix_scaled.wgsl - tile_matrix.wgsl where columns of b may be of any size, as activations are: for the gradient of w.
 //
 // F16 ends at 65,504 and loses digits below 2^-14. A column of b that exceeds these bounds within this workgroup's share of the sums is

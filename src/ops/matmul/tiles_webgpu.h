@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // tiles_webgpu.h - how the matmul kernels divide a result into tiles (tile_large.wgsl, tile_small.wgsl, tile_tiny.wgsl,
 // matrix_large.wgsl, matrix_small.wgsl), and when large ones, or small ones, are enough to keep a GPU busy.
 #ifndef TDL_OPS_TILES_WEBGPU_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w.c - the gradient of y = x w^T by w, added to what is there:  dw[n, k] += sum over t of dy[t, n] x[t, k].
 #include "ops/op_impl.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w.wgsl - dw[n, k] += sum over t of dy[t, n] x[t, k]; stands with tile.wgsl.
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 

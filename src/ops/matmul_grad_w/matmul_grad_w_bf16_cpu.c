@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w_bf16_cpu.c - dw += dy^T x with dy and x rounded to BF16 (ops/gemm_bf16_cpu.h).
 #include "ops/gemm_bf16_cpu.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w_cases.h - dims: tokens T, rows N of the weight, columns K, elements between the rows of dy. dw is given, and added to.
 #ifndef TDL_OPS_MATMUL_GRAD_W_CASES_H
 #define TDL_OPS_MATMUL_GRAD_W_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w_cpu.c - dw[n, k] += sum over t of dy[t, n] x[t, k], in tiles of gemm_cpu.h.
 //
 // A unit is UNIT_ROWS rows and UNIT_COLUMNS columns of dw. Tokens are taken in blocks of TDL_GEMM_DEPTH: of each, the unit's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w_matrix.wgsl - matmul_grad_w.wgsl's product for tile_matrix_scaled.wgsl: a is dy, b is x, both with rows across the sums.
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 

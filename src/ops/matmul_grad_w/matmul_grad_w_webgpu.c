@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w_webgpu.c - when and how matmul_grad_w.wgsl runs: with large tiles, small or tiny ones, by how many results there are;
 // where rows of dw are no whole quads, with small ones.
 #include "ops/matmul/tiles_webgpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w_y.wgsl - how matmul_grad_w.wgsl adds its results to what is there, where rows of dw are whole quads.
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 

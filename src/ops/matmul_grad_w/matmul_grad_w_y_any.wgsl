@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_w_y_any.wgsl - matmul_grad_w_y.wgsl where rows of dw have any length.
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_x.c - the gradient of y = x w^T by x:  dx[t, k] = sum over n of dy[t, n] w[n, k].
 //
 // dy [T, N] F32, w [N, K] of any dtype that decodes (frozen weights under an adapter may be quantized), dx [T, K].

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_x.wgsl - dx[t, k] = sum over n of dy[t, n] w[n, k]; stands with tile.wgsl and a decoder of w's type.
 fn turn_a(q: u32) -> u32 { return q * SPREAD; }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_x_bf16_cpu.c - dx = dy w with dy and w rounded to BF16 (ops/gemm_bf16_cpu.h).
 #include "ops/gemm_bf16_cpu.h"
 

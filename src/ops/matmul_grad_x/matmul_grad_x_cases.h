@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_x_cases.h - dims: tokens T, rows N of the weight, columns K. dtype: the weight's.
 #ifndef TDL_OPS_MATMUL_GRAD_X_CASES_H
 #define TDL_OPS_MATMUL_GRAD_X_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // matmul_grad_x_cpu.c - dx[t, k] = sum over n of dy[t, n] w[n, k], in tiles of gemm_cpu.h.
 //
 // A unit is a panel of dx: up to UNIT_TOKENS rows, UNIT_COLUMNS columns (or a block of w's type, where that is longer). N is

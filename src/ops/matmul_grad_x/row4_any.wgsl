@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // row4_any.wgsl - four weights from any element on, where rows are no whole quads. The decoder of w's type defines weight4.
 // include quad_row
 @group(0) @binding(2) var<storage, read> w: array<u32>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quantize.c - x in blocks of 32 as int8 with a scale (A8), for the int8 matmul kernels: q = round(x / d), d = max |x|
 // / 127. The plan puts it before those matmuls; several share one. The conversion itself is in tensor/quant/a8/.
 #include "ops/op_impl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quantize_cases.h - dims: rows T, columns K; or, where there is a third, rows [T, k] and columns K. Where K is large enough, the first row has a block of zeros, one of ties,
 // and as far as they fit blocks of what is hard to divide by or to round.
 #ifndef TDL_OPS_QUANTIZE_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quantize_cpu.c - rows of F32 to A8 blocks, with the bits of the reference (tensor/quant/a8/a8.c): q = round(x / d).
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // norm_grad.wgsl - the gradients of RMS norm and, where CENTERED, of layer norm; the kernel has the bindings, `p` and
 // put_parts.
 //

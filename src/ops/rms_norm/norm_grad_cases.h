@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // norm_grad_cases.h - the cases of rms_norm_grad and layer_norm_grad, which have the same inputs.
 // dims: rows T, heads H (0: x is [T, D]), columns D.
 #ifndef TDL_OPS_NORM_GRAD_CASES_H

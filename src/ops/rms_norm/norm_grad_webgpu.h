@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // norm_grad_webgpu.h - the dispatch rule of the norms' gradients: a workgroup for each group of rows. See norm_grad.wgsl.
 #ifndef TDL_OPS_NORM_GRAD_WEBGPU_H
 #define TDL_OPS_NORM_GRAD_WEBGPU_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm.c - root mean square normalization (Zhang, Sennrich 2019), over the last dimension:
 //
 //     y = x / sqrt(mean(x^2) + eps) * w

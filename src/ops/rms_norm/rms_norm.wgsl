@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm.wgsl - out = x / sqrt(mean(x^2) + eps) * w; the frame: norm_rms.wgsl.
 struct Params {
     x: Rows,

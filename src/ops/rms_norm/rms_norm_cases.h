@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm_cases.h - dims: rows T, heads H (0: x is [T, D]), columns D.
 #ifndef TDL_OPS_RMS_NORM_CASES_H
 #define TDL_OPS_RMS_NORM_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm_cpu.c - y = x / sqrt(mean(x^2) + eps) * w; a unit is a row.
 #include "ops/rms_norm/rms_norm_cpu.h"
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm_cpu.h - one row of RMS norm, shared by rms_norm and add_rms_norm: fused or not, the bits are the same.
 #ifndef TDL_OPS_RMS_NORM_CPU_H
 #define TDL_OPS_RMS_NORM_CPU_H

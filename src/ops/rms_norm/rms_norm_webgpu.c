@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm_webgpu.c - when and how rms_norm.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm_grad.c - the gradient of RMS norm y = n w, with n = x r and r = 1 / sqrt(mean(x^2) + eps):
 //
 //     dx = r (dy w - n mean(dy w n)),    dw = sum over rows of dy n

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm_grad.wgsl - dx = r (dy w - n mean(dy w n)), dw_parts = sums of dy n. The work: norm_grad.wgsl.
 struct Params {
     x: Rows,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm_grad_cases.h - the cases of all norms' gradients, with this one's bounds.
 #ifndef TDL_OPS_RMS_NORM_GRAD_CASES_H
 #define TDL_OPS_RMS_NORM_GRAD_CASES_H

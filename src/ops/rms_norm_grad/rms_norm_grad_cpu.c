@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rms_norm_grad_cpu.c - dx = r (dy w - n mean(dy w n)), dw_parts[p] = sum over group p of dy n; a unit is a group of rows.
 // A group's sums lie in dw_parts itself, which the first cache holds.
 #include "backend/cpu/cpu_kernel.h"

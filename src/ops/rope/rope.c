@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope.c - rotary position embedding (Su et al. 2021, RoFormer): turns pairs of elements of each head by the angles of
 // the token's position.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope.wgsl - x' = x cos - y sin, y' = y cos + x sin; an invocation turns one pair, or copies one element beyond them.
 struct Params {
     x: Rows, // [T, H]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_cases.h - dims: tokens T, heads H, head_dim, R. The table holds real angles: cos^2 + sin^2 = 1.
 #ifndef TDL_OPS_ROPE_CASES_H
 #define TDL_OPS_ROPE_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_cpu.c - x' = x cos - y sin, y' = y cos + x sin on pairs of each head's elements; a unit is a token with all its
 // heads.
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_webgpu.c - when and how rope.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

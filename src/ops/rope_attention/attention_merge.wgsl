@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_merge.wgsl - the parts of a cache that a softmax was taken over, put together: each part's sums and weights
 // count e^(its largest score - the largest of all). A workgroup makes one head of one token.
 struct Params {

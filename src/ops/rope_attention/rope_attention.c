@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_attention.c - what a step of few tokens does between its projections, in one op: normalizes queries and keys and turns
 // them by their positions where the model does, puts keys and values into the cache, attends.
 //

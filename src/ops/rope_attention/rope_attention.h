@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_attention.h - what a rope_attention op does to queries and keys before they meet; bits of attrs.heads, in the order of
 // the inputs behind the first four.
 #ifndef TDL_OPS_ROPE_ATTENTION_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_attention.wgsl - for steps of few tokens: normalizes queries and keys and turns them by their positions, where the model
 // does, puts keys and values into the paged cache, and attends, in one dispatch (the maths: rms_norm.c, rope.c, kv_append.c,
 // attention.c). What is done to heads, and how large they are, the part of the module before this one says.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_attention_cases.h - dims: query heads H, kv heads, head_dim, elements that are turned (0: all, where the op turns). seqs:
 // positions in the cache before, and new tokens. In the caches all positions that no token sees are NaN, as attention's cases have it.
 //

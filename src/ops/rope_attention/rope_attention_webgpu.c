@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_attention_webgpu.c - when and how rope_attention.wgsl and attention_merge.wgsl run: how many parts the cache is in, what
 // is done to queries and keys, how large heads are. The one with a table and norms binds eight storage buffers, as many as
 // every adapter has; so queries, keys and values lie in one.

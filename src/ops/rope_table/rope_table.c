@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_table.c - the angles of rotary position embedding (Su et al. 2021, RoFormer), once a step for all layers:
 //
 //     angle_i = p * inv_freq[i],    out[t] = [cos(angle_0) ... cos(angle_R/2-1), sin(angle_0) ...] * scale

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_table.wgsl - out[t] = [cos(angle), sin(angle)] * scale, angle = p * inv_freq; an invocation makes one pair.
 //
 // WGSL promises sin and cos only near zero. So the angle, a float m 2^e, is divided by a whole turn in integers: the 64

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_table_cases.h - dims: tokens T, pairs R / 2, first position.
 #ifndef TDL_OPS_ROPE_TABLE_CASES_H
 #define TDL_OPS_ROPE_TABLE_CASES_H

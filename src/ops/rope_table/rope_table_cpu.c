@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_table_cpu.c - cos and sin of position * inv_freq; a unit is a token. One step computes T * R / 2 angles for all
 // of its layers, so the C library's double functions are fast enough, and every instruction set gives the same table.
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // rope_table_webgpu.c - when and how rope_table.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route.c - which experts a token is sent to, and how much each counts (Shazeer et al. 2017; Mixtral, Jiang et al. 2024):
 //
 //     p = softmax(logits [X]),  ids = the k largest, the first of equals first,  weights = p[ids], with renorm / sum p[ids]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route.wgsl - the k largest of a token's logits, and their weights; a workgroup makes a token. Each invocation looks at every
 // 256th expert; k times a tree finds the largest that is not taken yet, the first of equals.
 struct Params {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route_cases.h - dims: tokens T, experts X.
 #ifndef TDL_OPS_ROUTE_CASES_H
 #define TDL_OPS_ROUTE_CASES_H

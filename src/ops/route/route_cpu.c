@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route_cpu.c - the experts of a token; a unit is a token. One pass keeps the k largest logits in order; an equal or undefined one
 // goes behind those that are there.
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route_webgpu.c - when and how route.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route_grad.c - the gradient of route's weights by the logits, for the experts that it chose. With d[x] the weights' gradients,
 // zero for experts that were not chosen, and q the weights before that (with renorm the softmax over the chosen alone):
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route_grad.wgsl - dlogits[x] = q[x] (d[x] - sum over y of q[y] d[y]); a workgroup makes a token.
 struct Params {
     logits: Rows,

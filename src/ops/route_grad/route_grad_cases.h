@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route_grad_cases.h - dims: tokens T, experts X. The ids are k different ones, the first that of the largest logit, as route
 // leaves them.
 #ifndef TDL_OPS_ROUTE_GRAD_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route_grad_cpu.c - dlogits[x] = q[x] (d[x] - sum over y of q[y] d[y]); a unit is a token.
 #include "backend/cpu/cpu_kernel.h"
 #include "ops/cross_entropy/cross_entropy_cpu.h"

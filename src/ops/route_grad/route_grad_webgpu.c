@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // route_grad_webgpu.c - when and how route_grad.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

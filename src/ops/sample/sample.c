@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sample.c - the next token of each row of logits:  picked[slot] = the id that a draw takes among the best candidates.
 //
 // A row of `picks` says how (sample.h): the k largest logits, equal ones by lower id; then top_p and min_p on their weights at

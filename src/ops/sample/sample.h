@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sample.h - how the next token is drawn: in integers only, so that the same logits, settings and random number give the same
 // id on the host and on every GPU, whatever its floats round, fuse or flush.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sample.wgsl - the best candidates of a part of a row of logits, into scratch memory; the first part's workgroup puts the row's
 // settings there too, for sample_merge.wgsl.
 struct Params {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sample_best.wgsl - the k best of many candidates, (key, id) each: the larger key, of equal ones the lower id. No two are the
 // same. A key of 0 is none: no logit has it.
 //

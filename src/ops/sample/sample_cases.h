@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sample_cases.h - dims: rows n, vocabulary V, slots S, candidates k (0: rows of every kind, in turn). Row r writes slot
 // S - 1 - r % S; the last of several rows of a slot may be any, so there are as many slots as rows.
 #ifndef TDL_OPS_SAMPLE_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sample_merge.wgsl - the best candidates of all parts of a row, and the draw among them: see sample.h, whose functions these
 // are. A workgroup makes a row; an invocation weighs a candidate and sums what stands before it.
 struct Params {

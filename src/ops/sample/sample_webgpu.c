@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sample_webgpu.c - when and how sample.wgsl and sample_merge.wgsl run: workgroups that find the best of a part of a row each,
 // then one a row that finds the best of those, and draws.
 #include "ops/dispatch.h"

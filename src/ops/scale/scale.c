@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scale.c - y = attrs.scale * x (the square root of the width on Gemma's embeddings, and its gradient).
 #include "ops/grad_rule.h"
 #include "ops/op_impl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scale.wgsl - y = scale x; a copy where the scale is 1.
 struct Params {
     x: Rows,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scale_cases.h - dims: rows, columns.
 #ifndef TDL_OPS_SCALE_CASES_H
 #define TDL_OPS_SCALE_CASES_H

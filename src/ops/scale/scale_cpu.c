@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scale_cpu.c - y = scale * x; a unit is a block of a row.
 #include "backend/cpu/cpu_kernel.h"
 #include "backend/cpu/simd.h"

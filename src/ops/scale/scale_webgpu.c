@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // scale_webgpu.c - when and how scale.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

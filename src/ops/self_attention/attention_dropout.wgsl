@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_dropout.wgsl - which weights dropout keeps (self_attention.h), where DROPS, a constant that the host puts before
 // this text, is true. The seed lies beside the positions.
 //

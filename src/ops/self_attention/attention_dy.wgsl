@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_dy.wgsl - the same for dy, where gradients are made. See attention_qkv.wgsl.
 fn dy_any(at: u32, n: u32) -> vec4<f32> { return quad_of(dy[at / 4u], dy[last_of(at, n) / 4u], at, n); }
 

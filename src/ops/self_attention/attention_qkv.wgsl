@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_qkv.wgsl - how the attention kernels of training read q, k and v: each invocation four quads (reads_of). One text a
 // binding, since a function cannot be given a storage buffer.
 fn q_any(at: u32, n: u32) -> vec4<f32> { return quad_of(q[at / 4u], q[last_of(at, n) / 4u], at, n); }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_queries.wgsl - scores where a workgroup makes rows of queries.
 // Of 64 queries with 32 keys.
 fn products(wide_token: u32, wide_head: u32, first: u32, head: u32, lane: u32) -> Quads {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // attention_tiles.wgsl - what the attention kernels of training share: tiles in workgroup memory, and products of tiles.
 //
 // A workgroup of 128 invocations makes 64 rows of one head: queries, or keys where keys get their gradients. It walks

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention.c - attention of training (Vaswani et al. 2017): causal within each document, over the step's own keys and
 // values, with grouped queries, an optional sliding window and ALiBi (Press et al. 2021):
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention.h - what the self-attention ops of training share: who sees whom, and ALiBi's slopes.
 //
 // The rows are whole documents, one behind another; positions[t] counts from 0 in each, so token t's document begins at row

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention.wgsl - y = sum_j softmax(scale q . k_j - slope (i - j))_j v_j and lse, with an online softmax over tiles
 // of keys (Dao 2023, FlashAttention-2). Dropout is behind the weights' sum. See attention_tiles.wgsl.
 struct Params {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_cases.h - dims: query heads H, kv heads, head_dim. seqs: the documents, {0, tokens}.
 // The cases are those of its gradients too, which include this file.
 #ifndef TDL_OPS_SELF_ATTENTION_CASES_H

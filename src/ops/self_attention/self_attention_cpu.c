@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_cpu.c - training's attention, block by block with a running softmax (formula: self_attention.c; Milakov,
 // Gimelshein 2018; Dao et al. 2022, FlashAttention).
 //

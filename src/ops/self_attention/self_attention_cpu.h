@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_cpu.h - what the CPU kernels of training's attention share: blocks, the rows of a tile, and moving heads.
 //
 // All three kernels walk over squares: a tile of rows by a block of ATTENTION_BLOCK columns that begins at a multiple of

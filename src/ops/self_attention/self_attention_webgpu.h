@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_webgpu.h - what the dispatch rules of the attention kernels of training share. See attention_tiles.wgsl.
 #ifndef TDL_OPS_SELF_ATTENTION_WEBGPU_H
 #define TDL_OPS_SELF_ATTENTION_WEBGPU_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_kv.c - the gradients of self_attention by keys and values; sums over the queries i that see row j, and
 // over the query heads that share its head:
 //

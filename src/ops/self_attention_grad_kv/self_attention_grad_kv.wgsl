@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_kv.wgsl - dk = scale sum_i p_i (m_i dy_i . v - delta_i) q_i, dv = sum_i m_i p_i dy_i, p_i = exp(s_i - lse_i),
 // m_i dropout's, head by head of those that share the keys, over tiles of queries. See attention_tiles.wgsl.
 struct Params {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_kv_cpu.c - the gradients of keys and values, block by block (formula: self_attention_grad_kv.c).
 //
 // A unit is a tile of key rows of one kv head. For each query head that shares it, in order, each block of queries that see

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_kv_webgpu.c - when and how self_attention_grad_kv.wgsl runs.
 #include "ops/self_attention/self_attention_webgpu.h"
 #include "wgsl.h"

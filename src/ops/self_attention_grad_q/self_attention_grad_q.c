@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_q.c - the gradient of self_attention by the queries, from the weights p made again:
 //
 //     p_j = exp(s_j - lse),    ds_j = p_j (m_j dy . v_j - delta),    dq = scale sum_j ds_j k_j

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_q.wgsl - dq = scale sum_j p_j (m_j dy . v_j - delta) k_j with p_j = exp(s_j - lse) and dropout's m_j,
 // over tiles of keys. See attention_tiles.wgsl.
 struct Params {

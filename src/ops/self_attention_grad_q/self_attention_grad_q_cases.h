@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_q_cases.h - dims and seqs: as self_attention_cases.h has them.
 #ifndef TDL_OPS_SELF_ATTENTION_GRAD_Q_CASES_H
 #define TDL_OPS_SELF_ATTENTION_GRAD_Q_CASES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_q_cpu.c - the queries' gradient, block by block (formula: self_attention_grad_q.c).
 //
 // A unit is a tile of query rows with one kv head. For each block of keys that some row sees, and each group of

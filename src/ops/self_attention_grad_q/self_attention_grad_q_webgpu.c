@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_grad_q_webgpu.c - when and how self_attention_grad_q.wgsl runs.
 #include "ops/self_attention/self_attention_webgpu.h"
 #include "wgsl.h"

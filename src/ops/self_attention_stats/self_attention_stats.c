@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_stats.c - what the gradients of self_attention need of each query, side by side:
 //
 //     stats[t, h] = (lse, sum over d of y dy)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_stats.wgsl - stats = (lse, sum over d of y dy); 16 invocations share a row, a workgroup makes 16 rows.
 struct Params {
     y: Rows,

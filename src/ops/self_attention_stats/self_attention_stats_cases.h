@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_stats_cases.h - dims: tokens T, heads H, head_dim.
 #ifndef TDL_OPS_SELF_ATTENTION_STATS_CASES_H
 #define TDL_OPS_SELF_ATTENTION_STATS_CASES_H

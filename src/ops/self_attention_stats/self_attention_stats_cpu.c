@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_stats_cpu.c - stats[t, h] = (lse, sum over d of y dy); a unit is one token's heads.
 #include "ops/op_impl.h"
 

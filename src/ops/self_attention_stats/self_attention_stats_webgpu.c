@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // self_attention_stats_webgpu.c - when and how self_attention_stats.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_parts.c - sums of groups of rows:  y[p] = sum of x[r] over group p of attrs.parts (tdl_part_of); an empty group's sum
 // is zero. The first half of a bias's gradient, made by many workers.
 #include "ops/op_impl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_parts_cases.h - dims: rows R, columns N.
 #ifndef TDL_OPS_SUM_PARTS_CASES_H
 #define TDL_OPS_SUM_PARTS_CASES_H

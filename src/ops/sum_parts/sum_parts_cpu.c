@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_parts_cpu.c - y[p] = sum of x[r] over group p, in the rows' order; a unit is a group's block of columns.
 #include "ops/sum_parts/sum_parts_cpu.h"
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_parts_cpu.h - sums over rows, column by column, shared by sum_parts and add_rows.
 #ifndef TDL_OPS_SUM_PARTS_CPU_H
 #define TDL_OPS_SUM_PARTS_CPU_H

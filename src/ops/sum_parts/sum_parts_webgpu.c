@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_parts_webgpu.c - sum_rows.wgsl; how it runs: sum_rows_webgpu.h.
 #include "ops/sum_parts/sum_rows_webgpu.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_rows.wgsl - sums of groups of rows, for sum_parts, or all rows added to what is there, for add_rows. A workgroup makes 32
 // columns of a group: eight invocations share a column, each has every eighth row, four of them under way at a time.
 struct Params {

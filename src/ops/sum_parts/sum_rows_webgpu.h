@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_rows_webgpu.h - how sum_rows.wgsl runs, for sum_parts and add_rows.
 #ifndef TDL_OPS_SUM_ROWS_WEBGPU_H
 #define TDL_OPS_SUM_ROWS_WEBGPU_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_squares.c - sums of squares of P pieces of a tensor:  parts[p] = sum over piece p of x^2, P the size of parts, piece p
 // tdl_part_of(elements, P, p) in row-major order. The first half of the gradients' norm.
 #include "ops/op_impl.h"

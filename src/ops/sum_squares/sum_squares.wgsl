@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_squares.wgsl - parts[p] = the sum of x^2 over piece p; a workgroup makes a piece.
 struct Params {
     x_offset: u32,

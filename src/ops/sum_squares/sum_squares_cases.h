@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_squares_cases.h - dims: rows, columns, parts. parts is given.
 #ifndef TDL_OPS_SUM_SQUARES_CASES_H
 #define TDL_OPS_SUM_SQUARES_CASES_H

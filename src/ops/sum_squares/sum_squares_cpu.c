@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_squares_cpu.c - parts[p] = sum of squares of piece p; a unit is a piece. Blocks are summed in vectors, their sums in
 // double: a piece may be millions long.
 #include "backend/cpu/cpu_kernel.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // sum_squares_webgpu.c - when and how sum_squares.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // take_rows.c - gathers rows:  out[i] = x[rows[i]]. Of a step's tokens only the last of each sequence, as a rule, needs
 // logits; this picks them before the largest matrix of the model.
 #include "ops/op_impl.h"

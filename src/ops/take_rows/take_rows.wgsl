@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // take_rows.wgsl - out[i] = x[rows[i]]; the frame: elements.wgsl.
 struct Params {
     x: Rows,

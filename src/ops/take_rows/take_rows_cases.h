@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // take_rows_cases.h - dims: rows taken n, rows T, columns D.
 #ifndef TDL_OPS_TAKE_ROWS_CASES_H
 #define TDL_OPS_TAKE_ROWS_CASES_H

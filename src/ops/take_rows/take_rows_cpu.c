@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // take_rows_cpu.c - out[i] = x[rows[i]]; a unit is a row.
 #include "backend/cpu/cpu_kernel.h"
 #include "ops/op_impl.h"

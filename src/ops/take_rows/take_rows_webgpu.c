@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // take_rows_webgpu.c - when and how take_rows.wgsl runs.
 #include "ops/dispatch.h"
 #include "wgsl.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bf16.wgsl - four weights from element e of a BF16 matrix on. Rows of odd length begin in the middle of a word.
 fn unpack_bf16(word: u32) -> vec2<f32> { return bitcast<vec2<f32>>(vec2<u32>(word << 16u, word & 0xffff0000u)); }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // bf16_row.wgsl - four weights from element e of a BF16 matrix on, e a multiple of 4.
 // include quad_row
 @group(0) @binding(2) var<storage, read> w: array<vec2<u32>>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // f16.wgsl - four weights from element e of an F16 matrix on. Rows of odd length begin in the middle of a word.
 fn weight4(e: u32) -> vec4<f32> {
     let i = e >> 1u;

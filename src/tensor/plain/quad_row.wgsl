@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quad_row.wgsl - what the row decoders of floats share: they bring four weights at once, so that invocations next to each other
 // read what lies side by side. As in quant_row.wgsl.
 const RUN: u32 = 4u;

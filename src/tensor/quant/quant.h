@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quant.h - the reference row conversions of the block formats; one folder each, listed in dtype.def.
 #ifndef TDL_TENSOR_QUANT_H
 #define TDL_TENSOR_QUANT_H

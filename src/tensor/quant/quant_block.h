@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quant_block.h - what the block formats share: half-precision fields and rounding to a small integer.
 //
 // Blocks come straight from files and may lie at any address, so fields are read by bytes. Half-precision fields are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quant_block.wgsl - what the decoders of block formats share. The module they stand in defines weight_word(i), word i
 // of the matrix; a decoder defines weight4(e), elements e to e + 3, where e is a multiple of 4. Fields of a block lie at
 // even bytes, but for single bytes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quant_fit.c - see quant_fit.h. Plain and slow: it runs when a file is made, not when it is used.
 #include "tensor/quant/quant_fit.h"
 

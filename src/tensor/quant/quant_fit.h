@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quant_fit.h - the search for a scale (and an offset) behind the K formats' encoders, and their packed 6-bit fields.
 //
 // Rounding to the nearest code with the range's own scale is not the best that a format can do: a slightly different

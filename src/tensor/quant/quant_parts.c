@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quant_parts.c - what Q4_K and Q5_K share of taking a block apart and of decoding; see quant_parts.h.
 #include "tensor/quant/quant_parts.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quant_parts.h - a block of a quantized format taken apart: one form for all of them, with the codes in order.
 //
 //     x[i] = d scale (code[i] - zero) + min m

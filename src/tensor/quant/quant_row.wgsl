@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // quant_row.wgsl - what the row decoders of block formats share. A decoder declares the matrix, w, which begins at word p.b_offset,
 // and word(i) of it; of the sixteen weights that element e is one of, all of one scale, it says scales_of(e): a weight is
 // scales.x * code + scales.y; and it gives the codes from e on, a byte each: codes4(e), where e is a multiple of 4, and codes16(e),

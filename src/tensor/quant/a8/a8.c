@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // a8.c - reference conversion of the A8 activation blocks; see a8.h. The quantize kernels give the same bits.
 #include "tensor/quant/a8/a8.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // a8.h - A8: int8 activations in blocks of 32, made by the quantize op for the int8 matmul kernels; never in a file.
 #ifndef TDL_TENSOR_A8_H
 #define TDL_TENSOR_A8_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q4_0.c - Q4_0: blocks of 32 elements, one scale, 4-bit codes around 8.
 //
 //     f16 d; uint8 codes[16];      x = d * (code - 8)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q4_0.wgsl - x = d * (code - 8); the block: q4_0.c.
 fn weight4(e: u32) -> vec4<f32> {
     let block = e / 32u * 18u;

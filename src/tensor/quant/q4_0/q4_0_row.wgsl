@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q4_0_row.wgsl - x = d * (code - 8); the block: q4_0.c.
 // include quant_row
 @group(0) @binding(2) var<storage, read> w: array<u32>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q4_1.c - Q4_1: blocks of 32 elements, a scale and a minimum, 4-bit codes.
 //
 //     f16 d; f16 m; uint8 codes[16];      x = d * code + m

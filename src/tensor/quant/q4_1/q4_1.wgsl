@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q4_1.wgsl - x = d * code + m; the block, five words: q4_1.c.
 fn weight4(e: u32) -> vec4<f32> {
     let first = e / 32u * 5u;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q4_1_row.wgsl - x = d * code + m; the block, five words: q4_1.c.
 // include quant_row
 @group(0) @binding(2) var<storage, read> w: array<u32>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q4_k.c - Q4_K: blocks of 256 elements in 8 groups of 32, each with a 6-bit scale and offset; 4-bit codes.
 //
 //     f16 d; f16 dmin; uint8 fields[12]; uint8 codes[128];      x = (d * scale) * code - (dmin * offset)

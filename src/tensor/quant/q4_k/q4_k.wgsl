@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q4_k.wgsl - x = (d * scale) * code - (dmin * offset); the block, 36 words: q4_k.c.
 fn weight4(e: u32) -> vec4<f32> {
     let first = e / 256u * 36u;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q5_k.c - Q5_K: as Q4_K, with a fifth bit for each code.
 //
 //     f16 d; f16 dmin; uint8 fields[12]; uint8 high[32]; uint8 low[128];      x = (d * scale) * code - (dmin * offset)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q5_k.wgsl - x = (d * scale) * code - (dmin * offset); the block, 44 words: q5_k.c.
 fn weight4(e: u32) -> vec4<f32> {
     let first = e / 256u * 44u;

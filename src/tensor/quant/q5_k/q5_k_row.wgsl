@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q5_k_row.wgsl - x = (d * scale) * code - (dmin * offset); the block, 44 words: q5_k.c.
 // include quant_row
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q6_k.c - Q6_K: blocks of 256 elements in 16 groups of 16, each with an 8-bit scale; 6-bit codes around 32.
 //
 //     uint8 low[128]; uint8 high[64]; int8 scales[16]; f16 d;      x = (d * scale) * (code - 32)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q6_k.wgsl - x = (d * scale) * (code - 32); the block, 210 bytes: q6_k.c.
 fn weight4(e: u32) -> vec4<f32> {
     let block = e / 256u * 210u;

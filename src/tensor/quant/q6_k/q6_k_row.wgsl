@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q6_k_row.wgsl - x = (d * scale) * (code - 32); the block, 210 bytes: q6_k.c.
 // include quant_row
 @group(0) @binding(2) var<storage, read> w: array<u32>;

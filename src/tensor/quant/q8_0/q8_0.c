@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q8_0.c - Q8_0: blocks of 32 elements, one scale.
 //
 //     f16 d; int8 q[32];      x = d * q

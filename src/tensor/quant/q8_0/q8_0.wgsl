@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q8_0.wgsl - x = d * q; the block: q8_0.c.
 fn weight4(e: u32) -> vec4<f32> {
     let block = e / 32u * 34u;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // q8_0_row.wgsl - x = d * q = d * (code - 128), where the code is q with its highest bit turned over; the block: q8_0.c.
 // include quant_row
 @group(0) @binding(2) var<storage, read> w: array<u32>;
