@@ -42,21 +42,23 @@ add_library(tdl_op_cases STATIC ${PROJECT_SOURCE_DIR}/test/support/op_cases.c)
 tdl_test_flags(tdl_op_cases)
 
 # Most of the time goes to the driver, which compiles every shader for every format of weights: the quick test has each kernel
-# do two cases, the slow one all.
+# do two cases, the slow one all but those whose reference takes long, the long one all.
 set(TDL_TEST_ARGUMENTS_op_suite_webgpu --cases 2)
 file(GLOB op_suites CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/op_suite*.c)
 foreach(source IN LISTS op_suites)
   tdl_add_c_test(${source} tdl_op_cases)
 endforeach()
 
-# The cases whose reference takes long. Long: all cases once more, with the guard page before tensors instead of behind.
+# The cases whose reference takes long, but for the longest. Long: all cases, with another seed, and with the guard page before tensors instead of behind.
 add_test(NAME op_suite_slow COMMAND op_suite --slow-only)
 tdl_label_test(op_suite_slow)
 add_test(NAME op_suite_long COMMAND op_suite --slow --guard-before --seed 2)
 tdl_label_test(op_suite_long)
-# The WebGPU kernels with all cases, those that take long among them: dispatches of more workgroups than one dimension holds.
-add_test(NAME op_suite_webgpu_slow COMMAND op_suite_webgpu --slow)
+# The long one has dispatches of more workgroups than one dimension holds.
+add_test(NAME op_suite_webgpu_slow COMMAND op_suite_webgpu)
 tdl_label_test(op_suite_webgpu_slow)
+add_test(NAME op_suite_webgpu_long COMMAND op_suite_webgpu --slow)
+tdl_label_test(op_suite_webgpu_long)
 # All once more, under the limits that every adapter has.
 add_test(NAME op_suite_webgpu_min_long COMMAND op_suite_webgpu --device webgpu:0:min --slow)
 tdl_label_test(op_suite_webgpu_min_long)

@@ -8,7 +8,7 @@
 // by two threads that take units as they get free. The bits must be the same each time, within the case set's bound of
 // the reference, and nothing else may be written; where rows are independent, parts of the rows computed alone must give
 // the same bits too. Inputs end where reading on is fatal, or, with --guard-before, begin where reading back is: after a crash,
-// --verbose shows the case. It also fails where
+// --verbose shows the case. --slow-only: the cases whose reference takes long, but for the longest. It also fails where
 // an op has no case, where a kernel that this CPU can run was accepted by no case, and where tdl_kernel_find never picks
 // a kernel; and where docs/OPS.md is not what it would print. The WebGPU kernels: op_suite_webgpu.c.
 #include "backend/cpu/cpu_features.h"
@@ -48,8 +48,9 @@ enum { ISA_LEVEL_COUNT = sizeof isa_levels / sizeof *isa_levels };
 typedef struct options {
     uint32_t features; // of kernels to run
     uint64_t seed;
-    const char *op;                      // NULL: all
-    bool slow, quick, verbose, markdown; // slow, quick: cases to run
+    const char *op;                // NULL: all
+    bool quick, verbose, markdown; // quick: cases that are not slow
+    int slow;                      // cases as slow as this
 } options;
 
 typedef struct suite {
@@ -98,9 +99,9 @@ static bool read_options(int argc, char **argv, options *opt) {
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--slow") == 0) {
-            opt->slow = true;
+            opt->slow = 2;
         } else if (strcmp(argv[i], "--slow-only") == 0) {
-            opt->slow = true;
+            opt->slow = 1;
             opt->quick = false;
         } else if (strcmp(argv[i], "--guard-before") == 0) {
             op_guard_before();
@@ -153,7 +154,7 @@ static void test_op(suite *s, tdl_op op) {
             "%zu cases, %zu kernels", set ? set->n : 0, n_kernels);
     if (!set || n_kernels > KERNELS_MAX) return;
     for (size_t i = 0; i < set->n; i++)
-        if (!set->list[i].bench_gpu && (set->list[i].slow ? s->opt.slow : s->opt.quick))
+        if (!set->list[i].bench_gpu && (set->list[i].slow ? set->list[i].slow <= s->opt.slow : s->opt.quick))
             test_case(s, op, i, ran, found);
     for (size_t k = 0; k < n_kernels && s->opt.quick; k++) {
         if (kernels[k]->backend != TDL_BACKEND_CPU) continue;

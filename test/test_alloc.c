@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "support/fail_alloc.h"
+#include "support/sanitizer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,13 +91,7 @@ static void test_default_allocator_alignments(void **state) {
 // A cache for a long context is reserved whole and filled little by little.
 static void test_large_blocks_are_lazy(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip(); // the sanitizers' allocators keep books of their own
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-    skip();
-#endif
-#endif
+    if (SANITIZED) skip(); // the sanitizers' allocators keep books of their own
     const tdl_allocator *mem = tdl_allocator_or_default(NULL);
     enum { SIZE = 256 << 20 };
     int64_t before = resident_size();

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "support/fail_alloc.h"
+#include "support/sanitizer.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -225,13 +226,7 @@ static void spare_free(void *user, void *ptr) {
 
 static void test_map_falls_back_to_reading(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip(); // they need address space of their own
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-    skip();
-#endif
-#endif
+    if (SANITIZED) skip(); // they need address space of their own
     put_large(in_dir("data"));
     int n_live = 0;
     tdl_allocator mem = {spare_alloc, spare_free, &n_live};

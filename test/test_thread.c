@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/thread.h"
 #include "support/fail_alloc.h"
+#include "support/sanitizer.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -180,13 +181,7 @@ static int create_without_room(void) {
 
 static void test_thread_that_cannot_start(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip(); // they need address space of their own
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-    skip();
-#endif
-#endif
+    if (SANITIZED) skip(); // they need address space of their own
     fflush(NULL);
     pid_t child = fork();
     assert_true(child >= 0);

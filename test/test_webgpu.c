@@ -23,6 +23,7 @@ enum { EXIT_SKIPPED = 77 };
 
 #include "backend/webgpu/webgpu_device.h"
 #include "model/model_impl.h"
+#include "support/sanitizer.h"
 
 static const char DEMO[] = TDL_REPO "/models/novelist-7m-q8_0.gguf";
 static const char LLAMA[] = TDL_TEST_DATA "/hf-tiny/llama";
@@ -357,13 +358,7 @@ static void run_out_of_memory(void) {
 
 static void out_of_memory_is_a_status(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip(); // they need address space of their own
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    skip();
-#endif
-#endif
+    if (SANITIZED) skip(); // they need address space of their own
     int status = 0;
     pid_t child = fork();
     assert_true(child >= 0);

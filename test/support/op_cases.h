@@ -47,7 +47,7 @@ typedef struct op_case {
     bool strided;                 // activations are views into wider rows
     bool in_place;                // out[0] shares the memory of the op's in-place input
     bool bench;                   // measured too
-    bool slow;                    // the reference takes long: the suite runs it with --slow only
+    uint8_t slow;                 // the reference takes seconds (true) or ten and more (2): the suite runs it with --slow only
     bool bench_gpu;               // measured on a GPU, and that only: the size of a step there
     const char *note;             // what is special, where something is
     int32_t seqs[OP_SEQS_MAX][2]; // attention, kv_append: positions already in the cache, tokens of this step

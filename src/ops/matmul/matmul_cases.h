@@ -99,7 +99,7 @@ static const op_case matmul_list[] = {
     {.dims = {1, 2048, 2048}, .dtype = TDL_DTYPE_Q4_K, .bench = true},
     {.dims = {1, 2048, 2048}, .dtype = TDL_DTYPE_Q6_K, .bench = true},
     {.dims = {512, 576, 1536}, .dtype = TDL_DTYPE_F16, .bench = true, .slow = true},
-    {.dims = {256, 768, 3072}, .bench = true, .slow = true, .note = "training"},
+    {.dims = {256, 768, 3072}, .bench = true, .slow = 2, .note = "training"},
     {.dims = {256, 3072, 768}, .bench = true, .slow = true, .note = "training"},
     MATMUL_GPU_CASES(TDL_DTYPE_F16),
     MATMUL_GPU_CASES(TDL_DTYPE_Q8_0),
