@@ -14,7 +14,8 @@
 #define THREAD_SANITIZED 0
 #endif
 
-#if THREAD_SANITIZED || defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#if THREAD_SANITIZED || defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || \
+    __has_feature(memory_sanitizer)
 #define SANITIZED 1
 #else
 #define SANITIZED 0
