@@ -44,12 +44,12 @@ typedef struct op_case {
     int64_t dims[OP_DIMS_MAX]; // what they mean stands at the head of the op's cases file
     tdl_dtype dtype;           // of the table, weight or cache, where it varies; NONE: F32
     tdl_attrs attrs;
-    bool strided;                 // activations are views into wider rows
-    bool in_place;                // out[0] shares the memory of the op's in-place input
-    bool bench;                   // measured too
-    uint8_t slow;                 // the reference takes seconds (true) or ten and more (2): the suite runs it with --slow only
-    bool bench_gpu;               // measured on a GPU, and that only: the size of a step there
-    const char *note;             // what is special, where something is
+    bool strided;     // activations are views into wider rows
+    bool in_place;    // out[0] shares the memory of the op's in-place input
+    bool bench;       // measured too
+    uint8_t slow;     // the reference takes seconds (true) or ten and more (2): the suite runs it with --slow only
+    bool bench_gpu;   // measured on a GPU, and that only: the size of a step there
+    const char *note; // what is special, where something is
     int32_t seqs[OP_SEQS_MAX][2]; // attention, kv_append: positions already in the cache, tokens of this step
     int32_t n_seqs;
     bool far_rows;    // rows of out[0] are far apart in size, since rows of in[0] are: op_far
