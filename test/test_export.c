@@ -203,6 +203,7 @@ static void test_scales(void **state) {
         assert_int_equal(status, TDL_OK);
         model = open_model(hf);
         assert_int_equal(tdl_model_n_warnings(model), 0);
+        assert_int_equal(tdl_weights_meta(model->weights, "architectures").n, 1);
         assert_true(experts ? !model->config.experts_renorm : fabs(model->config.rope.attn_factor - 1.5) < 1e-6);
         tdl_model_close(model);
     }

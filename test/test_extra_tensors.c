@@ -282,6 +282,10 @@ static void test_dir(void **state) {
         {.extras = {{"model.norm.weight", "model.norm.weight", .cols = 0}},
          .status = TDL_ERROR_UNSUPPORTED,
          .message = "'model.norm.weight' has type F32 of no elements"},
+        {.extras = {{0}},
+         .config = ",\"architectures\":[\"Qwen2ForCausalLM\"]",
+         .message =
+             "architectures has 'Qwen2ForCausalLM'; the model is taken for a LlamaForCausalLM, as model_type says"},
         // Transformers 5 uses the output matrix too, where the file has one of its own
         {.extras = {{0}},
          .config = ",\"tie_word_embeddings\":true",

@@ -22,15 +22,17 @@
 // What a file says beside its tokens; a NULL or zero leaves the key out.
 typedef struct gguf_case {
     const char *model, *pre, *name;
-    bool no_tokens, no_merges, no_scores;
-    uint32_t tokens_type, n_kinds; // defaults: strings, as many as tokens
-    const char *key;               // one more key
+    bool no_tokens, no_merges, no_scores, odd; // odd: other tokens and types, an empty list of merges
+    uint32_t tokens_type, n_kinds;             // defaults: strings, as many as tokens
+    const char *key;                           // one more key
     uint32_t key_type;
     uint32_t value; // of 32 bits, or a boolean
 } gguf_case;
 
 static const char *const tokens[] = {"a", "b", "ab", "<|im_end|>", "<|eot_id|>", "<s>", "\u2581"};
 static const int32_t kinds[] = {1, 1, 1, 3, 1, 3, 1};
+static const char *const odd_tokens[] = {"a", "b", "ab", "ab", "a", "", "\u2581"};
+static const int32_t odd_kinds[] = {1, 1, 1, 1, 3, 1, 9};
 enum { N_TOKENS = 7 };
 
 static gguf_bytes make_gguf(const gguf_case *c) {
@@ -50,14 +52,17 @@ static gguf_bytes make_gguf(const gguf_case *c) {
         for (size_t i = 0; i < N_TOKENS; i++) gguf_put_u32(&g, (uint32_t)i);
     } else if (!c->no_tokens) {
         gguf_put_array(&g, "tokenizer.ggml.tokens", TDL_GGUF_STRING, N_TOKENS);
-        for (size_t i = 0; i < N_TOKENS; i++) gguf_put_text(&g, tokens[i], strlen(tokens[i]));
+        for (size_t i = 0; i < N_TOKENS; i++) {
+            const char *text = (c->odd ? odd_tokens : tokens)[i];
+            gguf_put_text(&g, text, strlen(text));
+        }
     }
     uint32_t n_kinds = c->n_kinds ? c->n_kinds : N_TOKENS;
     gguf_put_array(&g, "tokenizer.ggml.token_type", TDL_GGUF_I32, n_kinds);
-    for (size_t i = 0; i < n_kinds; i++) gguf_put_u32(&g, (uint32_t)kinds[i]);
+    for (size_t i = 0; i < n_kinds; i++) gguf_put_u32(&g, (uint32_t)(c->odd ? odd_kinds : kinds)[i]);
     if (!c->no_merges) {
-        gguf_put_array(&g, "tokenizer.ggml.merges", TDL_GGUF_STRING, 1);
-        gguf_put_text(&g, "a b", 3);
+        gguf_put_array(&g, "tokenizer.ggml.merges", TDL_GGUF_STRING, c->odd ? 0 : 1);
+        if (!c->odd) gguf_put_text(&g, "a b", 3);
     }
     if (!c->no_scores) {
         gguf_put_array(&g, "tokenizer.ggml.scores", TDL_GGUF_F32, N_TOKENS);
@@ -160,6 +165,33 @@ static void test_gguf_phi3(void **state) {
     assert_int_equal(ids.n, 4);
     assert_memory_equal(ids.ids, ((int32_t[]){3, 2, 5, 2}), 16); // the space after <s> is left, but is no token here
     free(ids.ids);
+    tdl_tokenizer_close(t);
+}
+
+static bool tell(void *arg, const char *sentence) {
+    size_t used = strlen(arg);
+    snprintf((char *)arg + used, 512 - used, "%s\n", sentence);
+    return true;
+}
+static bool refuse(void *arg, const char *sentence) { return !*sentence && !arg; }
+
+// What is odd in a vocabulary does not stop a load, and is said.
+static void test_gguf_doubts(void **state) {
+    (void)state;
+    char said[512] = "";
+    tdl_tokenizer *t = load_ok((gguf_case){.model = "gpt2"});
+    assert_true(tdl_tokenizer_doubts(t, tell, said));
+    assert_string_equal(said, "");
+    tdl_tokenizer_close(t);
+    t = load_ok((gguf_case){.model = "gpt2", .odd = true});
+    assert_true(tdl_tokenizer_doubts(t, tell, said));
+    assert_string_equal(
+        said,
+        "tokenizer: tokens that have the text of an earlier one, and are never made from text: 2, the first is 3\n"
+        "tokenizer: tokens that have no text: 1, the first is 5\n"
+        "tokenizer: tokens that are of no known type, and count as unused: 1, the first is 6\n"
+        "tokenizer: there are no merges, so no token of a text is longer than a character\n");
+    assert_false(tdl_tokenizer_doubts(t, refuse, NULL));
     tdl_tokenizer_close(t);
 }
 
@@ -297,9 +329,9 @@ static void test_damaged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gguf_defaults), cmocka_unit_test(test_gguf_bos),  cmocka_unit_test(test_gguf_phi3),
-        cmocka_unit_test(test_gguf_errors),   cmocka_unit_test(test_directory), cmocka_unit_test(test_open_arguments),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_gguf_defaults),  cmocka_unit_test(test_gguf_bos),    cmocka_unit_test(test_gguf_phi3),
+        cmocka_unit_test(test_gguf_doubts),    cmocka_unit_test(test_gguf_errors), cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_open_arguments), cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,7 @@ typedef struct tdl_class_defaults {
 typedef struct tdl_arch {
     const char *name;       // general.architecture of a GGUF file
     const char *model_type; // of a config.json
+    const char *hf_class;   // its architectures[0]
     tdl_norm_kind norm;     // before attention, before the FFN, at the end
     tdl_position_kind position;
     tdl_ffn_kind ffn;

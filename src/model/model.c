@@ -15,6 +15,7 @@
 static tdl_status read_weights(tdl_model *m, tdl_error *err);
 static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
 static tdl_status check_vocab(tdl_model *m, tdl_error *err);
+static bool add_warning(void *warnings, const char *text);
 static void describe(tdl_model *m);
 static tdl_status find_template(tdl_model *m, const char *path, tdl_error *err);
 static tdl_status prepare(tdl_model *m, const tdl_model_desc *desc, tdl_error *err);
@@ -113,6 +114,18 @@ static tdl_status warn_assumed(tdl_model *m, tdl_error *err) {
     return tdl_warn(&m->warnings, text) ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for a warning");
 }
 
+// What a config.json has another class for may have another head, or be of another family.
+static tdl_status warn_class(tdl_model *m, tdl_error *err) {
+    char text[200];
+    tdl_meta classes = tdl_weights_meta(m->weights, "architectures");
+    const tdl_text *names = classes.array;
+    if (classes.type != TDL_META_ARRAY || classes.element != TDL_META_STRING || classes.n == 0) return TDL_OK;
+    if (tdl_text_is(names[0], m->arch->hf_class)) return TDL_OK;
+    snprintf(text, sizeof text, "config: architectures has '%.*s'; the model is taken for a %s, as model_type says",
+             (int)tdl_min_i64((int64_t)names[0].size, 64), names[0].ptr, m->arch->hf_class);
+    return tdl_warn(&m->warnings, text) ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for a warning");
+}
+
 static tdl_status fail_assumed(const tdl_model *m, tdl_status status, tdl_error *err) {
     char text[96];
     snprintf(text, sizeof text, "config: '%s' is missing, the class's own counts", m->config.assumed);
@@ -123,6 +136,7 @@ static tdl_status read_weights(tdl_model *m, tdl_error *err) {
     tdl_status status = tdl_config_read(m->weights, &m->arch, &m->config, err);
     if (status == TDL_OK) status = tdl_config_keys_check(m->weights, m->arch, false, &m->warnings, err);
     if (status == TDL_OK) status = warn_assumed(m, err);
+    if (status == TDL_OK) status = warn_class(m, err);
     if (status == TDL_OK) {
         status = tdl_params_load(&m->params, m->weights, m->arch, &m->config, &m->warnings, m->mem, err);
         if (status == TDL_ERROR_FORMAT && m->config.assumed) status = fail_assumed(m, status, err);
@@ -135,15 +149,17 @@ static tdl_status read_weights(tdl_model *m, tdl_error *err) {
 
 // A vocabulary may be padded to a round number of rows; a token without a row cannot be computed with.
 static tdl_status check_vocab(tdl_model *m, tdl_error *err) {
-    tdl_error text = {0};
-    int32_t n_tokens = m->tokenizer ? tdl_tokenizer_n_vocab(m->tokenizer) : 0;
-    if (n_tokens <= m->config.n_vocab) return TDL_OK;
-    tdl_fail(&text, TDL_ERROR_FORMAT,
-             "the tokenizer has %d tokens, the model %d: a text with one of the others is refused", n_tokens,
-             m->config.n_vocab);
-    return tdl_warn(&m->warnings, text.message) ? TDL_OK
-                                                : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for its warnings");
+    if (!m->tokenizer) return TDL_OK;
+    char text[160];
+    int32_t n_tokens = tdl_tokenizer_n_vocab(m->tokenizer);
+    snprintf(text, sizeof text, "the tokenizer has %d tokens, the model %d: a text with one of the others is refused",
+             n_tokens, m->config.n_vocab);
+    bool ok = (n_tokens <= m->config.n_vocab || tdl_warn(&m->warnings, text)) &&
+              tdl_tokenizer_doubts(m->tokenizer, add_warning, &m->warnings);
+    return ok ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for its warnings");
 }
+
+static bool add_warning(void *warnings, const char *text) { return tdl_warn(warnings, text); }
 
 static tdl_status open_device(tdl_model *m, const tdl_model_desc *desc, tdl_error *err) {
     m->device = desc->device;

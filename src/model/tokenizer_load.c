@@ -171,7 +171,7 @@ static tdl_status read_arrays(const tdl_weights *weights, gguf_vocab *v, tdl_err
     if (!v->kinds || !v->scores) return tdl_fail(err, TDL_ERROR_MEMORY, "gguf: no memory for %zu tokens", n);
     for (size_t i = 0; i < n; i++) {
         int64_t kind = kinds.n ? ((const int64_t *)kinds.array)[i] : TDL_TOKEN_NORMAL;
-        v->kinds[i] = kind >= TDL_TOKEN_NORMAL && kind <= TDL_TOKEN_BYTE ? (int32_t)kind : TDL_TOKEN_UNUSED;
+        v->kinds[i] = kind >= 0 && kind <= INT32_MAX ? (int32_t)kind : -1;
         v->scores[i] = scores.n ? (float)((const double *)scores.array)[i] : 0;
     }
     desc->kinds = v->kinds;

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "token/control_names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static tdl_status check_desc(const tdl_tokenizer_desc *desc, tdl_error *err);
@@ -27,6 +28,7 @@ tdl_status tdl_tokenizer_create(const tdl_tokenizer_desc *desc, tdl_tokenizer **
     t->ignore_merges = desc->ignore_merges;
     t->byte_fallback = desc->byte_fallback;
     t->fuse_unk = desc->fuse_unk;
+    t->has_merges = desc->n_merges > 0;
     t->add_bos = desc->add_bos && desc->bos >= 0;
     t->add_eos = desc->add_eos && desc->eos >= 0;
     t->bos = desc->bos;
@@ -63,6 +65,24 @@ void tdl_tokenizer_destroy(tdl_tokenizer *t) {
     tdl_spm_deinit(&t->spm);
     tdl_vocab_deinit(&t->vocab);
     tdl_free(t->mem, t);
+}
+
+bool tdl_tokenizer_doubts(const tdl_tokenizer *t, bool (*tell)(void *arg, const char *sentence), void *arg) {
+    const struct {
+        tdl_vocab_doubt doubt;
+        const char *what;
+    } doubts[] = {{t->vocab.repeated, "have the text of an earlier one, and are never made from text"},
+                  {t->vocab.empty, "have no text"},
+                  {t->vocab.untyped, "are of no known type, and count as unused"}};
+    char text[128];
+    for (size_t i = 0; i < sizeof doubts / sizeof *doubts; i++) {
+        if (doubts[i].doubt.n == 0) continue;
+        snprintf(text, sizeof text, "tokenizer: tokens that %s: %zu, the first is %zu", doubts[i].what,
+                 doubts[i].doubt.n, doubts[i].doubt.first);
+        if (!tell(arg, text)) return false;
+    }
+    bool merges = t->scheme == TDL_SCHEME_SPM || t->has_merges;
+    return merges || tell(arg, "tokenizer: there are no merges, so no token of a text is longer than a character");
 }
 
 void tdl_tokenizer_close(tdl_tokenizer *tokenizer) { tdl_tokenizer_destroy(tokenizer); }

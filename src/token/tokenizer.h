@@ -94,10 +94,10 @@ typedef struct tdl_tokenizer_desc {
     size_t n_tokens;
     const tdl_text *tokens; // [n_tokens], as spelled in the file: byte-level tokens in GPT-2's alphabet. An empty
                             // token is never produced; of two equal ones only the first is
-    const int32_t *kinds;   // [n_tokens] tdl_token_kind; NULL: all NORMAL. Other numbers count as UNUSED
-    bool kinds_doubtful;    // a converter wrote them: a NORMAL token with the text of a control token is one
-    const uint8_t *flags;   // [n_tokens] tdl_token_flag bits; NULL: none
-    const float *scores;    // [n_tokens], SPM; NULL otherwise
+    const int32_t *kinds; // [n_tokens] tdl_token_kind; NULL: all NORMAL. Other numbers count as UNUSED, and are a doubt
+    bool kinds_doubtful;  // a converter wrote them: a NORMAL token with the text of a control token is one
+    const uint8_t *flags; // [n_tokens] tdl_token_flag bits; NULL: none
+    const float *scores;  // [n_tokens], SPM; NULL otherwise
     size_t n_merges;
     const tdl_text *merges;      // [n_merges] "left right", best first. A merge may also be given as two texts:
     const tdl_text *merge_pairs; // [2 * n_merges], where it is not NULL (then merges is NULL)
@@ -122,6 +122,10 @@ typedef struct tdl_tokenizer_desc {
 // Copies all it needs from desc. Errors: ARGUMENT, FORMAT, UNSUPPORTED (pre-tokenizer), MEMORY, LIMIT.
 tdl_status tdl_tokenizer_create(const tdl_tokenizer_desc *desc, tdl_tokenizer **out, tdl_error *err);
 void tdl_tokenizer_destroy(tdl_tokenizer *tokenizer);
+
+// Calls tell with a sentence for each kind of thing in the vocabulary that is odd and was taken all the same: tokens with the text
+// of an earlier one, tokens without a text, kinds that are none, no merges. Returns false as soon as tell does.
+bool tdl_tokenizer_doubts(const tdl_tokenizer *tokenizer, bool (*tell)(void *arg, const char *sentence), void *arg);
 
 // Whether models with this pre-tokenizer want a beginning-of-sequence token where the file does not say.
 bool tdl_pretokenizer_wants_bos(const char *pre);

@@ -23,7 +23,7 @@ struct tdl_tokenizer {
     size_t n_pretokenizers;
     bool has_regex;
     bool split_words; // no token has U+2581 after another character: text is cut before it without changing a merge
-    bool ignore_merges, byte_fallback, fuse_unk, add_bos, add_eos;
+    bool has_merges, ignore_merges, byte_fallback, fuse_unk, add_bos, add_eos;
     bool strip_space, strip_space_after_added, join_spaces; // when decoding
     int32_t bos, eos, unk;
     int32_t *ends; // [n_ends], eos among them

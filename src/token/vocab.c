@@ -16,6 +16,8 @@ enum { SPACE_SIZE = 3 };
 static tdl_status check_sizes(const tdl_tokenizer_desc *desc, size_t *texts_size, size_t *pieces_size, tdl_error *err);
 static bool is_control(tdl_text text, int32_t kind, bool doubtful);
 static tdl_status index_texts(tdl_vocab *vocab, tdl_error *err);
+static void doubt_tokens(tdl_vocab *vocab, const tdl_tokenizer_desc *desc);
+static void doubt(tdl_vocab_doubt *doubt, size_t id);
 static size_t write_piece(const tdl_vocab *vocab, const tdl_tokenizer_desc *desc, int32_t id, char *out);
 static size_t decode_alphabet(tdl_text text, char *out);
 static size_t replace_text(tdl_text text, tdl_text from, tdl_text to, char *out);
@@ -48,6 +50,7 @@ tdl_status tdl_vocab_init(tdl_vocab *vocab, const tdl_tokenizer_desc *desc, tdl_
         vocab->piece_ends[i + 1] = vocab->piece_ends[i] + (uint32_t)piece_size;
     }
     if ((status = index_texts(vocab, err)) < 0) return status;
+    doubt_tokens(vocab, desc);
     find_byte_tokens(vocab, desc->scheme);
     return TDL_OK;
 }
@@ -152,6 +155,27 @@ static tdl_status index_texts(tdl_vocab *vocab, tdl_error *err) {
     return TDL_OK;
 no_memory:
     return tdl_fail(err, TDL_ERROR_MEMORY, "tokenizer: no memory for an index of %zu tokens", vocab->n);
+}
+
+static void doubt_tokens(tdl_vocab *vocab, const tdl_tokenizer_desc *desc) {
+    size_t n_empty = 0;
+    for (size_t i = 0; i < vocab->n; i++) {
+        int32_t kind = desc->kinds ? desc->kinds[i] : TDL_TOKEN_NORMAL;
+        bool empty = tdl_vocab_text(vocab, (int32_t)i).size == 0;
+        n_empty += empty;
+        if (kind < TDL_TOKEN_NORMAL || kind > TDL_TOKEN_BYTE) doubt(&vocab->untyped, i);
+        else if (empty && kind != TDL_TOKEN_UNUSED) doubt(&vocab->empty, i);
+    }
+    if (vocab->ids.n + n_empty == vocab->n) return; // no text is there twice
+    for (size_t i = 0; i < vocab->n; i++) {
+        tdl_text text = tdl_vocab_text(vocab, (int32_t)i);
+        int32_t id;
+        if (text.size && tdl_map_get(&vocab->ids, text, &id) && (size_t)id != i) doubt(&vocab->repeated, i);
+    }
+}
+
+static void doubt(tdl_vocab_doubt *doubt, size_t id) {
+    if (doubt->n++ == 0) doubt->first = id;
 }
 
 // Writes what token `id` decodes to; added tokens are their own text.

@@ -10,6 +10,11 @@
 
 #include "token/tokenizer.h"
 
+// Tokens of which something is odd.
+typedef struct tdl_vocab_doubt {
+    size_t n, first; // first: the lowest id
+} tdl_vocab_doubt;
+
 typedef struct tdl_vocab {
     const tdl_allocator *mem;
     size_t n;
@@ -21,6 +26,8 @@ typedef struct tdl_vocab {
     uint8_t *flags;        // [n] tdl_token_flag bits
     tdl_map ids;           // spelling -> id, the first of equal ones
     int32_t byte_ids[256]; // the token that is exactly this byte, or -1
+    tdl_vocab_doubt repeated, empty,
+        untyped; // spelled as an earlier one; without a text, and not UNUSED; of no known kind
 } tdl_vocab;
 
 tdl_status tdl_vocab_init(tdl_vocab *vocab, const tdl_tokenizer_desc *desc, tdl_error *err);

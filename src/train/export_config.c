@@ -24,6 +24,7 @@ tdl_status export_config(const tdl_export_desc *desc, json_t **out, tdl_error *e
     json_t *root = json_object();
     bool gpt2 = m->arch->naming == TDL_NAMING_GPT2;
     bool ok = root && json_object_set_new(root, "model_type", json_string(m->arch->model_type)) == 0 &&
+              json_object_set_new(root, "architectures", json_pack("[s]", m->arch->hf_class)) == 0 &&
               (gpt2 ? put_gpt2(m, root) : put_llama(m, root)) &&
               put_bool(root, "tie_word_embeddings", !has(m, TDL_ROLE_OUTPUT, TDL_NO_LAYER)) && put_token_ids(m, root);
     if (ok) {
