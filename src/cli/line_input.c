@@ -143,6 +143,7 @@ static cli_line next_edited(cli_line_input *input, tdl_text *text) {
     int n = 0;
     HistEvent event;
     el_resize(input->editor);
+    el_set(input->editor, EL_PREP_TERM, 1); // before the prompt: a Ctrl-D typed in between would come as NUL
     fputs(paste_on, stderr);
     errno = 0;
     const char *line = el_gets(input->editor, &n);
