@@ -44,6 +44,11 @@ tdl_test_flags(tdl_op_cases)
 # Most of the time goes to the driver, which compiles every shader for every format of weights: the quick test has each kernel
 # do two cases, the slow one all but those whose reference takes long, the long one all.
 set(TDL_TEST_ARGUMENTS_op_suite_webgpu --cases 2)
+if(TDL_OPS_ONLY) # an emulator takes minutes: two tests, which run beside each other
+  set(TDL_TEST_ARGUMENTS_op_suite --part 1/2)
+  add_test(NAME op_suite_second COMMAND op_suite --part 2/2)
+  tdl_label_test(op_suite_second)
+endif()
 file(GLOB op_suites CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/op_suite*.c)
 foreach(source IN LISTS op_suites)
   tdl_add_c_test(${source} tdl_op_cases)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // op_suite.c - every CPU kernel of every op against the op's reference, over the cases in op_cases.c.
 //
-//     op_suite [--isa plain|avx2|avx512|avx512_bf16|neon] [--seed N] [--op NAME] [--slow | --slow-only] [--guard-before] [--verbose]
+//     op_suite [--isa plain|avx2|avx512|avx512_bf16|neon] [--seed N] [--op NAME] [--part I/N] [--slow | --slow-only] [--guard-before] [--verbose]
 //     op_suite --markdown            prints docs/OPS.md
 //
 // A kernel is run on each case that it accepts: all units at once, one by one, cut at random places in random order, and
 // by two threads that take units as they get free. The bits must be the same each time, within the case set's bound of
 // the reference, and nothing else may be written; where rows are independent, parts of the rows computed alone must give
 // the same bits too. Inputs end where reading on is fatal, or, with --guard-before, begin where reading back is: after a crash,
-// --verbose shows the case. --slow-only: the cases whose reference takes long, but for the longest. It also fails where
+// --verbose shows the case. --part 2/3: the second third of the ops. --slow-only: the cases whose reference takes long, but for the longest. It also fails where
 // an op has no case, where a kernel that this CPU can run was accepted by no case, and where tdl_kernel_find never picks
 // a kernel; and where docs/OPS.md is not what it would print. The WebGPU kernels: op_suite_webgpu.c.
 #include "backend/cpu/cpu_features.h"
@@ -48,6 +48,7 @@ enum { ISA_LEVEL_COUNT = sizeof isa_levels / sizeof *isa_levels };
 typedef struct options {
     uint32_t features; // of kernels to run
     uint64_t seed;
+    int first, end;                // of the ops to test
     const char *op;                // NULL: all
     bool quick, verbose, markdown; // quick: cases that are not slow
     int slow;                      // cases as slow as this
@@ -67,6 +68,7 @@ typedef struct result {
 } result;
 
 static bool read_options(int argc, char **argv, options *opt);
+static bool read_part(const char *text, options *opt);
 static void test_op(suite *s, tdl_op op);
 static void check_document(suite *s);
 static void write_markdown(FILE *file);
@@ -85,9 +87,9 @@ int main(int argc, char **argv) {
         return 2;
     }
     printf("seed %" PRIu64 "\n", s.opt.seed);
-    for (int op = TDL_OP_NONE + 1; op < TDL_OP_COUNT; op++)
+    for (int op = s.opt.first; op < s.opt.end; op++)
         if (!s.opt.op || strcmp(s.opt.op, tdl_op_get((tdl_op)op)->name) == 0) test_op(&s, (tdl_op)op);
-    if (!s.opt.op && s.opt.quick) check_document(&s);
+    if (!s.opt.op && s.opt.quick && s.opt.end == TDL_OP_COUNT) check_document(&s);
     printf("%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped (no such CPU)\n", s.passed, s.failed,
            s.skipped);
     tdl_pool_destroy(s.pool);
@@ -95,7 +97,8 @@ int main(int argc, char **argv) {
 }
 
 static bool read_options(int argc, char **argv, options *opt) {
-    *opt = (options){.features = tdl_cpu_features(), .seed = 1, .quick = true};
+    *opt = (options){
+        .features = tdl_cpu_features(), .seed = 1, .quick = true, .first = TDL_OP_NONE + 1, .end = TDL_OP_COUNT};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--slow") == 0) {
@@ -113,6 +116,8 @@ static bool read_options(int argc, char **argv, options *opt) {
             opt->seed = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--op") == 0 && value) {
             opt->op = argv[++i];
+        } else if (strcmp(argv[i], "--part") == 0 && value && read_part(value, opt)) {
+            i++;
         } else if (strcmp(argv[i], "--isa") == 0 && value) {
             int level = 0;
             while (level < ISA_LEVEL_COUNT && strcmp(isa_levels[level].name, value) != 0) level++;
@@ -127,6 +132,15 @@ static bool read_options(int argc, char **argv, options *opt) {
             return false;
         }
     }
+    return true;
+}
+
+// "2/3": the second third of the ops.
+static bool read_part(const char *text, options *opt) {
+    int part, n;
+    if (sscanf(text, "%d/%d", &part, &n) != 2 || part < 1 || part > n) return false;
+    opt->first = TDL_OP_NONE + 1 + (TDL_OP_COUNT - 1) * (part - 1) / n;
+    opt->end = TDL_OP_NONE + 1 + (TDL_OP_COUNT - 1) * part / n;
     return true;
 }
 
