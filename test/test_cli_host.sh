@@ -78,7 +78,7 @@ test_contradictions() {
     refused 2 "run: MODEL is empty" run '' text
     refused 2 "run: -m 'b': 'a' is given already" run a -m b
     refused 2 "unexpected argument: the model is 'a'" chat a b
-    refused 2 "finetune: --from 'b': 'a' is given already" finetune a --from b --data d --out o
+    refused 2 "finetune: --from is of treadle train" finetune a --from b --data d --out o
     refused 2 "bos, --no-bos and --special are for text" run m --ids 1 --bos
     refused 2 "bos, --no-bos and --special are for text" logits m --ids 1 --special -o x
     refused 2 "whole numbers" run m --ids ''
