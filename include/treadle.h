@@ -503,14 +503,18 @@ typedef struct tdl_trainer_desc {
         *val_data; /* [n_val_data] of the same kinds: the loss on them is measured every n_val_every steps */
     size_t n_val_data;
 
-    int32_t n_steps;       /* default 1000 */
-    int32_t n_batch;       /* sequences in a step; default 8 */
-    int32_t n_seq;         /* tokens of a sequence; default 512, or the model's context where that is shorter */
+    int32_t n_steps; /* default 1000; with model_path as many as n_epochs' default takes, where those are fewer */
+    int32_t n_batch; /* sequences in a step; default 8, with model_path fewer where an epoch has few windows */
+    int32_t n_seq;   /* tokens of a sequence; default 512, or the model's context where that is shorter; of records
+                              no more than the longest one needs */
     int32_t n_micro_batch; /* sequences computed at once, n_batch must be a multiple of it; default n_batch */
     /* Of floats 0 is the default and TDL_ZERO is zero. */
-    float lr, lr_min; /* peak, default 1e-3 (1e-4 with adapters or model_path); lowest, default lr / 10 */
+    float lr,
+        lr_min; /* peak, default 1e-3, with model_path 1e-4; of adapters 1e-3, less for a model wider than 576; lowest,
+                         default lr / 10 */
     tdl_schedule schedule;
-    int32_t n_warmup_steps;  /* of a straight line up from 0; default n_steps / 50; -1: none */
+    int32_t n_warmup_steps;  /* of a straight line up from 0; default n_steps / 50, with model_path at least
+                                n_steps / 10 up to 10; -1: none */
     int32_t n_decay_steps;   /* wsd; default n_steps / 5 */
     float beta1, beta2, eps; /* AdamW (Loshchilov, Hutter 2019); default 0.9, 0.95, 1e-8 */
     float weight_decay;      /* of matrices; default 0.1 */
@@ -528,7 +532,7 @@ typedef struct tdl_trainer_desc {
     const char *const *lora_targets; /* [n_lora_targets] patterns of matrices; default: all in the blocks */
     size_t n_lora_targets;
 
-    int32_t n_val_every;        /* steps; default 100 */
+    int32_t n_val_every;        /* steps; default 100, with model_path an epoch where that is shorter */
     int32_t n_val_batches;      /* micro-batches measured at most; default all */
     int32_t n_checkpoint_every; /* steps; default 500; the last step always */
     int32_t
@@ -540,6 +544,10 @@ typedef struct tdl_trainer_desc {
      * trained on data; a run that is resumed finds them there. n_steps, n_batch, n_seq and lr have defaults that suit it. */
     const char *shape;
     int32_t n_vocab; /* of that tokenizer; default: the shape's */
+
+    /* In place of n_steps: how often each window is seen. Default with model_path: 3, or as many as it takes for 72 steps, at
+     * most 20; where these are more than 1000 steps, n_steps counts. */
+    int32_t n_epochs;
 } tdl_trainer_desc;
 
 /* Opens or draws the weights, tokenizes the data, makes the plans. On an error dir is as it was before: the files and

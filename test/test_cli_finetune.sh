@@ -43,5 +43,25 @@ test_options() {
     matches 'an option of nobody' "$err" "finetune: unknown option '--nonsense'"
 }
 
+# A few lines of chat: windows as long as the longest of them needs, one by one, more often than three times; and all of that is said.
+test_defaults() {
+    local i
+    for i in 1 2 3 4 5 6; do
+        printf '{"messages": [{"role": "user", "content": "What is %s?"}, {"role": "assistant", "content": "A fish."}]}\n' "$i"
+    done >"$work/chats.jsonl"
+    run finetune "$model" --data "$work/chats.jsonl" --out "$work/run" --rank 2 --target 'blk.0.attn_q.weight' -t 1
+    same 'what is chosen' "$code" 0
+    matches 'what is chosen' "$err" '^a step: 1 sequence of [1-6][0-9] tokens, 1 at once; steps 1 to [0-9]+$'
+    matches 'what is chosen' "$err" '^(1[0-9]|20) epochs of [1-6] sequences with 6 records, the longest of [1-6][0-9] tokens$'
+    matches 'run.json' "$(<"$work/run/run.json")" '"epochs":(1[0-9]|20)\.'
+    run finetune "$model" --data "$work/chats.jsonl" --out "$work/run2" --rank 2 --target 'blk.0.attn_q.weight' -t 1 --epochs 2 -b 2 -c 32
+    same '--epochs' "$code" 0
+    same '--epochs: its steps' "$(wc -l <"$work/run2/log.jsonl")" 6
+    run finetune "$model" --data d --out o --epochs 2 --steps 3
+    same '--epochs and --steps' "$code" 2
+    matches '--epochs and --steps' "$err" '--steps 3 and --epochs 2: only one of them'
+}
+
 test_options
+test_defaults
 [ "$failed" = 0 ] || exit 1

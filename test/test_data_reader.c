@@ -293,6 +293,37 @@ static void test_records(void **state) {
     free(d.bytes);
 }
 
+// A window holds all but a document's last token; what is behind the last counted one needs no room. Other batches are the same
+// windows.
+static void test_window_and_batch(void **state) {
+    (void)state;
+    int32_t id = 1000;
+    size_t size;
+    data d;
+    tdl_token_run run;
+    tdl_error err = {0};
+    tdl_token_run_init(&run, tdl_allocator_or_default(NULL));
+    add_record(&run, 4, 5, 2, &id);
+    add_record(&run, 3, 6, 0, &id);
+    d.bytes = test_token_file(&run, N_VOCAB, &size);
+    if (tdl_token_file_parse(d.bytes, size, &d.file, &err)) fail_msg("%s", err.message);
+    tdl_token_run_deinit(&run);
+    assert_int_equal(tdl_packed_window(&d.file), 8);
+    tdl_data_reader_desc desc = {
+        .tokens = &d.file, .batch = 1, .seq = 8, .packing = TDL_PACKING_WHOLE, .in_order = true};
+    tdl_data_reader *reader = reader_of(&desc);
+    tdl_data_batch b;
+    assert_int_equal(tdl_data_reader_set_batch(reader, 2, &err), TDL_OK);
+    assert_error(tdl_data_reader_set_batch(reader, 0, &err), TDL_ERROR_ARGUMENT, &err, "batches of 0 x 8");
+    assert_int_equal(tdl_data_reader_next(reader, &b), TDL_OK);
+    assert_int_equal(b.n_rows, 16);
+    assert_int_equal(b.ids[0], 1000);
+    assert_int_equal(b.ids[8], 1011);
+    assert_int_equal(tdl_data_reader_next(reader, &b), TDL_DONE);
+    tdl_data_reader_destroy(reader);
+    free(d.bytes);
+}
+
 // As many windows as best-fit decreasing opens when it is done slowly: each length, longest first, into the window with the least
 // room that has enough.
 static void test_best_fit(void **state) {
@@ -540,10 +571,12 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_epochs),     cmocka_unit_test(test_epochs_meet),
-        cmocka_unit_test(test_resume),  cmocka_unit_test(test_bad_states), cmocka_unit_test(test_bad_descs),
-        cmocka_unit_test(test_shuffle), cmocka_unit_test(test_sort),       cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_records), cmocka_unit_test(test_best_fit),
+        cmocka_unit_test(test_by_hand),          cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_epochs_meet),      cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_bad_states),       cmocka_unit_test(test_bad_descs),
+        cmocka_unit_test(test_shuffle),          cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_no_memory),        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_window_and_batch), cmocka_unit_test(test_best_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ typedef struct train_args {
     const char *config, *tokenizer, *from, *shape, *out;
     cli_text_list data, val, freeze, targets;
     cli_model_args device; // where to compute; its path is not used
-    int32_t n_steps, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
+    int32_t n_steps, n_epochs, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
         n_checkpoint_every, n_patience, rank, n_vocab;
     float lr, lr_min, weight_decay, clip, dropout, attention_dropout, alpha; // NaN: not given
     uint64_t seed;
@@ -96,16 +96,22 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                       "print what a step runs and the memory it takes, and stop"}}},
         {.title = "Training",
          .options =
-             {{"n", "steps", CLI_I32, "N", &a->n_steps, 1, INT32_MAX, "steps (default 1000)"},
-              {"b", "batch", CLI_I32, "N", &a->n_batch, 1, INT32_MAX, "sequences a step (default 8)"},
+             {{"n", "steps", CLI_I32, "N", &a->n_steps, 1, INT32_MAX,
+               "steps (default 1000; from a model what --epochs' default takes, where that is less)"},
+              {NULL, "epochs", CLI_I32, "N", &a->n_epochs, 1, INT32_MAX,
+               "in place of --steps: how often all is seen (default from a model 3, more of a few records)"},
+              {"b", "batch", CLI_I32, "N", &a->n_batch, 1, INT32_MAX,
+               "sequences a step (default 8; from a model fewer where there are less than 192)"},
               {"c", "seq", CLI_I32, "N", &a->n_seq, 2, INT32_MAX,
-               "tokens a sequence (default 512, or the model's context)"},
+               "tokens a sequence (default 512 or the model's context; of records what the longest one needs)"},
               {NULL, "micro-batch", CLI_I32, "N", &a->n_micro, 1, INT32_MAX,
                "sequences computed at once; gradients add up (default: all)"},
-              {NULL, "lr", CLI_F32, "X", &a->lr, 0, 100, "peak learning rate (default 1e-3; 1e-4 from a model)"},
+              {NULL, "lr", CLI_F32, "X", &a->lr, 0, 100,
+               "peak learning rate (default 1e-3; from a model 1e-4; of adapters 1e-3, less for wide models)"},
               {NULL, "lr-min", CLI_F32, "X", &a->lr_min, -1, 100, "lowest (default lr / 10)"},
               {NULL, "schedule", CLI_CHOICE, SCHEDULE_NAMES, &a->schedule, 0, 0, "after the warm-up (default cosine)"},
-              {NULL, "warmup", CLI_I32, "N", &a->n_warmup, -1, INT32_MAX, "steps up to the peak (default steps / 50)"},
+              {NULL, "warmup", CLI_I32, "N", &a->n_warmup, -1, INT32_MAX,
+               "steps up to the peak (default steps / 50; from a model at least steps / 10, up to 10)"},
               {NULL, "decay-steps", CLI_I32, "N", &a->n_decay, 1, INT32_MAX,
                "steps down at the end of wsd (default steps / 5)"},
               {NULL, "weight-decay", CLI_F32, "X", &a->weight_decay, -1, 100, "of matrices (default 0.1)"},
@@ -124,7 +130,7 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                      {NULL, "target", CLI_TEXT_LIST, "PATTERN", &a->targets, 0, 0,
                       "matrices with adapters: 'blk.*.attn_q.weight' (default: all in the blocks)"},
                      {NULL, "val-every", CLI_I32, "N", &a->n_val_every, 1, INT32_MAX,
-                      "steps between evaluations (default 100)"},
+                      "steps between evaluations (default 100; from a model an epoch where that is shorter)"},
                      {NULL, "val-batches", CLI_I32, "N", &a->n_val_batches, 1, INT32_MAX,
                       "micro-batches of one (default: all)"},
                      {NULL, "patience", CLI_I32, "N", &a->n_patience, 1, INT32_MAX,
@@ -173,6 +179,9 @@ static int check_combinations(const char *name, const train_args *a) {
     if (a->from && a->tokenizer)
         return cli_usage(name, "--tokenizer goes with --config: '%s' has a tokenizer of its own", a->from);
     if (a->config && !a->tokenizer) return cli_usage(name, "--tokenizer FILE is missing");
+    if (a->n_steps && a->n_epochs)
+        return cli_usage(name, "--steps %d and --epochs %d: only one of them can say how long it takes", a->n_steps,
+                         a->n_epochs);
     if (!a->rank && a->targets.n) return cli_usage(name, "--target is of adapters: --rank N is missing");
     if (!a->rank && cli_is_given(&a->alpha)) return cli_usage(name, "--alpha is of adapters: --rank N is missing");
     if (a->n_decay && a->schedule != TDL_SCHEDULE_WSD)
@@ -204,6 +213,7 @@ static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *p
                               .val_data = a->val.items,
                               .n_val_data = a->val.n,
                               .n_steps = a->n_steps,
+                              .n_epochs = a->n_epochs,
                               .n_batch = a->n_batch,
                               .n_seq = a->n_seq,
                               .n_micro_batch = a->n_micro,
@@ -261,6 +271,17 @@ static int run(train_args *args) {
     return code;
 }
 
+// How often the data is seen, and what of it a sequence holds.
+static void describe_epochs(const tdl_trainer_info *info) {
+    const tdl_train_data_info *data = &info->data;
+    cli_note("%.4g epochs of %llu sequences", (double)info->n_steps * info->n_batch / (double)data->n_windows,
+             (unsigned long long)data->n_windows);
+    if (data->n_longest)
+        cli_note(" with %llu records, the longest of %llu tokens", (unsigned long long)data->n_records,
+                 (unsigned long long)data->n_longest);
+    cli_note("\n");
+}
+
 static void describe(const tdl_trainer_info *info, const train_args *args) {
     const double mb = 1e6;
     cli_note("%s", info->notes);
@@ -269,8 +290,9 @@ static void describe(const tdl_trainer_info *info, const train_args *args) {
     cli_note("%s, %.2f M parameters, %.2f M of them trained; %.2f M tokens; %s\n", info->arch,
              (double)info->n_params / 1e6, (double)info->n_trained / 1e6, (double)info->n_data_tokens / 1e6,
              info->device);
-    cli_note("a step: %d sequences of %d tokens, %d at once; steps %d to %d\n", info->n_batch, info->n_seq,
-             info->n_micro_batch, info->n_done + 1, info->n_steps);
+    cli_note("a step: %d sequence%s of %d tokens, %d at once; steps %d to %d\n", info->n_batch,
+             info->n_batch == 1 ? "" : "s", info->n_seq, info->n_micro_batch, info->n_done + 1, info->n_steps);
+    describe_epochs(info);
     cli_note("memory: weights %.1f, gradients %.1f, moments %.1f, activations %.1f MB\n",
              (double)info->weights_size / mb, (double)info->gradients_size / mb, (double)info->moments_size / mb,
              (double)info->activations_size / mb);

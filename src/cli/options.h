@@ -69,7 +69,7 @@ typedef struct cli_option {
     const char *help;
 } cli_option;
 
-enum { CLI_GROUP_OPTIONS_MAX = 16 };
+enum { CLI_GROUP_OPTIONS_MAX = 20 };
 
 typedef struct cli_option_group {
     const char *title;

@@ -35,6 +35,8 @@ typedef struct window {
 } window;
 
 static tdl_status check_desc(const tdl_data_reader_desc *desc, tdl_error *err);
+static tdl_status make_rows(tdl_data_reader *reader, tdl_error *err);
+static tdl_status no_memory(const tdl_data_reader_desc *desc, tdl_error *err);
 static void enter_epoch(tdl_data_reader *reader);
 static bool next_window(tdl_data_reader *reader, window *out);
 static void fill_piece(tdl_data_reader *reader, tdl_packed_piece piece, size_t row);
@@ -45,17 +47,14 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
     tdl_status status = check_desc(desc, err);
     if (status != TDL_OK) return status;
     const tdl_token_file *tokens = desc->tokens;
-    size_t n_rows = (size_t)desc->batch * (size_t)desc->seq;
     tdl_data_reader *reader = tdl_alloc(mem, 1, sizeof *reader);
-    if (!reader) goto no_memory;
+    if (!reader) return no_memory(desc, err);
     *reader = (tdl_data_reader){.mem = mem, .desc = *desc};
-    reader->ids = tdl_alloc(mem, n_rows, 6 * sizeof *reader->ids);
-    if (!reader->ids) goto no_memory;
-    reader->targets = reader->ids + n_rows;
-    reader->positions = reader->ids + 2 * n_rows;
-    reader->ids_order = reader->ids + 3 * n_rows;
-    reader->positions_order = reader->ids + 4 * n_rows;
-    reader->spare = reader->ids + 5 * n_rows;
+    status = make_rows(reader, err);
+    if (status != TDL_OK) {
+        tdl_data_reader_destroy(reader);
+        return status;
+    }
     if (reader->desc.n_documents == 0) reader->desc.n_documents = tokens->n_documents - desc->document_first;
     reader->begin = tokens->documents[reader->desc.document_first];
     reader->end = tokens->documents[reader->desc.document_first + reader->desc.n_documents];
@@ -79,8 +78,34 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
     enter_epoch(reader);
     *out = reader;
     return TDL_OK;
-no_memory:
-    tdl_data_reader_destroy(reader);
+}
+
+tdl_status tdl_data_reader_set_batch(tdl_data_reader *reader, int32_t batch, tdl_error *err) {
+    const tdl_data_reader_desc before = reader->desc;
+    int32_t *rows = reader->ids;
+    reader->desc.batch = batch;
+    tdl_status status = check_desc(&reader->desc, err);
+    if (status == TDL_OK) status = make_rows(reader, err);
+    if (status == TDL_OK) tdl_free(reader->mem, rows);
+    else reader->desc = before;
+    return status;
+}
+
+// What a batch is written to, in place of what was there.
+static tdl_status make_rows(tdl_data_reader *reader, tdl_error *err) {
+    size_t n_rows = (size_t)reader->desc.batch * (size_t)reader->desc.seq;
+    int32_t *rows = tdl_alloc(reader->mem, n_rows, 6 * sizeof *rows);
+    if (!rows) return no_memory(&reader->desc, err);
+    reader->ids = rows;
+    reader->targets = rows + n_rows;
+    reader->positions = rows + 2 * n_rows;
+    reader->ids_order = rows + 3 * n_rows;
+    reader->positions_order = rows + 4 * n_rows;
+    reader->spare = rows + 5 * n_rows;
+    return TDL_OK;
+}
+
+static tdl_status no_memory(const tdl_data_reader_desc *desc, tdl_error *err) {
     return tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory for batches of %d x %d tokens", desc->batch, desc->seq);
 }
 

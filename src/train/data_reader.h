@@ -57,6 +57,8 @@ typedef struct tdl_data_reader tdl_data_reader;
 tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reader_desc *desc, tdl_data_reader **out,
                                   tdl_error *err);
 void tdl_data_reader_destroy(tdl_data_reader *reader); // accepts NULL
+// Batches of so many windows from now on. Errors: ARGUMENT, LIMIT, MEMORY; nothing is changed then.
+tdl_status tdl_data_reader_set_batch(tdl_data_reader *reader, int32_t batch, tdl_error *err);
 // OK or, in order only, DONE.
 tdl_status tdl_data_reader_next(tdl_data_reader *reader, tdl_data_batch *out);
 // Counted targets of the next n batches together, which stay to be read: what an accumulated gradient is divided by.

@@ -78,10 +78,25 @@ static tdl_status list_pieces(tdl_packed *packed, const tdl_token_file *tokens, 
     return tdl_fail(err, TDL_ERROR_LIMIT, "data: %zu pieces of %u tokens, at most %u", packed->pieces.n, seq, NONE - 1);
 }
 
+// The last counted token of [begin, end), or begin.
+static uint64_t last_counted(const tdl_token_file *tokens, uint64_t begin, uint64_t end) {
+    uint64_t last = end - 1;
+    while (last > begin && !tdl_token_file_counted(tokens, last)) last--;
+    return last;
+}
+
+uint64_t tdl_packed_window(const tdl_token_file *tokens) {
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < tokens->n_documents; i++) {
+        uint64_t begin = tokens->documents[i], last = last_counted(tokens, begin, tokens->documents[i + 1]);
+        if (last - begin > n) n = last - begin;
+    }
+    return n;
+}
+
 static bool add_document(tdl_packed *packed, const tdl_token_file *tokens, uint64_t begin, uint64_t end, uint32_t seq) {
     tdl_packed_counts *counts = &packed->counts;
-    uint64_t last = end - 1; // counted, or begin
-    while (last > begin && !tdl_token_file_counted(tokens, last)) last--;
+    uint64_t last = last_counted(tokens, begin, end);
     if (end - begin > counts->n_longest) counts->n_longest = end - begin;
     if (last == begin) {
         counts->n_dropped++;

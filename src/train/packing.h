@@ -42,6 +42,8 @@ typedef struct tdl_packed {
 tdl_status tdl_packed_init(const tdl_allocator *mem, const tdl_token_file *tokens, uint64_t first, uint64_t n,
                            uint32_t seq, tdl_packed *out, tdl_error *err);
 void tdl_packed_deinit(tdl_packed *packed);
+// Tokens of the smallest window that holds each document of the file whole; 0: none has a token that is counted.
+uint64_t tdl_packed_window(const tdl_token_file *tokens);
 static inline uint64_t tdl_packed_n_windows(const tdl_packed *packed) {
     return packed->firsts.n ? packed->firsts.n - 1 : 0;
 }

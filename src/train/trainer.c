@@ -16,7 +16,6 @@
 static tdl_status make_files(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
-static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status create_engine(tdl_trainer *t, tdl_error *err);
 static tdl_status open_log(tdl_trainer *t, tdl_error *err);
 static tdl_status begin_step(tdl_trainer *t, tdl_error *err);
@@ -35,7 +34,7 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     const tdl_trainer_desc *desc = &given;
     tdl_status status = tdl_desc_copy("trainer", from, &given, sizeof given, err);
     if (status == TDL_OK) status = tdl_allocator_check("trainer", given.allocator, err);
-    if (status == TDL_OK && !desc->resume) status = tdl_trainer_settings(desc, 0, &first, err);
+    if (status == TDL_OK && !desc->resume) status = tdl_trainer_settings(desc, &(tdl_run_facts){0}, &first, err);
     if (status != TDL_OK) return status;
     if (!desc->dir) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: dir is missing");
     const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
@@ -50,8 +49,7 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     if (status == TDL_OK && desc->resume) status = tdl_trainer_resume_begin(t, &first, err);
     if (status == TDL_OK && desc->shape) status = make_files(t, desc, err);
     if (status == TDL_OK) status = open_model(t, &first, err);
-    if (status == TDL_OK) status = tdl_trainer_settings(&first, t->model->config.n_ctx, &t->desc, err);
-    if (status == TDL_OK) status = open_data(t, &first, err);
+    if (status == TDL_OK) status = tdl_trainer_open_data(t, &first, err);
     if (status == TDL_OK) status = create_engine(t, err);
     if (status == TDL_OK && t->resumed) status = tdl_trainer_restore(t, err);
     if (status == TDL_OK) status = tdl_trainer_note_data(t, err);
@@ -100,7 +98,7 @@ static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_err
 // config.json and tokenizer.json for a run that has nothing but data.
 static tdl_status make_files(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
     tdl_trainer_desc checked; // who resumes has not been asked yet
-    tdl_status status = tdl_trainer_settings(desc, 0, &checked, err);
+    tdl_status status = tdl_trainer_settings(desc, &(tdl_run_facts){0}, &checked, err);
     if (status != TDL_OK) return status;
     return tdl_fresh_files(&(tdl_fresh_files_desc){.mem = t->mem,
                                                    .shape = tdl_fresh_shape_find(desc->shape),
@@ -147,36 +145,6 @@ static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_e
         return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: the model carries no tokenizer");
     // Whether what is trained can be written is known now, not after the last step.
     return status == TDL_OK ? tdl_export_check(&(tdl_export_desc){.model = t->model}, err) : status;
-}
-
-static tdl_status open_dataset(tdl_trainer *t, const char *const *paths, size_t n_paths, bool in_order,
-                               tdl_dataset **data, tdl_data_reader **reader, tdl_error *err) {
-    tdl_dataset_desc of = {.paths = paths,
-                           .n_paths = n_paths,
-                           .tokenizer = t->model->tokenizer,
-                           .n_vocab = t->model->config.n_vocab,
-                           .cache_dir = t->dir,
-                           .progress = t->desc.progress,
-                           .progress_user = t->desc.progress_user};
-    tdl_status status = tdl_dataset_open(t->mem, &of, data, err);
-    if (status != TDL_OK) return status;
-    tdl_data_reader_desc windows = {.tokens = tdl_dataset_tokens(*data),
-                                    .batch = t->desc.n_micro_batch,
-                                    .seq = t->desc.n_seq,
-                                    .packing =
-                                        tdl_dataset_tokens(*data)->has_records ? TDL_PACKING_WHOLE : TDL_PACKING_STREAM,
-                                    .in_order = in_order,
-                                    .seed = t->desc.seed};
-    status = tdl_data_reader_create(t->mem, &windows, reader, err);
-    return status < 0 && in_order ? tdl_fail_at(err, status, "validation data") : status;
-}
-
-static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
-    tdl_status status = open_dataset(t, desc->data, desc->n_data, false, &t->data, &t->reader, err);
-    if (status == TDL_OK && desc->n_val_data)
-        status = open_dataset(t, desc->val_data, desc->n_val_data, true, &t->val_data, &t->val_reader, err);
-    if (status == TDL_OK && t->val_reader) t->val_start = tdl_data_reader_state(t->val_reader);
-    return status;
 }
 
 static tdl_status open_log(tdl_trainer *t, tdl_error *err) {

@@ -86,8 +86,19 @@ struct tdl_trainer {
     char where[200];      // it came from
 };
 
-// The desc with every default set and checked. n_ctx: of the model, 0: not known. Errors: ARGUMENT.
-tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl_trainer_desc *out, tdl_error *err);
+// What defaults follow from beside the desc. Zeros: not known yet.
+typedef struct tdl_run_facts {
+    int32_t n_ctx, n_embd; // of the model
+    uint64_t n_fit;        // tokens of the window that holds each record whole; 0 also: the data is text
+    uint64_t n_windows;    // of an epoch
+} tdl_run_facts;
+
+// The desc with every default set and checked. Errors: ARGUMENT.
+tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, const tdl_run_facts *facts, tdl_trainer_desc *out,
+                                tdl_error *err);
+
+// trainer_data.c: opens the data and cuts it into windows, and sets t->desc: desc, as a resumed run has it, with every default.
+tdl_status tdl_trainer_open_data(tdl_trainer *trainer, const tdl_trainer_desc *desc, tdl_error *err);
 
 // trainer_resume.c. Opens the run's checkpoint, where there is one, and sets *desc's fields that are 0 to what they were.
 tdl_status tdl_trainer_resume_begin(tdl_trainer *trainer, tdl_trainer_desc *desc, tdl_error *err);

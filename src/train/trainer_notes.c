@@ -112,6 +112,9 @@ tdl_status tdl_trainer_describe(const tdl_trainer *t, tdl_str *json, tdl_error *
                              d->lora_rank ? number(d->lora_alpha) : json_null(), "freeze",
                              list_of(d->freeze, d->n_freeze), "targets", list_of(d->lora_targets, d->n_lora_targets));
     bool ok = root && more && json_object_update(root, more) == 0;
+    double n_seen = (double)d->n_steps * d->n_batch;
+    ok = ok &&
+         json_object_set_new(root, "epochs", json_real(n_seen / (double)tdl_data_reader_n_windows(t->reader))) == 0;
     ok = ok && json_object_set_new(root, "data_files", list_of(d->data, d->n_data)) == 0;
     ok = ok && json_object_set_new(root, "data", data_of(t, false)) == 0;
     if (ok && t->val_reader)

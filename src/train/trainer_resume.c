@@ -81,6 +81,7 @@ static bool follows(const setting *s, const tdl_trainer_desc *given) {
     bool wsd = given->schedule == TDL_SCHEDULE_WSD;
     if (s->offset == offsetof(tdl_trainer_desc, lr_min)) return given->lr != 0;
     if (s->offset == offsetof(tdl_trainer_desc, n_micro_batch)) return given->n_batch != 0;
+    if (s->offset == offsetof(tdl_trainer_desc, n_steps)) return given->n_epochs != 0;
     if (s->offset == offsetof(tdl_trainer_desc, n_decay_steps)) return !wsd;
     if (s->offset == offsetof(tdl_trainer_desc, lora_alpha)) return !given->lora_rank;
     if (s->offset == offsetof(tdl_trainer_desc, n_patience)) return !given->n_val_data;
