@@ -548,6 +548,10 @@ typedef struct tdl_trainer_desc {
     /* In place of n_steps: how often each window is seen. Default with model_path: 3, or as many as it takes for 72 steps, at
      * most 20; where these are more than 1000 steps, n_steps counts. */
     int32_t n_epochs;
+    /* Of records, without val_data: this part of them, at least one, is not trained on, and the loss on it is measured. Which ones
+     * follows from the seed. Default with model_path 0.05 where there are 20 or more, else none. Fewer than 32 that are held out
+     * only tell: the weights in the end are the last ones, unless n_patience is given. */
+    float val_split;
 } tdl_trainer_desc;
 
 /* Opens or draws the weights, tokenizes the data, makes the plans. On an error dir is as it was before: the files and
@@ -616,7 +620,7 @@ typedef struct tdl_trainer_info {
     uint64_t n_data_tokens; /* in data */
     int32_t n_steps, n_done;
     int32_t n_batch, n_seq, n_micro_batch;
-    int32_t best_step; /* with the lowest validation loss; 0: none was measured */
+    int32_t best_step; /* with the lowest validation loss; 0: none was kept */
     float best_val_loss;
     /* Bytes on the device. */
     uint64_t weights_size, gradients_size, moments_size, activations_size;

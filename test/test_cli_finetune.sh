@@ -52,7 +52,7 @@ test_defaults() {
     run finetune "$model" --data "$work/chats.jsonl" --out "$work/run" --rank 2 --target 'blk.0.attn_q.weight' -t 1
     same 'what is chosen' "$code" 0
     matches 'what is chosen' "$err" '^a step: 1 sequence of [1-6][0-9] tokens, 1 at once; steps 1 to [0-9]+$'
-    matches 'what is chosen' "$err" '^(1[0-9]|20) epochs of [1-6] sequences with 6 records, the longest of [1-6][0-9] tokens$'
+    matches 'what is chosen' "$err" '^(1[0-9]|20) epochs of [1-6] sequences; the longest record has [1-6][0-9] tokens$'
     matches 'run.json' "$(<"$work/run/run.json")" '"epochs":(1[0-9]|20)\.'
     run finetune "$model" --data "$work/chats.jsonl" --out "$work/run2" --rank 2 --target 'blk.0.attn_q.weight' -t 1 --epochs 2 -b 2 -c 32
     same '--epochs' "$code" 0
@@ -62,6 +62,33 @@ test_defaults() {
     matches '--epochs and --steps' "$err" '--steps 3 and --epochs 2: only one of them'
 }
 
+# Thirty records: one is held out and measured once an epoch, and again when the run goes on; --val-split 0 holds out none.
+test_split() {
+    local i
+    for i in {1..30}; do printf '{"prompt": "Number %s is", "completion": " a fish."}\n' "$i"; done >"$work/thirty.jsonl"
+    tune() { run finetune "$model" --data "$work/thirty.jsonl" --rank 2 --target 'blk.0.attn_q.weight' -t 1 "$@"; }
+    tune --out "$work/split" --epochs 2
+    same 'a split' "$code" 0
+    matches 'a split' "$err" '^validation: 1 of 30 records, held out and not learned \(val_split 0\.05\); the weights in the end are the last'
+    same 'a split: evaluations' "$(grep -c val_loss "$work/split/log.jsonl")" 2
+    tune --out "$work/split" --epochs 3 --resume
+    same 'a split goes on' "$code" 0
+    same 'a split goes on' "$(grep -c val_loss "$work/split/log.jsonl")" 3
+    tune --out "$work/split" --resume --val-split 0.2
+    same 'another split' "$code" 1
+    matches 'another split' "$err" "the checkpoint's val_split is 0.05"
+    tune --out "$work/none" --epochs 1 --val-split 0
+    same '--val-split 0' "$code" 0
+    same '--val-split 0' "$(grep -c val_loss "$work/none/log.jsonl")" 0
+    tune --out "$work/o" --val "$work/thirty.jsonl" --val-split 0.2
+    same '--val and --val-split' "$code" 2
+    matches '--val and --val-split' "$err" "--val-split 0.2: what is measured is --val's"
+    printf 'the cat sees the house' >"$work/text.txt"
+    run finetune "$model" --data "$work/text.txt" --out "$work/text" --rank 2 --target 'blk.0.attn_q.weight' -t 1 -n 1
+    matches 'text' "$err" '^validation: none: of text nothing is held out, it takes data of its own$'
+}
+
 test_options
 test_defaults
+test_split
 [ "$failed" = 0 ] || exit 1

@@ -187,7 +187,7 @@ static void test_goes_on(void **state) {
     assert_int_equal(info.n_steps, first.n_steps);
     assert_int_equal(info.n_seq, first.n_seq);
     assert_int_equal(info.n_batch, first.n_batch);
-    assert_string_equal(info.notes, "");
+    assert_null(strstr(info.notes, "resume:"));
     tdl_trainer_destroy(trainer);
     desc.n_epochs = 3;
     trainer = run_create(&desc);
@@ -197,9 +197,160 @@ static void test_goes_on(void **state) {
     tdl_trainer_destroy(trainer);
 }
 
+// How many of n records are held out where val_split is given, or 0.
+static tdl_trainer *split_run(const run_fixture *f, const char *model, int n, float split, char *run) {
+    static char path[TEST_PATH_SIZE];
+    static const char *data[] = {path};
+    write_records(test_path(path, f->dir, "split.jsonl"), n, 3);
+    tdl_trainer_desc desc = tune_desc(f, model, run);
+    desc.data = data, desc.val_split = split, desc.n_steps = 4, desc.n_val_every = 1;
+    return run_create(&desc);
+}
+
+static void test_holds_out(void **state) {
+    run_fixture *f = *state;
+    char model[TEST_PATH_SIZE];
+    make_model(f, model);
+    static const struct {
+        int n;
+        float split;
+        uint64_t expected;
+        bool decides;
+    } cases[] = {{19, 0, 0, false},    {20, 0, 1, false},       {39, 0, 1, false},     {40, 0, 2, false},
+                 {640, 0, 32, true},   {620, 0, 31, false},     {40, 0.5f, 20, false}, {3, 0.1f, 1, false},
+                 {64, 0.5f, 32, true}, {64, TDL_ZERO, 0, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char run[TEST_PATH_SIZE], best[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "split-%zu", i);
+        tdl_trainer *trainer = split_run(f, model, cases[i].n, cases[i].split, run);
+        tdl_trainer_info info = info_of(trainer);
+        assert_int_equal(info.val_data.n_records, cases[i].expected);
+        assert_int_equal(info.val_data.n_windows > 0, cases[i].expected > 0);
+        assert_int_equal(strstr(info.notes, "held out and not learned") != NULL, cases[i].expected > 0);
+        run_outcome o = run_advance(trainer, 8);
+        assert_int_equal(o.status, TDL_DONE);
+        assert_int_equal(o.n_val_counted[0] > 0, cases[i].expected > 0);
+        // So few say nothing about which weights are best.
+        FILE *file = fopen(test_path(best, run, "best.tdl"), "rb");
+        assert_int_equal(file != NULL, cases[i].decides);
+        if (file) fclose(file);
+        assert_int_equal(info_of(trainer).best_step > 0, cases[i].decides);
+        tdl_trainer_destroy(trainer);
+    }
+}
+
+// What was held out stays so when the run goes on: the same losses to the bit. Another part is another run.
+static void test_holds_out_the_same(void **state) {
+    run_fixture *f = *state;
+    char model[TEST_PATH_SIZE], path[TEST_PATH_SIZE], whole[TEST_PATH_SIZE] = "whole", parts[TEST_PATH_SIZE] = "parts";
+    const char *data[] = {test_path(path, f->dir, "records.jsonl")};
+    make_model(f, model);
+    write_records(path, 60, 3);
+    tdl_trainer_desc desc = tune_desc(f, model, whole);
+    desc.data = data, desc.n_steps = 10, desc.n_val_every = 2, desc.n_checkpoint_every = 5;
+    run_outcome a = run_whole(&desc, NULL);
+    desc.dir = test_path(path, f->dir, "parts");
+    strcpy(parts, path), test_path(path, f->dir, "records.jsonl"), desc.dir = parts;
+    tdl_trainer *trainer = run_create(&desc);
+    run_outcome b = run_advance(trainer, 5);
+    assert_int_equal(b.status, TDL_OK);
+    tdl_trainer_destroy(trainer);
+    desc.resume = true, desc.n_steps = desc.n_val_every = 0;
+    trainer = run_create(&desc);
+    assert_int_equal(info_of(trainer).val_data.n_records, 3);
+    run_outcome rest = run_advance(trainer, 64);
+    assert_int_equal(rest.status, TDL_DONE);
+    for (int i = 0; i < rest.n_steps; i++) {
+        b.losses[b.n_steps] = rest.losses[i], b.val_losses[b.n_steps] = rest.val_losses[i];
+        b.n_steps++;
+    }
+    assert_same_losses(&a, &b);
+    tdl_trainer_destroy(trainer);
+    tdl_error err = {0};
+    desc.val_split = 0.25f;
+    assert_int_equal(tdl_trainer_create(&desc, &trainer, &err), TDL_ERROR_ARGUMENT);
+    assert_non_null(strstr(err.message, "the checkpoint's val_split is 0.05"));
+}
+
+static void expect(const tdl_trainer_desc *desc, const char *message) {
+    tdl_trainer *trainer = NULL;
+    tdl_error err = {0};
+    assert_int_equal(tdl_trainer_create(desc, &trainer, &err), TDL_ERROR_ARGUMENT);
+    if (!strstr(err.message, message)) fail_msg("'%s' has no '%s'", err.message, message);
+}
+
+static void test_holds_out_no_text(void **state) {
+    run_fixture *f = *state;
+    char model[TEST_PATH_SIZE], path[TEST_PATH_SIZE], run[TEST_PATH_SIZE] = "text";
+    make_model(f, model);
+    tdl_trainer_desc desc = tune_desc(f, model, run);
+    desc.n_steps = 1;
+    tdl_trainer *trainer = run_create(&desc);
+    assert_non_null(strstr(info_of(trainer).notes, "validation: none: of text nothing is held out"));
+    assert_int_equal(info_of(trainer).val_data.n_tokens, 0);
+    tdl_trainer_destroy(trainer);
+    desc.val_split = 0.1f;
+    expect(&desc, "val_split is 0.1, but there is text among the data");
+    const char *mixed[] = {test_path(path, f->dir, "records.jsonl"), f->data};
+    write_records(path, 30, 3);
+    desc.data = mixed, desc.n_data = 2;
+    expect(&desc, "val_split is 0.1, but there is text among the data");
+    desc.data = desc.val_data = mixed, desc.n_data = desc.n_val_data = 1;
+    expect(&desc, "val_split and val_data: only one of them");
+    desc.n_val_data = 0, desc.val_split = 0.6f;
+    expect(&desc, "val_split is 0.6, expected 0 to 0.5");
+    desc.val_split = TDL_ZERO, desc.n_patience = 2;
+    expect(&desc, "n_patience needs val_data or val_split");
+    desc.val_split = 0;
+    trainer = run_create(&desc); // one record decides then, since it was asked to
+    assert_int_equal(run_advance(trainer, 8).status, TDL_DONE);
+    assert_int_equal(info_of(trainer).best_step, 1);
+    tdl_trainer_destroy(trainer);
+}
+
+// A record that would be held out and has no answer in a window: none is held out, unless it is asked for.
+static void test_holds_out_what_counts(void **state) {
+    run_fixture *f = *state;
+    static char text[1 << 14];
+    char model[TEST_PATH_SIZE], path[TEST_PATH_SIZE];
+    const char *data[] = {test_path(path, f->dir, "records.jsonl")};
+    size_t size = 0;
+    int n_held[2] = {0};
+    make_model(f, model);
+    for (int i = 0; i < 20; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "{\"prompt\": \"%s\", \"completion\": \" cat\"}\n",
+                                 i % 2 ? "dog" : "the dog sees the cat, the house, the tree and the star of the night");
+    test_file_write(path, text, size);
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        char run[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "counts-%d", (int)seed);
+        tdl_trainer_desc desc = tune_desc(f, model, run);
+        desc.data = data, desc.n_steps = 1, desc.n_seq = 12, desc.seed = seed;
+        tdl_trainer *trainer = run_create(&desc);
+        tdl_trainer_info info = info_of(trainer);
+        assert_int_equal(run_advance(trainer, 8).status, TDL_DONE);
+        tdl_trainer_destroy(trainer);
+        assert_true(info.val_data.n_records < 2);
+        n_held[info.val_data.n_records]++;
+        if (info.val_data.n_records) continue;
+        snprintf(run, sizeof run, "asked-%d", (int)seed);
+        desc = tune_desc(f, model, run);
+        desc.data = data, desc.n_seq = 12, desc.seed = seed, desc.val_split = 0.05f;
+        expect(&desc, "validation data: data: nothing to learn in windows of 12 tokens");
+    }
+    assert_true(n_held[0] && n_held[1]);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, run_setup, run_teardown)
-    const struct CMUnitTest tests[] = {TEST(test_windows), TEST(test_goes_on), cmocka_unit_test(test_steps),
-                                       cmocka_unit_test(test_rates), cmocka_unit_test(test_refuses)};
+    const struct CMUnitTest tests[] = {TEST(test_windows),
+                                       TEST(test_goes_on),
+                                       TEST(test_holds_out),
+                                       TEST(test_holds_out_the_same),
+                                       TEST(test_holds_out_no_text),
+                                       TEST(test_holds_out_what_counts),
+                                       cmocka_unit_test(test_steps),
+                                       cmocka_unit_test(test_rates),
+                                       cmocka_unit_test(test_refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

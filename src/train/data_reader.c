@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "train/shuffle.h"
 
 #include <string.h>
 
@@ -59,8 +58,9 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
     reader->begin = tokens->documents[reader->desc.document_first];
     reader->end = tokens->documents[reader->desc.document_first + reader->desc.n_documents];
     if (desc->packing == TDL_PACKING_WHOLE) {
-        status = tdl_packed_init(mem, tokens, desc->document_first, reader->desc.n_documents, (uint32_t)desc->seq,
-                                 &reader->packed, err);
+        const tdl_held_out side = tdl_held_out_make(tokens->n_documents, desc->n_held_out, desc->seed, desc->held_out);
+        status = tdl_packed_init(mem, tokens, desc->document_first, reader->desc.n_documents, &side,
+                                 (uint32_t)desc->seq, &reader->packed, err);
         if (status == TDL_OK && !tdl_packed_n_windows(&reader->packed))
             status =
                 tdl_fail(err, TDL_ERROR_ARGUMENT,
@@ -75,6 +75,10 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
     }
     const uint64_t how[] = {reader->begin, reader->end, (uint64_t)desc->seq, (uint64_t)desc->packing, desc->in_order};
     reader->state = (tdl_data_state){.data = tdl_hash_bytes(how, sizeof how, tokens->checksum), .seed = desc->seed};
+    if (desc->n_held_out) {
+        const uint64_t split[] = {desc->n_held_out, desc->seed, desc->held_out};
+        reader->state.data = tdl_hash_bytes(split, sizeof split, reader->state.data);
+    }
     enter_epoch(reader);
     *out = reader;
     return TDL_OK;
@@ -187,6 +191,10 @@ static tdl_status check_desc(const tdl_data_reader_desc *desc, tdl_error *err) {
     if ((int64_t)desc->batch * desc->seq > TDL_BATCH_TOKENS_MAX) {
         return tdl_fail(err, TDL_ERROR_LIMIT, "data: batches of %d x %d tokens, at most %d in all", desc->batch,
                         desc->seq, TDL_BATCH_TOKENS_MAX);
+    }
+    if (desc->n_held_out && (desc->packing != TDL_PACKING_WHOLE || desc->n_held_out >= n_documents)) {
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: %llu of %llu documents held out, expected fewer, and records",
+                        (unsigned long long)desc->n_held_out, (unsigned long long)n_documents);
     }
     if (desc->document_first >= n_documents || desc->n_documents > n_documents - desc->document_first) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: %llu documents from document %llu, there are %llu",

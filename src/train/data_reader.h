@@ -29,6 +29,8 @@ typedef struct tdl_data_reader_desc {
     bool in_order; // each window once from the first to the last, then DONE: for evaluation. Default: shuffled, no end
     uint64_t seed; // of the shuffle
     uint64_t document_first, n_documents; // a part of the data; default: all
+    uint64_t n_held_out; // with WHOLE: so many documents of the file, which follow from the seed, are left out,
+    bool held_out;       // or they alone are read
 } tdl_data_reader_desc;
 
 // T = batch * seq. Borrowed from the reader until its next call. Tokens that fill up a window or a batch are id 0, each

@@ -348,7 +348,7 @@ static tdl_status after_update(tdl_trainer *t, tdl_error *err) {
     t->n_counted = 0;
     t->phase = TDL_PHASE_VALIDATE;
     tdl_status status = tdl_data_reader_restore(t->val_reader, &t->val_start, err);
-    if (status == TDL_OK) status = tdl_dataset_check(t->val_data, err);
+    if (status == TDL_OK) status = tdl_dataset_check(tdl_trainer_val_data(t), err);
     if (status == TDL_OK) status = tdl_data_reader_next(t->val_reader, &t->batch);
     if (status == TDL_OK) status = begin_validation(t, err);
     return status == TDL_OK ? TDL_PENDING : status;
@@ -359,7 +359,7 @@ static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
     t->n_counted += t->batch.n_targets;
     t->n_micro++;
     bool more = finite && (!t->desc.n_val_batches || t->n_micro < t->desc.n_val_batches);
-    tdl_status status = more ? tdl_dataset_check(t->val_data, err) : TDL_OK;
+    tdl_status status = more ? tdl_dataset_check(tdl_trainer_val_data(t), err) : TDL_OK;
     if (status != TDL_OK) return status;
     if (more && tdl_data_reader_next(t->val_reader, &t->batch) == TDL_OK) {
         status = begin_validation(t, err);
@@ -368,6 +368,7 @@ static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
     t->result.n_val_counted = t->n_counted;
     if (!t->n_counted) return end_step(t, err); // nothing was measured: neither better nor worse
     t->result.val_loss = (float)(t->loss_sum / (double)t->n_counted);
+    if (!t->keeps_best) return end_step(t, err); // too few to choose by
     t->writes_best = !t->counts.best_step || t->result.val_loss < t->counts.best_loss;
     if (t->writes_best) {
         t->counts.best_step = t->counts.step;

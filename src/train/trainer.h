@@ -52,7 +52,9 @@ struct tdl_trainer {
     bool owns_device;
     tdl_model *model;
     tdl_train_engine *engine;
-    tdl_dataset *data, *val_data;         // val_data NULL: none
+    tdl_dataset *data, *val_data;         // val_data NULL: none of its own
+    uint64_t n_held_out;                  // records of data that are validation data
+    bool keeps_best;                      // the weights with the lowest validation loss are those of the end
     tdl_data_reader *reader, *val_reader; // micro-batches
     tdl_data_state val_start, step_start; // step_start: before the step at hand
     tdl_fingerprint base;                 // what the weights were at first
@@ -86,10 +88,14 @@ struct tdl_trainer {
     char where[200];      // it came from
 };
 
+enum { TDL_SPLIT_RECORDS = 20 }; // at least, of which some are held out where nobody said
+
 // What defaults follow from beside the desc. Zeros: not known yet.
 typedef struct tdl_run_facts {
+    bool opened;           // model and data are: what follows is known, but for n_windows
     int32_t n_ctx, n_embd; // of the model
     uint64_t n_fit;        // tokens of the window that holds each record whole; 0 also: the data is text
+    uint64_t n_records;    // that some can be held out of; 0 also: there is text among the data
     uint64_t n_windows;    // of an epoch
 } tdl_run_facts;
 
@@ -99,6 +105,10 @@ tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, const tdl_run_fact
 
 // trainer_data.c: opens the data and cuts it into windows, and sets t->desc: desc, as a resumed run has it, with every default.
 tdl_status tdl_trainer_open_data(tdl_trainer *trainer, const tdl_trainer_desc *desc, tdl_error *err);
+// Where validation data is read from; NULL: there is none.
+static inline const tdl_dataset *tdl_trainer_val_data(const tdl_trainer *trainer) {
+    return trainer->val_data ? trainer->val_data : trainer->n_held_out ? trainer->data : NULL;
+}
 
 // trainer_resume.c. Opens the run's checkpoint, where there is one, and sets *desc's fields that are 0 to what they were.
 tdl_status tdl_trainer_resume_begin(tdl_trainer *trainer, tdl_trainer_desc *desc, tdl_error *err);

@@ -52,7 +52,7 @@ static tdl_status check_sources(const tdl_trainer_desc *d, tdl_error *err) {
     if (!d->lora_rank && (d->n_lora_targets || d->lora_alpha != 0))
         return FAIL("lora_alpha and lora_targets are for adapters, lora_rank is 0");
     if (d->n_decay_steps && d->schedule != TDL_SCHEDULE_WSD) return FAIL("n_decay_steps is for the schedule wsd alone");
-    if (d->n_patience && !d->n_val_data) return FAIL("n_patience needs val_data: nothing else gets better or worse");
+    if (d->val_split > 0 && d->n_val_data) return FAIL("val_split and val_data: only one of them can be measured");
     if (!d->n_data) return FAIL("no data");
     if (!d->dir) return FAIL("dir is missing");
     return TDL_OK;
@@ -111,6 +111,7 @@ static tdl_status check_numbers(const tdl_trainer_desc *d, tdl_error *err) {
         {"beta2", d->beta2, 0, 0.999999f},
         {"eps", d->eps, 0, 1},
         {"weight_decay", d->weight_decay, 0, 100},
+        {"val_split", d->val_split, 0, 0.5f},
         {"clip_norm", d->clip_norm, 0, INFINITY},
         {"dropout", d->dropout, 0, 0.99f},
         {"attention_dropout", d->attention_dropout, 0, 0.99f},
@@ -157,6 +158,20 @@ static tdl_status set_steps(tdl_trainer_desc *d, const tdl_run_facts *facts, tdl
     return TDL_OK;
 }
 
+// What is held out of the data.
+static tdl_status set_split(tdl_trainer_desc *d, const tdl_run_facts *facts, tdl_error *err) {
+    bool holds = d->model_path && !d->n_val_data && facts->n_records >= TDL_SPLIT_RECORDS;
+    set_f32(&d->val_split, holds ? 0.05f : 0);
+    if (facts->opened && d->val_split > 0 && !facts->n_records)
+        return FAIL(
+            "val_split is %g, but there is text among the data: give val_data, which records alone are held out of",
+            (double)d->val_split);
+    // Whether there are records is known when they are read.
+    if (d->n_patience && !d->n_val_data && d->val_split == 0 && (facts->opened || !d->model_path))
+        return FAIL("n_patience needs val_data or val_split: nothing else gets better or worse");
+    return TDL_OK;
+}
+
 // Few windows are seen a few at a time, so that an epoch has steps enough to learn from.
 static int32_t batch_of(const tdl_trainer_desc *d, uint64_t n_windows) {
     int32_t n = BATCH;
@@ -189,6 +204,7 @@ tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, const tdl_run_fact
     set_i32(&out->n_micro_batch, out->n_batch);
     status = check_lengths(out, err);
     if (status == TDL_OK) status = set_steps(out, facts, err);
+    if (status == TDL_OK) status = set_split(out, facts, err);
     if (status != TDL_OK) return status;
     int32_t n_steps = out->n_steps, n_warm = n_steps / 50;
     if (tunes) n_warm = (int32_t)tdl_max_i64(n_warm, tdl_min_i64(n_steps / 10, 10));
