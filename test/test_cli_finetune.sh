@@ -88,7 +88,31 @@ test_split() {
     matches 'text' "$err" '^validation: none: of text nothing is held out, it takes data of its own$'
 }
 
+# How long it will take is said once, before anybody has waited; where that is long, it is a warning with what takes less. In a
+# pipe there are lines that show life.
+test_time() {
+    local pid i
+    run finetune "$model" --data "$work/chats.jsonl" --out "$work/time" --rank 2 --target 'blk.0.attn_q.weight' -t 1 -n 10
+    same 'an estimate' "$(grep -cE '^about [0-9]+ s for the [0-9]+ steps that are left$' "$work/err")" 1
+    TREADLE_PROGRESS_SECONDS=0 run finetune "$model" --data "$work/chats.jsonl" --out "$work/life" --rank 2 \
+        --target 'blk.0.attn_q.weight' -t 1 -n 10
+    same 'lines in a pipe' "$(grep -cE '^step [0-9]+/10  loss [0-9.]+  lr [0-9.e-]+  [0-9]+ tok/s  0:00:[0-9]+ left$' "$work/err")" 10
+    "$program" finetune "$model" --data "$work/chats.jsonl" --out "$work/long" --rank 2 --target 'blk.0.attn_q.weight' -t 1 \
+        -n 2147483647 2>"$work/err" </dev/null &
+    pid=$!
+    for ((i = 0; i < 600; i++)); do
+        grep -q 'warning: about' "$work/err" && break
+        sleep 0.1
+    done
+    kill -INT "$pid"
+    wait "$pid"
+    same 'a long run' "$?" 130
+    matches 'a long run' "$(<"$work/err")" '^treadle: warning: about [0-9]+ h [0-9]{2} min for the [0-9]+ steps that are left, of [0-9]+ tokens each: fewer --epochs'
+    same 'a long run: said once' "$(grep -c 'steps that are left' "$work/err")" 1
+}
+
 test_options
 test_defaults
 test_split
+test_time
 [ "$failed" = 0 ] || exit 1

@@ -51,7 +51,12 @@ static int stop_failed(tdl_trainer *trainer, const train_args *args, const tdl_e
 static int save(tdl_trainer *trainer, const train_args *args);
 static bool show_reading(void *user, double fraction);
 
-enum { NOT_GIVEN = INT32_MIN }; // of --warmup, where 0 is none
+enum {
+    NOT_GIVEN = INT32_MIN, // of --warmup, where 0 is none
+    ESTIMATE_STEPS = 3,    // steps, or seconds, after which a run's time is estimated
+    ESTIMATE_S = 2,
+    LONG_S = 600, // seconds that one should be warned of
+};
 
 #define ARGS_NOT_GIVEN                                                                            \
     .val_split = NAN, .lr = NAN, .lr_min = NAN, .weight_decay = NAN, .clip = NAN, .dropout = NAN, \
@@ -322,6 +327,27 @@ static void show(const tdl_train_step *s, int32_t n_steps, double left_s) {
                  (int)(left_s / 60) % 60, (int)left_s % 60);
 }
 
+// Says how long the steps that are left take, once it can be told: after one that was slow, else after some that are quick, of
+// which the first pays for what the others find ready. took_s: all of them.
+static void estimate(const tdl_trainer_info *info, const tdl_train_step *step, int32_t n_done, double took_s) {
+    static bool said; // of one run a process
+    int32_t n_left = info->n_steps - step->step;
+    double left_s = step->tokens_per_s > 0 ? (double)n_left * step->n_tokens / (double)step->tokens_per_s : 0;
+    if (said || (n_done < ESTIMATE_STEPS && took_s < ESTIMATE_S)) return;
+    said = true;
+    char text[48];
+    if (left_s >= 5400)
+        snprintf(text, sizeof text, "%.0f h %02d min", floor(left_s / 3600), (int)fmod(left_s / 60, 60));
+    else if (left_s >= 90) snprintf(text, sizeof text, "%.0f min %02d s", floor(left_s / 60), (int)fmod(left_s, 60));
+    else snprintf(text, sizeof text, "%.0f s", ceil(left_s));
+    if (left_s <= LONG_S) cli_note("about %s for the %d steps that are left\n", text, n_left);
+    else
+        cli_warn("about %s for the %d steps that are left, of %d tokens each: fewer --epochs or --steps, a shorter "
+                 "--seq and "
+                 "a smaller --batch take less; Ctrl-C keeps what is done, --resume goes on",
+                 text, n_left, step->n_tokens);
+}
+
 static int write_checkpoint(tdl_trainer *trainer, tdl_error *err) {
     tdl_status status;
     for (int32_t n = 0; (status = tdl_trainer_checkpoint(trainer, err)) == TDL_PENDING; n++) cli_wait(n);
@@ -347,6 +373,7 @@ static int steps(tdl_trainer *trainer, const train_args *args) {
         if (status == TDL_DONE) break;
         if (status < 0) return stop_failed(trainer, args, &err);
         n_done++;
+        estimate(&info, &step, n_done, cli_seconds() - start);
         show(&step, info.n_steps, (cli_seconds() - start) / n_done * (info.n_steps - step.step));
         if (!cli_interrupted()) continue;
         cli_interrupt_clear();
