@@ -552,6 +552,9 @@ typedef struct tdl_trainer_desc {
      * follows from the seed. Default with model_path 0.05 where there are 20 or more, else none. Fewer than 32 that are held out
      * only tell: the weights in the end are the last ones, unless n_patience is given. */
     float val_split;
+    /* At each evaluation, every n_val_every steps, and after the last step: what the model as it is then makes of this text, by the
+     * most probable tokens. Where the data is conversations the text is a user's message. It changes nothing of the run. */
+    const char *sample;
 } tdl_trainer_desc;
 
 /* Opens or draws the weights, tokenizes the data, makes the plans. On an error dir is as it was before: the files and
@@ -571,6 +574,7 @@ typedef struct tdl_train_step {
     int32_t n_tokens;      /* of the step */
     int64_t n_counted;     /* of them, targets that the loss counts */
     int64_t n_val_counted; /* of the evaluation; -1: not measured */
+    const char *sample;    /* UTF-8; borrowed until the next call; NULL where there is none */
 } tdl_train_step;
 
 /* Advances by a piece of a step. OK: a step is done, and out describes it; its line is in the log before its checkpoint is on

@@ -111,8 +111,17 @@ test_time() {
     same 'a long run: said once' "$(grep -c 'steps that are left' "$work/err")" 1
 }
 
+test_sample() {
+    run finetune "$model" --data "$work/thirty.jsonl" --out "$work/sample" --rank 2 --target 'blk.0.attn_q.weight' -t 1 --epochs 2 \
+        --sample "Number 4 is"
+    same '--sample' "$code" 0
+    same '--sample: at each evaluation' "$(grep -c '^  sample: ' "$work/err")" 2
+    same '--sample: in the log' "$(grep -c '"val_loss":[0-9.]*,"sample":"' "$work/sample/log.jsonl")" 2
+}
+
 test_options
 test_defaults
 test_split
 test_time
+test_sample
 [ "$failed" = 0 ] || exit 1

@@ -31,7 +31,7 @@ static const char finetune_about[] =
     "model is trained. Data is as for treadle train; of prompts and chats only the answers are learned.";
 
 typedef struct train_args {
-    const char *config, *tokenizer, *from, *shape, *out;
+    const char *config, *tokenizer, *from, *shape, *out, *sample;
     cli_text_list data, val, freeze, targets;
     cli_model_args device; // where to compute; its path is not used
     int32_t n_steps, n_epochs, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
@@ -142,6 +142,8 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                       "steps between evaluations (default 100; from a model an epoch where that is shorter)"},
                      {NULL, "val-batches", CLI_I32, "N", &a->n_val_batches, 1, INT32_MAX,
                       "micro-batches of one (default: all)"},
+                     {NULL, "sample", CLI_TEXT, "TEXT", &a->sample, 0, 0,
+                      "show then what the model makes of TEXT, a user's message where the data is conversations"},
                      {NULL, "patience", CLI_I32, "N", &a->n_patience, 1, INT32_MAX,
                       "stop after N evaluations without a better loss (default: never)"},
                      {NULL, "checkpoint-every", CLI_I32, "N", &a->n_checkpoint_every, 1, INT32_MAX,
@@ -224,6 +226,7 @@ static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *p
                               .val_data = a->val.items,
                               .n_val_data = a->val.n,
                               .val_split = setting(a->val_split),
+                              .sample = a->sample,
                               .n_steps = a->n_steps,
                               .n_epochs = a->n_epochs,
                               .n_batch = a->n_batch,
@@ -297,9 +300,10 @@ static void describe(const tdl_trainer_info *info, const train_args *args) {
     cli_note("%s", info->notes);
     if (args->lr == 0) cli_note("--lr 0: the weights stay as they are\n");
     if (args->alpha == 0) cli_note("--alpha 0: the adapters change nothing, and learn nothing\n");
-    cli_note("%s, %.2f M parameters, %.2f M of them trained; %.2f M tokens; %s\n", info->arch,
-             (double)info->n_params / 1e6, (double)info->n_trained / 1e6, (double)info->n_data_tokens / 1e6,
-             info->device);
+    double n_tokens = (double)info->n_data_tokens;
+    cli_note("%s, %.2f M parameters, %.2f M of them trained; %.*f%s tokens; %s\n", info->arch,
+             (double)info->n_params / 1e6, (double)info->n_trained / 1e6, n_tokens < 1e5 ? 0 : 2,
+             n_tokens < 1e5 ? n_tokens : n_tokens / 1e6, n_tokens < 1e5 ? "" : " M", info->device);
     cli_note("a step: %d sequence%s of %d tokens, %d at once; steps %d to %d\n", info->n_batch,
              info->n_batch == 1 ? "" : "s", info->n_seq, info->n_micro_batch, info->n_done + 1, info->n_steps);
     describe_epochs(info);
@@ -317,9 +321,11 @@ static const char *loss_text(char text[32], float loss) {
 
 static void show(const tdl_train_step *s, int32_t n_steps, double left_s) {
     char loss[32], val[32];
-    if (s->n_val_counted >= 0) {
-        cli_note("step %d/%d  loss %s  val %s  lr %.2e\n", s->step, n_steps, loss_text(loss, s->loss),
-                 loss_text(val, s->val_loss), (double)s->lr);
+    bool measured = s->n_val_counted >= 0;
+    if (measured || s->sample) {
+        cli_note("step %d/%d  loss %s%s%s  lr %.2e\n", s->step, n_steps, loss_text(loss, s->loss),
+                 measured ? "  val " : "", measured ? loss_text(val, s->val_loss) : "", (double)s->lr);
+        if (s->sample) cli_note("  sample: %s\n", s->sample);
         return;
     }
     cli_progress("step %d/%d  loss %s  lr %.2e  %.0f tok/s  %d:%02d:%02d left", s->step, n_steps,

@@ -22,6 +22,8 @@ static tdl_status begin_step(tdl_trainer *t, tdl_error *err);
 static tdl_status after_gradients(tdl_trainer *t, tdl_error *err);
 static tdl_status after_update(tdl_trainer *t, tdl_error *err);
 static tdl_status after_validation(tdl_trainer *t, tdl_error *err);
+static tdl_status measured(tdl_trainer *t, tdl_error *err);
+static tdl_status after_sample(tdl_trainer *t, tdl_error *err);
 static tdl_status after_checkpoint(tdl_trainer *t, tdl_error *err);
 static tdl_status after_diagnosis(tdl_trainer *t, tdl_error *err);
 static tdl_status after_clearing(tdl_trainer *t, tdl_error *err);
@@ -50,6 +52,7 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     if (status == TDL_OK && desc->shape) status = make_files(t, desc, err);
     if (status == TDL_OK) status = open_model(t, &first, err);
     if (status == TDL_OK) status = tdl_trainer_open_data(t, &first, err);
+    if (status == TDL_OK) status = tdl_trainer_sample_open(t, err);
     if (status == TDL_OK) status = create_engine(t, err);
     if (status == TDL_OK && t->resumed) status = tdl_trainer_restore(t, err);
     if (status == TDL_OK) status = tdl_trainer_note_data(t, err);
@@ -72,6 +75,7 @@ void tdl_trainer_destroy(tdl_trainer *t) {
     tdl_checkpoint_writer_destroy(t->writer);
     tdl_free(t->mem, t->staging);
     tdl_trainer_end_save(t);
+    tdl_trainer_sample_close(t);
     tdl_data_reader_destroy(t->val_reader);
     tdl_data_reader_destroy(t->reader);
     tdl_dataset_close(t->val_data);
@@ -202,6 +206,7 @@ tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err)
         case TDL_PHASE_GRADIENTS: status = after_gradients(t, err); break;
         case TDL_PHASE_UPDATE: status = after_update(t, err); break;
         case TDL_PHASE_VALIDATE: status = after_validation(t, err); break;
+        case TDL_PHASE_SAMPLE: status = after_sample(t, err); break;
         case TDL_PHASE_CHECKPOINT: status = after_checkpoint(t, err); break;
         case TDL_PHASE_DIAGNOSE: status = after_diagnosis(t, err); break;
         case TDL_PHASE_CLEAR: status = after_clearing(t, err); break;
@@ -342,7 +347,8 @@ static tdl_status after_update(tdl_trainer *t, tdl_error *err) {
     bool last = t->counts.step == t->desc.n_steps;
     t->writes_last = last || t->counts.step % t->desc.n_checkpoint_every == 0;
     t->writes_best = false;
-    if (!t->val_reader || !(last || t->counts.step % t->desc.n_val_every == 0)) return end_step(t, err);
+    if (!last && t->counts.step % t->desc.n_val_every != 0) return end_step(t, err);
+    if (!t->val_reader) return measured(t, err);
     t->n_micro = 0;
     t->loss_sum = 0;
     t->n_counted = 0;
@@ -366,9 +372,9 @@ static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
         return status == TDL_OK ? TDL_PENDING : status;
     }
     t->result.n_val_counted = t->n_counted;
-    if (!t->n_counted) return end_step(t, err); // nothing was measured: neither better nor worse
+    if (!t->n_counted) return measured(t, err); // nothing was measured: neither better nor worse
     t->result.val_loss = (float)(t->loss_sum / (double)t->n_counted);
-    if (!t->keeps_best) return end_step(t, err); // too few to choose by
+    if (!t->keeps_best) return measured(t, err); // too few to choose by
     t->writes_best = !t->counts.best_step || t->result.val_loss < t->counts.best_loss;
     if (t->writes_best) {
         t->counts.best_step = t->counts.step;
@@ -377,6 +383,21 @@ static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
     } else {
         t->counts.n_bad_vals++;
     }
+    return measured(t, err);
+}
+
+// Where steps are measured there may be a sample too.
+static tdl_status measured(tdl_trainer *t, tdl_error *err) {
+    if (!t->sample.prompt) return end_step(t, err);
+    t->phase = TDL_PHASE_SAMPLE;
+    tdl_status status = tdl_trainer_sample_begin(t, err);
+    return status == TDL_OK ? TDL_PENDING : status;
+}
+
+static tdl_status after_sample(tdl_trainer *t, tdl_error *err) {
+    tdl_status status = tdl_trainer_sample_advance(t, err);
+    if (status != TDL_OK) return status;
+    t->result.sample = t->sample.text.ptr;
     return end_step(t, err);
 }
 
@@ -414,6 +435,7 @@ static tdl_status log_step(tdl_trainer *t, tdl_error *err) {
                                            .n_counted = r->n_counted,
                                            .has_n_counted = true,
                                            .val_loss = (double)r->val_loss,
+                                           .sample = r->sample,
                                            .has_val_loss = r->n_val_counted >= 0},
                            err);
 }

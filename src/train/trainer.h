@@ -22,6 +22,7 @@ typedef enum tdl_train_phase {
     TDL_PHASE_GRADIENTS,  // a micro-batch is under way
     TDL_PHASE_UPDATE,     // the optimizer is under way
     TDL_PHASE_VALIDATE,   // a micro-batch of validation data is under way
+    TDL_PHASE_SAMPLE,     // a token of a sample is under way
     TDL_PHASE_CHECKPOINT, // a state is on its way into a checkpoint
     TDL_PHASE_DIAGNOSE,   // after a value that is not finite: where it came from
     TDL_PHASE_CLEAR,      // then an update that changes nothing and clears the gradients
@@ -40,6 +41,16 @@ typedef struct tdl_train_counts {
     float best_loss;    // on the validation data
     float scale;        // of the loss, a power of two: keeps small gradients from vanishing in F16; 0: not chosen yet
 } tdl_train_counts;
+
+// A text that the model goes on from now and then (trainer_sample.c). prompt NULL: none.
+typedef struct tdl_train_sample {
+    int32_t *prompt;          // [n_prompt]
+    int32_t *ids, *positions; // [n_window]
+    int32_t n_prompt, n_window;
+    int32_t n;     // of ids so far
+    float *logits; // [n_vocab] of the last one
+    tdl_str text;  // what came of it
+} tdl_train_sample;
 
 struct tdl_trainer {
     const tdl_allocator *mem;
@@ -72,6 +83,7 @@ struct tdl_trainer {
     tdl_train_step result;
     uint64_t begun_ns; // of the step at hand
 
+    tdl_train_sample sample;
     bool logged; // the step at hand; what came of it is told when its checkpoints are written
     tdl_status log_status;
     tdl_error log_err;
@@ -121,6 +133,13 @@ tdl_status tdl_trainer_write_settings(const tdl_trainer *trainer, tdl_checkpoint
 tdl_train_data_info tdl_trainer_data_info(const tdl_trainer *trainer, bool val);
 tdl_status tdl_trainer_note_data(tdl_trainer *trainer, tdl_error *err);
 tdl_status tdl_trainer_describe(const tdl_trainer *trainer, tdl_str *json, tdl_error *err);
+
+// trainer_sample.c: what a sample begins with; begins one; after a poll: PENDING, or OK and trainer->sample.text is what the model
+// makes of it. Errors of open: ARGUMENT (longer than the context), MEMORY.
+tdl_status tdl_trainer_sample_open(tdl_trainer *trainer, tdl_error *err);
+void tdl_trainer_sample_close(tdl_trainer *trainer);
+tdl_status tdl_trainer_sample_begin(tdl_trainer *trainer, tdl_error *err);
+tdl_status tdl_trainer_sample_advance(tdl_trainer *trainer, tdl_error *err);
 
 // trainer_checkpoint.c: begins a checkpoint; advances it: PENDING, or OK when it is on the disk.
 tdl_status tdl_trainer_checkpoint_begin(tdl_trainer *trainer, bool best, tdl_error *err);
