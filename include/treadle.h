@@ -166,6 +166,9 @@ typedef struct tdl_model_desc {
     void *progress_user;
     const tdl_allocator *allocator; /* borrowed until close */
     bool lazy; /* open checks what the model is; its weights get to the device with the first batch or session */
+    /* A LoRA adapter as PEFT writes it, or the directory of a tdl_trainer that has one: added to the model's matrices when it is
+     * opened. Those become the model's own in memory, of their type where that is F32, F16 or BF16, else F16. */
+    const char *lora;
 } tdl_model_desc;
 
 /* Opens a model, checks it and prepares its weights for the device. Files are read, never mapped: one that becomes shorter or
@@ -188,6 +191,9 @@ typedef struct tdl_model_info {
     uint64_t weights_size; /* bytes of all tensors in the file */
     int32_t n_vocab, n_ctx_train, n_embd, n_layers, n_heads, n_kv_heads, head_dim, n_ff;
     bool has_chat_template; /* the file says how a conversation is written as text; treadle does not read it yet */
+    int32_t n_lora;         /* matrices that tdl_model_desc.lora changed */
+    uint64_t lora_size;     /* bytes that they take */
+    const char *lora_dtype; /* the first one\'s type; NULL where there is none */
 } tdl_model_info;
 
 /* What is to be said of a model that opened all the same: a key of its configuration that nothing reads, or a tensor that

@@ -119,9 +119,29 @@ test_sample() {
     same '--sample: in the log' "$(grep -c '"val_loss":[0-9.]*,"sample":"' "$work/sample/log.jsonl")" 2
 }
 
+# A base in blocks with the run's adapter is the run's merged model to the bit; what it costs is said.
+test_lora() {
+    local dir
+    "$program" logits "$model" -p 'The captain' -o "$work/base.npy" 2>/dev/null
+    "$program" logits "$work/sample/model.gguf" -p 'The captain' -o "$work/merged.npy" 2>/dev/null
+    for dir in "$work/sample" "$work/sample/adapter"; do
+        run logits "$model" --lora "$dir" -p 'The captain' -o "$work/lora.npy"
+        same "--lora $dir" "$code" 0
+        matches "--lora $dir" "$err" '^adapter: added to 1 matrix, which is now F16 and takes 0\.[0-9] MB$'
+        cmp -s "$work/lora.npy" "$work/merged.npy" || fail "--lora $dir is not the merged model"
+    done
+    cmp -s "$work/lora.npy" "$work/base.npy" && fail "the adapter changes nothing"
+    run run "$model" --lora "$work" -p x -n 1
+    same '--lora without one' "$code" 1
+    matches '--lora without one' "$err" "nor its directory 'adapter' has an adapter_config.json"
+    run run "$model" --lora "$work/sample" -p x -n 1 -q
+    same 'run --lora -q' "$code$err" 0
+}
+
 test_options
 test_defaults
 test_split
 test_time
 test_sample
+test_lora
 [ "$failed" = 0 ] || exit 1
