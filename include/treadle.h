@@ -555,7 +555,7 @@ typedef struct tdl_trainer_desc {
      * most 20; where these are more than 1000 steps, n_steps counts. */
     int32_t n_epochs;
     /* Of records, without val_data: this part of them, at least one, is not trained on, and the loss on it is measured. Which ones
-     * follows from the seed. Default with model_path 0.05 where there are 20 or more, else none. Fewer than 32 that are held out
+     * follows from the seed. Default with model_path 0.05 where there are 100 or more, else none. Fewer than 32 that are held out
      * only tell: the weights in the end are the last ones, unless n_patience is given. */
     float val_split;
     /* At each evaluation, every n_val_every steps, and after the last step: what the model as it is then makes of this text, by the

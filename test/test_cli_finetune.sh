@@ -62,27 +62,31 @@ test_defaults() {
     matches '--epochs and --steps' "$err" '--steps 3 and --epochs 2: only one of them'
 }
 
-# Thirty records: one is held out and measured once an epoch, and again when the run goes on; --val-split 0 holds out none.
+# A hundred records: five are held out and measured once an epoch, and again when the run goes on; --val-split 0 holds out none, and
+# of thirty none is.
 test_split() {
     local i
-    for i in {1..30}; do printf '{"prompt": "Number %s is", "completion": " a fish."}\n' "$i"; done >"$work/thirty.jsonl"
-    tune() { run finetune "$model" --data "$work/thirty.jsonl" --rank 2 --target 'blk.0.attn_q.weight' -t 1 "$@"; }
+    for i in {1..100}; do printf '{"prompt": "Number %s is", "completion": " a fish."}\n' "$i"; done >"$work/hundred.jsonl"
+    tune() { run finetune "$model" --data "$work/hundred.jsonl" --rank 2 --target 'blk.0.attn_q.weight' -t 1 "$@"; }
     tune --out "$work/split" --epochs 2
     same 'a split' "$code" 0
-    matches 'a split' "$err" '^validation: 1 of 30 records, held out and not learned \(val_split 0\.05\); the weights in the end are the last'
+    matches 'a split' "$err" '^validation: 5 of 100 records, held out and not learned \(val_split 0\.05\); the weights in the end are the last'
     same 'a split: evaluations' "$(grep -c val_loss "$work/split/log.jsonl")" 2
     tune --out "$work/split" --epochs 3 --resume
     same 'a split goes on' "$code" 0
-    same 'a split goes on' "$(grep -c val_loss "$work/split/log.jsonl")" 3
+    [ "$(grep -c val_loss "$work/split/log.jsonl")" -gt 2 ] || fail 'a split goes on: nothing more was measured'
     tune --out "$work/split" --resume --val-split 0.2
     same 'another split' "$code" 1
     matches 'another split' "$err" "the checkpoint's val_split is 0.05"
     tune --out "$work/none" --epochs 1 --val-split 0
     same '--val-split 0' "$code" 0
     same '--val-split 0' "$(grep -c val_loss "$work/none/log.jsonl")" 0
-    tune --out "$work/o" --val "$work/thirty.jsonl" --val-split 0.2
+    tune --out "$work/o" --val "$work/hundred.jsonl" --val-split 0.2
     same '--val and --val-split' "$code" 2
     matches '--val and --val-split' "$err" "--val-split 0.2: what is measured is --val's"
+    head -30 "$work/hundred.jsonl" >"$work/thirty.jsonl"
+    run finetune "$model" --data "$work/thirty.jsonl" --out "$work/few" --rank 2 --target 'blk.0.attn_q.weight' -t 1 -n 1
+    matches 'thirty' "$err" '^validation: none: of fewer than 100 records none is held out$'
     printf 'the cat sees the house' >"$work/text.txt"
     run finetune "$model" --data "$work/text.txt" --out "$work/text" --rank 2 --target 'blk.0.attn_q.weight' -t 1 -n 1
     matches 'text' "$err" '^validation: none: of text nothing is held out, it takes data of its own$'
@@ -112,7 +116,7 @@ test_time() {
 }
 
 test_sample() {
-    run finetune "$model" --data "$work/thirty.jsonl" --out "$work/sample" --rank 2 --target 'blk.0.attn_q.weight' -t 1 --epochs 2 \
+    run finetune "$model" --data "$work/hundred.jsonl" --out "$work/sample" --rank 2 --target 'blk.0.attn_q.weight' -t 1 --epochs 2 \
         --sample "Number 4 is"
     same '--sample' "$code" 0
     same '--sample: at each evaluation' "$(grep -c '^  sample: ' "$work/err")" 2

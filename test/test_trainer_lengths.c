@@ -216,9 +216,9 @@ static void test_holds_out(void **state) {
         float split;
         uint64_t expected;
         bool decides;
-    } cases[] = {{19, 0, 0, false},    {20, 0, 1, false},       {39, 0, 1, false},     {40, 0, 2, false},
-                 {640, 0, 32, true},   {620, 0, 31, false},     {40, 0.5f, 20, false}, {3, 0.1f, 1, false},
-                 {64, 0.5f, 32, true}, {64, TDL_ZERO, 0, false}};
+    } cases[] = {{99, 0, 0, false},    {100, 0, 5, false},       {119, 0, 5, false},    {120, 0, 6, false},
+                 {640, 0, 32, true},   {620, 0, 31, false},      {40, 0.5f, 20, false}, {3, 0.1f, 1, false},
+                 {64, 0.5f, 32, true}, {200, TDL_ZERO, 0, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char run[TEST_PATH_SIZE], best[TEST_PATH_SIZE];
         snprintf(run, sizeof run, "split-%zu", i);
@@ -245,7 +245,7 @@ static void test_holds_out_the_same(void **state) {
     char model[TEST_PATH_SIZE], path[TEST_PATH_SIZE], whole[TEST_PATH_SIZE] = "whole", parts[TEST_PATH_SIZE] = "parts";
     const char *data[] = {test_path(path, f->dir, "records.jsonl")};
     make_model(f, model);
-    write_records(path, 60, 3);
+    write_records(path, 100, 3);
     tdl_trainer_desc desc = tune_desc(f, model, whole);
     desc.data = data, desc.n_steps = 10, desc.n_val_every = 2, desc.n_checkpoint_every = 5;
     run_outcome a = run_whole(&desc, NULL);
@@ -257,7 +257,7 @@ static void test_holds_out_the_same(void **state) {
     tdl_trainer_destroy(trainer);
     desc.resume = true, desc.n_steps = desc.n_val_every = 0;
     trainer = run_create(&desc);
-    assert_int_equal(info_of(trainer).val_data.n_records, 3);
+    assert_int_equal(info_of(trainer).val_data.n_records, 5);
     run_outcome rest = run_advance(trainer, 64);
     assert_int_equal(rest.status, TDL_DONE);
     for (int i = 0; i < rest.n_steps; i++) {
@@ -302,6 +302,8 @@ static void test_holds_out_no_text(void **state) {
     desc.val_split = TDL_ZERO, desc.n_patience = 2;
     expect(&desc, "n_patience needs val_data or val_split");
     desc.val_split = 0;
+    expect(&desc, "n_patience needs val_data or val_split"); // of so few none is held out
+    desc.val_split = 0.05f;
     trainer = run_create(&desc); // one record decides then, since it was asked to
     assert_int_equal(run_advance(trainer, 8).status, TDL_DONE);
     assert_int_equal(info_of(trainer).best_step, 1);
@@ -317,9 +319,10 @@ static void test_holds_out_what_counts(void **state) {
     size_t size = 0;
     int n_held[2] = {0};
     make_model(f, model);
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 100; i++)
         size += (size_t)snprintf(text + size, sizeof text - size, "{\"prompt\": \"%s\", \"completion\": \" cat\"}\n",
-                                 i % 2 ? "dog" : "the dog sees the cat, the house, the tree and the star of the night");
+                                 i % 10 == 0 ? "dog"
+                                             : "the dog sees the cat, the house, the tree and the star of the night");
     test_file_write(path, text, size);
     for (uint64_t seed = 0; seed < 8; seed++) {
         char run[TEST_PATH_SIZE];
@@ -330,8 +333,8 @@ static void test_holds_out_what_counts(void **state) {
         tdl_trainer_info info = info_of(trainer);
         assert_int_equal(run_advance(trainer, 8).status, TDL_DONE);
         tdl_trainer_destroy(trainer);
-        assert_true(info.val_data.n_records < 2);
-        n_held[info.val_data.n_records]++;
+        assert_true(info.val_data.n_records == 0 || info.val_data.n_records == 5);
+        n_held[info.val_data.n_records > 0]++;
         if (info.val_data.n_records) continue;
         snprintf(run, sizeof run, "asked-%d", (int)seed);
         desc = tune_desc(f, model, run);

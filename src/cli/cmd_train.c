@@ -54,7 +54,7 @@ static bool show_reading(void *user, double fraction);
 enum {
     NOT_GIVEN = INT32_MIN, // of --warmup, where 0 is none
     ESTIMATE_STEPS = 3,    // steps, or seconds, after which a run's time is estimated
-    ESTIMATE_S = 2,
+    ESTIMATE_S = 20,
     LONG_S = 600, // seconds that one should be warned of
 };
 
@@ -97,7 +97,7 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                      {NULL, "val-split", CLI_F32, "X", &a->val_split, 0, 0.5,
                       "without --val: hold out this part of the records and measure the loss on it (default from a "
                       "model 0.05 of "
-                      "20 or more; 0: none)"},
+                      "100 or more; 0: none)"},
                      {"o", "out", CLI_TEXT, "DIR", &a->out, 0, 0, "the run's directory"},
                      {NULL, "resume", CLI_FLAG, NULL, &a->resume, 0, 0,
                       "go on from DIR's checkpoint, where there is one"},
