@@ -1,6 +1,8 @@
 // test_trainer_sample.c - what a run shows of the model while it is trained: what a session makes of the same weights, as greedily,
 // and nothing of the run is another for it.
+#include "backend/null/null_device.h"
 #include "base/str.h"
+#include "support/fail_alloc.h"
 #include "support/test_files.h"
 #include "support/train_runs.h"
 #include "train/trainer.h"
@@ -119,6 +121,67 @@ static void test_chats(void **state) {
     }
 }
 
+// A device that takes its time and checks what it is asked for gives the CPU's sample; a run may end within one; and each
+// allocation may fail.
+static void test_takes_time(void **state) {
+    run_fixture *f = *state;
+    char texts[2][1024] = {"", ""}, model[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    for (int i = 0; i < 2; i++) {
+        char run[TEST_PATH_SIZE];
+        bool samples[64] = {0};
+        snprintf(run, sizeof run, "time-%d", i);
+        tdl_trainer_desc desc = run_desc(f, run);
+        tdl_device *device = NULL;
+        const tdl_device_desc of = {.size = sizeof of, .name = i ? "null" : "cpu"};
+        if (tdl_device_open(&of, &device, &err)) fail_msg("%s", err.message);
+        if (i) ((tdl_null_device *)device)->n_pending = 2;
+        desc.device = device, desc.sample = "the cat", desc.n_steps = 2, desc.n_val_every = 1;
+        run_with_samples(&desc, test_path(model, run, "m.gguf"), samples, texts[i]);
+        assert_true(samples[1] && samples[2]);
+        if (i) { // given up at each of its turns
+            desc.dir = test_path(model, f->dir, "given-up"), desc.n_steps = 1;
+            tdl_trainer *trainer = run_create(&desc);
+            for (int k = 0; k < 40 && trainer->phase != TDL_PHASE_SAMPLE; k++)
+                assert_int_equal(tdl_trainer_step(trainer, NULL, &err), TDL_PENDING);
+            for (int k = 0; k < 5; k++) assert_int_equal(tdl_trainer_step(trainer, NULL, &err), TDL_PENDING);
+            assert_int_equal(trainer->phase, TDL_PHASE_SAMPLE);
+            tdl_trainer_destroy(trainer);
+        }
+        tdl_device_close(device);
+    }
+    assert_string_equal(texts[0], texts[1]);
+}
+
+// From its prompt to its text.
+static tdl_status scenario(const tdl_allocator *mem, void *arg) {
+    tdl_trainer *t = arg;
+    const tdl_allocator *own = t->mem;
+    t->mem = mem;
+    tdl_status status = tdl_trainer_sample_open(t, NULL);
+    if (status == TDL_OK) status = tdl_trainer_sample_begin(t, NULL);
+    if (status == TDL_OK) {
+        do {
+            status = tdl_train_engine_poll(t->engine, NULL);
+            if (status == TDL_OK) status = tdl_trainer_sample_advance(t, NULL);
+        } while (status == TDL_PENDING);
+        if (status == TDL_OK) assert_true(t->sample.text.size > 0);
+    }
+    tdl_trainer_sample_close(t);
+    t->sample = (tdl_train_sample){0};
+    t->mem = own;
+    return status;
+}
+
+static void test_without_memory(void **state) {
+    char run[TEST_PATH_SIZE] = "memory";
+    tdl_trainer_desc desc = run_desc(*state, run);
+    tdl_trainer *trainer = run_create(&desc);
+    trainer->desc.sample = "the cat";
+    assert_true(fail_alloc_each(scenario, trainer) > 8);
+    tdl_trainer_destroy(trainer);
+}
+
 static void test_refuses(void **state) {
     run_fixture *f = *state;
     char run[TEST_PATH_SIZE] = "refuses", text[512];
@@ -136,6 +199,7 @@ static void test_refuses(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, run_setup, run_teardown)
-    const struct CMUnitTest tests[] = {TEST(test_samples), TEST(test_chats), TEST(test_refuses)};
+    const struct CMUnitTest tests[] = {TEST(test_samples), TEST(test_chats), TEST(test_takes_time),
+                                       TEST(test_without_memory), TEST(test_refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
