@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Fine-tuning on the first try, from outside: what is chosen where nothing is said, that it is said, and that what was taught is
 # there afterwards.
 #   test_cli_finetune.sh PROGRAM REPO

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_trainer_lengths.c - how long a run is, and how long its sequences are, where nobody said: what the model and the data make
 // of the defaults, and that it is the same when the run goes on.
 #include "support/test_files.h"

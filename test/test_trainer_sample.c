@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // test_trainer_sample.c - what a run shows of the model while it is trained: what a session makes of the same weights, as greedily,
 // and nothing of the run is another for it.
 #include "backend/null/null_device.h"

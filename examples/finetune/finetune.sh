@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Teaches a chat model thirty lines and asks it before and after: finetune.sh MODEL DIR [more options of treadle finetune]
 # TREADLE names the program, where it is not in PATH.
 set -euo pipefail

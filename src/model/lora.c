@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lora.c - see lora.h. Adapter files are untrusted input: shapes and names are those of the model, or an error.
 #include "model/lora.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lora.h - LoRA adapters as directories of PEFT's, adapter_config.json and adapter_model.safetensors: read, and merged into a model.
 //
 //     tdl_lora *lora = NULL;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer_data.c - a run's data: opened, then cut into windows whose length, like the steps, follows from what it holds. See
 // trainer.h.
 #include "train/trainer.h"

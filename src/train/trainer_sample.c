@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // trainer_sample.c - what the model makes of a text while it is trained: shown to a person, who sees it learn.
 //
 // The forward pass of training, over a window of its own, gives the logits of its last token; the most probable one is added, and
