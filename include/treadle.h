@@ -166,6 +166,9 @@ typedef struct tdl_model_desc {
     void *progress_user;
     const tdl_allocator *allocator; /* borrowed until close */
     bool lazy; /* open checks what the model is; its weights get to the device with the first batch or session */
+    /* A LoRA adapter as PEFT writes it, or the directory of a tdl_trainer that has one: added to the model's matrices when it is
+     * opened. Those become the model's own in memory, of their type where that is F32, F16 or BF16, else F16. */
+    const char *lora;
 } tdl_model_desc;
 
 /* Opens a model, checks it and prepares its weights for the device. Files are read, never mapped: one that becomes shorter or
@@ -188,6 +191,9 @@ typedef struct tdl_model_info {
     uint64_t weights_size; /* bytes of all tensors in the file */
     int32_t n_vocab, n_ctx_train, n_embd, n_layers, n_heads, n_kv_heads, head_dim, n_ff;
     bool has_chat_template; /* the file says how a conversation is written as text; treadle does not read it yet */
+    int32_t n_lora;         /* matrices that tdl_model_desc.lora changed */
+    uint64_t lora_size;     /* bytes that they take */
+    const char *lora_dtype; /* the first one\'s type; NULL where there is none */
 } tdl_model_info;
 
 /* What is to be said of a model that opened all the same: a key of its configuration that nothing reads, or a tensor that
@@ -503,14 +509,18 @@ typedef struct tdl_trainer_desc {
         *val_data; /* [n_val_data] of the same kinds: the loss on them is measured every n_val_every steps */
     size_t n_val_data;
 
-    int32_t n_steps;       /* default 1000 */
-    int32_t n_batch;       /* sequences in a step; default 8 */
-    int32_t n_seq;         /* tokens of a sequence; default 512, or the model's context where that is shorter */
+    int32_t n_steps; /* default 1000; with model_path as many as n_epochs' default takes, where those are fewer */
+    int32_t n_batch; /* sequences in a step; default 8, with model_path fewer where an epoch has few windows */
+    int32_t n_seq;   /* tokens of a sequence; default 512, or the model's context where that is shorter; of records
+                              no more than the longest one needs */
     int32_t n_micro_batch; /* sequences computed at once, n_batch must be a multiple of it; default n_batch */
     /* Of floats 0 is the default and TDL_ZERO is zero. */
-    float lr, lr_min; /* peak, default 1e-3 (1e-4 with adapters or model_path); lowest, default lr / 10 */
+    float lr,
+        lr_min; /* peak, default 1e-3, with model_path 1e-4; of adapters 1e-3, less for a model wider than 576; lowest,
+                         default lr / 10 */
     tdl_schedule schedule;
-    int32_t n_warmup_steps;  /* of a straight line up from 0; default n_steps / 50; -1: none */
+    int32_t n_warmup_steps;  /* of a straight line up from 0; default n_steps / 50, with model_path at least
+                                n_steps / 10 up to 10; -1: none */
     int32_t n_decay_steps;   /* wsd; default n_steps / 5 */
     float beta1, beta2, eps; /* AdamW (Loshchilov, Hutter 2019); default 0.9, 0.95, 1e-8 */
     float weight_decay;      /* of matrices; default 0.1 */
@@ -528,7 +538,7 @@ typedef struct tdl_trainer_desc {
     const char *const *lora_targets; /* [n_lora_targets] patterns of matrices; default: all in the blocks */
     size_t n_lora_targets;
 
-    int32_t n_val_every;        /* steps; default 100 */
+    int32_t n_val_every;        /* steps; default 100, with model_path an epoch where that is shorter */
     int32_t n_val_batches;      /* micro-batches measured at most; default all */
     int32_t n_checkpoint_every; /* steps; default 500; the last step always */
     int32_t
@@ -540,6 +550,17 @@ typedef struct tdl_trainer_desc {
      * trained on data; a run that is resumed finds them there. n_steps, n_batch, n_seq and lr have defaults that suit it. */
     const char *shape;
     int32_t n_vocab; /* of that tokenizer; default: the shape's */
+
+    /* In place of n_steps: how often each window is seen. Default with model_path: 3, or as many as it takes for 72 steps, at
+     * most 20; where these are more than 1000 steps, n_steps counts. */
+    int32_t n_epochs;
+    /* Of records, without val_data: this part of them, at least one, is not trained on, and the loss on it is measured. Which ones
+     * follows from the seed. Default with model_path 0.05 where there are 100 or more, else none. Fewer than 32 that are held out
+     * only tell: the weights in the end are the last ones, unless n_patience is given. */
+    float val_split;
+    /* At each evaluation, every n_val_every steps, and after the last step: what the model as it is then makes of this text, by the
+     * most probable tokens. Where the data is conversations the text is a user's message. It changes nothing of the run. */
+    const char *sample;
 } tdl_trainer_desc;
 
 /* Opens or draws the weights, tokenizes the data, makes the plans. On an error dir is as it was before: the files and
@@ -559,6 +580,7 @@ typedef struct tdl_train_step {
     int32_t n_tokens;      /* of the step */
     int64_t n_counted;     /* of them, targets that the loss counts */
     int64_t n_val_counted; /* of the evaluation; -1: not measured */
+    const char *sample;    /* UTF-8; borrowed until the next call; NULL where there is none */
 } tdl_train_step;
 
 /* Advances by a piece of a step. OK: a step is done, and out describes it; its line is in the log before its checkpoint is on
@@ -608,7 +630,7 @@ typedef struct tdl_trainer_info {
     uint64_t n_data_tokens; /* in data */
     int32_t n_steps, n_done;
     int32_t n_batch, n_seq, n_micro_batch;
-    int32_t best_step; /* with the lowest validation loss; 0: none was measured */
+    int32_t best_step; /* with the lowest validation loss; 0: none was kept */
     float best_val_loss;
     /* Bytes on the device. */
     uint64_t weights_size, gradients_size, moments_size, activations_size;

@@ -78,7 +78,7 @@ test_contradictions() {
     refused 2 "run: MODEL is empty" run '' text
     refused 2 "run: -m 'b': 'a' is given already" run a -m b
     refused 2 "unexpected argument: the model is 'a'" chat a b
-    refused 2 "finetune: --from 'b': 'a' is given already" finetune a --from b --data d --out o
+    refused 2 "finetune: --from is of treadle train" finetune a --from b --data d --out o
     refused 2 "bos, --no-bos and --special are for text" run m --ids 1 --bos
     refused 2 "bos, --no-bos and --special are for text" logits m --ids 1 --special -o x
     refused 2 "whole numbers" run m --ids ''
@@ -97,7 +97,7 @@ test_contradictions() {
     refused 2 "only one of them can be the model" train --config c --from m --data d --out o
     refused 2 "one of --from MODEL, --config FILE and --size NAME is needed" train --data d --out o
     refused 2 "'m' has a tokenizer of its own" train --from m --tokenizer t --data d --out o
-    refused 2 "'m' has a tokenizer of its own" finetune m --tokenizer t --data d --out o
+    refused 2 "finetune: --tokenizer is of treadle train" finetune m --tokenizer t --data d --out o
     refused 2 "--alpha is of adapters" train --from m --alpha 4 --data d --out o
     refused 2 "--target is of adapters" finetune m --rank 0 --target 'blk.*' --data d --out o
     refused 2 "--decay-steps is of --schedule wsd" finetune m --decay-steps 4 --data d --out o

@@ -293,6 +293,87 @@ static void test_records(void **state) {
     free(d.bytes);
 }
 
+// A window holds all but a document's last token; what is behind the last counted one needs no room. Other batches are the same
+// windows.
+static void test_window_and_batch(void **state) {
+    (void)state;
+    int32_t id = 1000;
+    size_t size;
+    data d;
+    tdl_token_run run;
+    tdl_error err = {0};
+    tdl_token_run_init(&run, tdl_allocator_or_default(NULL));
+    add_record(&run, 4, 5, 2, &id);
+    add_record(&run, 3, 6, 0, &id);
+    d.bytes = test_token_file(&run, N_VOCAB, &size);
+    if (tdl_token_file_parse(d.bytes, size, &d.file, &err)) fail_msg("%s", err.message);
+    tdl_token_run_deinit(&run);
+    assert_int_equal(tdl_packed_window(&d.file), 8);
+    tdl_data_reader_desc desc = {
+        .tokens = &d.file, .batch = 1, .seq = 8, .packing = TDL_PACKING_WHOLE, .in_order = true};
+    tdl_data_reader *reader = reader_of(&desc);
+    tdl_data_batch b;
+    assert_int_equal(tdl_data_reader_set_batch(reader, 2, &err), TDL_OK);
+    assert_error(tdl_data_reader_set_batch(reader, 0, &err), TDL_ERROR_ARGUMENT, &err, "batches of 0 x 8");
+    assert_int_equal(tdl_data_reader_next(reader, &b), TDL_OK);
+    assert_int_equal(b.n_rows, 16);
+    assert_int_equal(b.ids[0], 1000);
+    assert_int_equal(b.ids[8], 1011);
+    assert_int_equal(tdl_data_reader_next(reader, &b), TDL_DONE);
+    tdl_data_reader_destroy(reader);
+    free(d.bytes);
+}
+
+// Each document is on one side, whole; which one follows from the seed.
+static void test_held_out(void **state) {
+    (void)state;
+    enum { N = 25 };
+    size_t sizes[N];
+    uint64_t sides[2] = {0};
+    for (size_t i = 0; i < N; i++) sizes[i] = 2 + i % 7;
+    data d = make(sizes, N, true);
+    tdl_error err = {0};
+    for (uint64_t seed = 0; seed < 2; seed++) {
+        int seen[N] = {0};
+        for (int held = 0; held < 2; held++) {
+            int n_documents = 0;
+            tdl_data_reader_desc desc = {
+                .tokens = &d.file, .batch = 1, .seq = 8, .packing = TDL_PACKING_WHOLE, .in_order = true, .seed = seed};
+            desc.n_held_out = 5, desc.held_out = held;
+            tdl_data_reader *reader = reader_of(&desc);
+            tdl_data_batch b;
+            while (tdl_data_reader_next(reader, &b) == TDL_OK)
+                for (int64_t row = 0; row < b.n_rows; row++) {
+                    if (b.targets[row] < 0 || b.positions[row] != 0) continue;
+                    uint64_t document = tdl_token_file_document(&d.file, (uint64_t)b.ids[row] - 1000);
+                    assert_int_equal(b.ids[row] - 1000, d.file.documents[document]);
+                    seen[document]++;
+                    n_documents++;
+                    if (held) sides[seed] |= (uint64_t)1 << document;
+                }
+            assert_int_equal(n_documents, held ? 5 : N - 5);
+            tdl_data_state state_of = tdl_data_reader_state(reader), other;
+            tdl_data_reader_destroy(reader);
+            desc.n_held_out = 6; // other data
+            reader = reader_of(&desc);
+            other = tdl_data_reader_state(reader);
+            assert_true(other.data != state_of.data);
+            tdl_data_reader_destroy(reader);
+        }
+        for (size_t i = 0; i < N; i++) assert_int_equal(seen[i], 1);
+    }
+    assert_true(sides[0] != sides[1]);
+    tdl_data_reader *reader = NULL;
+    tdl_data_reader_desc desc = {.tokens = &d.file, .batch = 1, .seq = 8, .packing = TDL_PACKING_WHOLE};
+    desc.n_held_out = N;
+    assert_error(tdl_data_reader_create(tdl_allocator_or_default(NULL), &desc, &reader, &err), TDL_ERROR_ARGUMENT, &err,
+                 "25 of 25 documents held out, expected fewer");
+    desc.n_held_out = 2, desc.packing = TDL_PACKING_STREAM;
+    assert_error(tdl_data_reader_create(tdl_allocator_or_default(NULL), &desc, &reader, &err), TDL_ERROR_ARGUMENT, &err,
+                 "2 of 25 documents held out, expected fewer, and records");
+    free(d.bytes);
+}
+
 // As many windows as best-fit decreasing opens when it is done slowly: each length, longest first, into the window with the least
 // room that has enough.
 static void test_best_fit(void **state) {
@@ -540,10 +621,13 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_epochs),     cmocka_unit_test(test_epochs_meet),
-        cmocka_unit_test(test_resume),  cmocka_unit_test(test_bad_states), cmocka_unit_test(test_bad_descs),
-        cmocka_unit_test(test_shuffle), cmocka_unit_test(test_sort),       cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_records), cmocka_unit_test(test_best_fit),
+        cmocka_unit_test(test_by_hand),          cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_epochs_meet),      cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_bad_states),       cmocka_unit_test(test_bad_descs),
+        cmocka_unit_test(test_shuffle),          cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_no_memory),        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_window_and_batch), cmocka_unit_test(test_held_out),
+        cmocka_unit_test(test_best_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The examples in C and train-tiny are built and run as a user of an installation would: by pkg-config, warnings are errors.
+# The examples in C, train-tiny and finetune are built and run as a user of an installation would: by pkg-config, warnings are errors.
 #   test_examples.sh PROGRAM REPO
 set -euo pipefail
 build=$(dirname "$1") repo=$2
@@ -67,4 +67,13 @@ for file in config.json tokenizer.json model.gguf loss.html checkpoint.tdl; do
     [ -s "tiny/$file" ] || fail "train-tiny made no $file"
 done
 grep -q '^It was' out || fail "train-tiny wrote '$(cat out)'"
+
+# finetune, shortened
+bash "$repo/examples/finetune/finetune.sh" "$model" tuned --steps 2 --rank 2 --target 'blk.0.*' >out 2>err || fail "finetune: $(cat err)"
+for file in model.gguf adapter/adapter_config.json loss.html; do
+    [ -s "tuned/$file" ] || fail "finetune made no $file"
+done
+same 'questions of finetune' "$(grep -cE '^(before|after|the first model with the adapter): ' out)" 3 # no chat model: no answers
+same 'finetune: the adapter and the merged model' "$(treadle run "$model" --lora tuned -p It -n 24 --temp 0 2>/dev/null)" \
+    "$(treadle run tuned/model.gguf -p It -n 24 --temp 0 2>/dev/null)"
 echo "examples: passed"

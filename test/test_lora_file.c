@@ -148,6 +148,103 @@ static void test_peft(void **state) {
     check_family("gpt2", 4, 3 / sqrtf(2));
 }
 
+static tdl_model *open_with(const char *path, const char *lora, tdl_status expected, const char *message) {
+    tdl_model *model = NULL;
+    tdl_error err = {0};
+    tdl_model_desc desc = {.size = sizeof desc, .path = path, .precision = TDL_PRECISION_F32, .lora = lora};
+    tdl_status status = tdl_model_open(&desc, &model, &err);
+    if (expected) assert_error(status, expected, &err, message);
+    else if (status) fail_msg("%s: %s", path, err.message);
+    return model;
+}
+
+// A model that is opened with PEFT's adapter gives PyTorch's logits with it: of F32 matrices as near as merged ones, of the
+// directory's own BF16 as near as those can be. A directory that has it as "adapter" serves too.
+static void check_opened(const char *family, int32_t n_pairs) {
+    char source[TEST_PATH_SIZE], adapter[TEST_PATH_SIZE], plain[TEST_PATH_SIZE], file[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    size_t n_ids, n;
+    snprintf(source, sizeof source, "%s/hf-tiny/%s", TDL_TEST_DATA, family);
+    snprintf(adapter, sizeof adapter, "%s/train/peft-%s", TDL_TEST_DATA, family);
+    snprintf(file, sizeof file, "%s/train/peft-%s/reference.json", TDL_TEST_DATA, family);
+    json_t *reference = golden_json(file);
+    int32_t *ids = golden_ids(json_object_get(reference, "ids"), &n_ids);
+    float *expected = golden_floats(json_object_get(reference, "f32"), &n);
+    tdl_model *model = open_model(source);
+    tdl_export_desc to = {.model = model, .matrices = TDL_DTYPE_F32};
+    if (tdl_export_save(&to, test_path(plain, dir, "f32.gguf"), &err)) fail_msg("%s", err.message);
+    tdl_model_close(model);
+    double errors[3];
+    for (int i = 0; i < 3; i++) { // F32 with, as the directory with, F32 without
+        model = open_with(i == 1 ? source : plain, i < 2 ? adapter : NULL, TDL_OK, NULL);
+        tdl_model_info info = {.size = sizeof info};
+        tdl_model_get_info(model, &info);
+        assert_int_equal(info.n_lora, i < 2 ? n_pairs : 0);
+        assert_int_equal(info.lora_size > 0, i < 2);
+        float *logits = golden_logits(model, ids, n_ids);
+        errors[i] = golden_error(logits, expected, n);
+        free(logits);
+        tdl_model_close(model);
+    }
+    print_message("%s opened with the adapter: largest error %.1e in F32, %.1e as the directory has it, %.1e without\n",
+                  family, errors[0], errors[1], errors[2]);
+    assert_true(errors[0] < 1e-4 && errors[1] < errors[2] / 4 && errors[2] > 1e-2);
+    json_decref(reference);
+    free(ids), free(expected);
+}
+
+static void test_opened(void **state) {
+    (void)state;
+    check_opened("llama", 6);
+    check_opened("gpt2", 4);
+    char run[TEST_PATH_SIZE], inner[TEST_PATH_SIZE], path[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    assert_int_equal(tdl_dir_make(tdl_allocator_or_default(NULL), test_path(run, dir, "run"), &err), TDL_OK);
+    open_with(TDL_TEST_DATA "/hf-tiny/llama", run, TDL_ERROR_IO,
+              "nor its directory 'adapter' has an adapter_config.json");
+    assert_int_equal(tdl_dir_make(tdl_allocator_or_default(NULL), test_path(inner, run, "adapter"), &err), TDL_OK);
+    test_file_copy(TDL_TEST_DATA "/train/peft-llama/adapter_config.json",
+                   test_path(path, inner, "adapter_config.json"));
+    test_file_copy(TDL_TEST_DATA "/train/peft-llama/adapter_model.safetensors",
+                   test_path(path, inner, "adapter_model.safetensors"));
+    tdl_model_close(open_with(TDL_TEST_DATA "/hf-tiny/llama", run, TDL_OK, NULL));
+    open_with(TDL_TEST_DATA "/hf-tiny/gpt2", run, TDL_ERROR_FORMAT, "belongs to no matrix of this model");
+}
+
+// What the merged matrix cannot hold is no weight.
+static void test_range(void **state) {
+    (void)state;
+    char path[TEST_PATH_SIZE];
+    tdl_error err = {0};
+    float a[32] = {3e38f}, b[16] = {3e38f};
+    tdl_weights_tensor tensors[2] = {{.name = "base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight"},
+                                     {.name = "base_model.model.model.layers.0.self_attn.v_proj.lora_B.weight"}};
+    test_file_copy(TDL_TEST_DATA "/train/peft-llama/adapter_config.json", test_path(path, dir, "adapter_config.json"));
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){1, 32}, a, &tensors[0].tensor, NULL), TDL_OK);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){16, 1}, b, &tensors[1].tensor, NULL), TDL_OK);
+    test_path(path, dir, "adapter_model.safetensors");
+    assert_int_equal(tdl_safetensors_save(tdl_allocator_or_default(NULL), path, tensors, 2, &err), TDL_OK);
+    open_with(TDL_TEST_DATA "/hf-tiny/llama", dir, TDL_ERROR_FORMAT,
+              "'blk.0.attn_v.weight': element 0 is inf with the adapter");
+}
+
+static tdl_status open_scenario(const tdl_allocator *m, void *arg) {
+    tdl_model *model = NULL;
+    tdl_model_desc desc = {.size = sizeof desc, .path = TDL_TEST_DATA "/hf-tiny/llama", .device = arg, .allocator = m};
+    desc.lora = TDL_TEST_DATA "/train/peft-llama", desc.lazy = true;
+    tdl_status status = tdl_model_open(&desc, &model, NULL);
+    tdl_model_close(model);
+    return status;
+}
+
+static void test_opened_without_memory(void **state) {
+    (void)state;
+    tdl_device *device = NULL;
+    assert_int_equal(tdl_device_open(&(tdl_device_desc){.size = sizeof(tdl_device_desc)}, &device, NULL), TDL_OK);
+    assert_true(fail_alloc_each(open_scenario, device) > 40);
+    tdl_device_close(device);
+}
+
 // Targets by their names' ends where every layer has them, else in full.
 static void test_targets(void **state) {
     (void)state;
@@ -192,6 +289,17 @@ static void test_bad(void **state) {
                "bias is 'all'");
     try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"use_dora\": true}", TDL_ERROR_UNSUPPORTED,
                "use_dora");
+    static const char *const refused[] = {"\"layer_replication\": [[0, 2]]", "\"alora_invocation_tokens\": [1]",
+                                          "\"target_parameters\": [\"x\"]", "\"init_lora_weights\": \"pissa_niter_4\"",
+                                          "\"init_lora_weights\": \"olora\""};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char text[200], name[32];
+        snprintf(text, sizeof text, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, %s}", refused[i]);
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(refused[i] + 1, "\""), refused[i] + 1);
+        try_config(model, text, TDL_ERROR_UNSUPPORTED, name);
+    }
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"init_lora_weights\": \"gaussian\"}", TDL_ERROR_IO,
+               "adapter_model.safetensors");
     try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4}", TDL_ERROR_IO, "adapter_model.safetensors");
     test_file_write(test_path(path, dir, "adapter_model.safetensors"), "nothing", 7);
     try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4}", TDL_ERROR_FORMAT, "adapter_model.safetensors");
@@ -260,6 +368,9 @@ static void test_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_peft, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_opened, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_range, make_dir, remove_dir),
+        cmocka_unit_test(test_opened_without_memory),
         cmocka_unit_test_setup_teardown(test_targets, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_bad, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_halves, make_dir, remove_dir),

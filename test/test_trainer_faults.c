@@ -37,18 +37,19 @@ static void test_zero(void **state) {
         tdl_trainer_desc desc = good;
         float *field = (float *)((char *)&desc + floats[i]), value;
         *field = 0;
-        assert_int_equal(tdl_trainer_settings(&desc, 64, &out, &err), TDL_OK);
+        assert_int_equal(tdl_trainer_settings(&desc, &(tdl_run_facts){.n_ctx = 64}, &out, &err), TDL_OK);
         memcpy(&value, (char *)&out + floats[i], sizeof value);
         bool is_dropout = floats[i] == offsetof(tdl_trainer_desc, dropout) ||
                           floats[i] == offsetof(tdl_trainer_desc, attention_dropout);
         assert_true(is_dropout ? value == 0 : value > 0);
         *field = TDL_ZERO;
-        if (tdl_trainer_settings(&desc, 64, &out, &err)) fail_msg("%s", err.message);
+        if (tdl_trainer_settings(&desc, &(tdl_run_facts){.n_ctx = 64}, &out, &err)) fail_msg("%s", err.message);
         memcpy(&value, (char *)&out + floats[i], sizeof value);
         assert_true(value == 0);
         for (size_t w = 0; w < 4; w++) {
             *field = wrong[w];
-            assert_int_equal(tdl_trainer_settings(&desc, 64, &out, &err), TDL_ERROR_ARGUMENT);
+            assert_int_equal(tdl_trainer_settings(&desc, &(tdl_run_facts){.n_ctx = 64}, &out, &err),
+                             TDL_ERROR_ARGUMENT);
         }
     }
 }

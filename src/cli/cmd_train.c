@@ -31,12 +31,12 @@ static const char finetune_about[] =
     "model is trained. Data is as for treadle train; of prompts and chats only the answers are learned.";
 
 typedef struct train_args {
-    const char *config, *tokenizer, *from, *shape, *out;
+    const char *config, *tokenizer, *from, *shape, *out, *sample;
     cli_text_list data, val, freeze, targets;
     cli_model_args device; // where to compute; its path is not used
-    int32_t n_steps, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
+    int32_t n_steps, n_epochs, n_batch, n_seq, n_micro, schedule, n_warmup, n_decay, n_val_every, n_val_batches,
         n_checkpoint_every, n_patience, rank, n_vocab;
-    float lr, lr_min, weight_decay, clip, dropout, attention_dropout, alpha; // NaN: not given
+    float val_split, lr, lr_min, weight_decay, clip, dropout, attention_dropout, alpha; // NaN: not given
     uint64_t seed;
     bool resume, recompute, plan;
     cli_trace trace;
@@ -51,11 +51,16 @@ static int stop_failed(tdl_trainer *trainer, const train_args *args, const tdl_e
 static int save(tdl_trainer *trainer, const train_args *args);
 static bool show_reading(void *user, double fraction);
 
-enum { NOT_GIVEN = INT32_MIN }; // of --warmup, where 0 is none
+enum {
+    NOT_GIVEN = INT32_MIN, // of --warmup, where 0 is none
+    ESTIMATE_STEPS = 3,    // steps, or seconds, after which a run's time is estimated
+    ESTIMATE_S = 20,
+    LONG_S = 600, // seconds that one should be warned of
+};
 
-#define ARGS_NOT_GIVEN                                                                                    \
-    .lr = NAN, .lr_min = NAN, .weight_decay = NAN, .clip = NAN, .dropout = NAN, .attention_dropout = NAN, \
-    .alpha = NAN, .n_warmup = NOT_GIVEN
+#define ARGS_NOT_GIVEN                                                                            \
+    .val_split = NAN, .lr = NAN, .lr_min = NAN, .weight_decay = NAN, .clip = NAN, .dropout = NAN, \
+    .attention_dropout = NAN, .alpha = NAN, .n_warmup = NOT_GIVEN
 
 int cmd_train(int argc, char **argv) {
     train_args args = {ARGS_NOT_GIVEN};
@@ -75,34 +80,47 @@ int cmd_finetune(int argc, char **argv) {
 static int command(const char *name, const char *synopsis, const char *about, train_args *a, const char **model,
                    int argc, char **argv) {
     const cli_option_group groups[] = {
+        {.title = "The model",
+         .options = {{NULL, "config", CLI_TEXT, "FILE", &a->config, 0, 0,
+                      "config.json of Hugging Face: random weights"},
+                     {NULL, "tokenizer", CLI_TEXT, "FILE", &a->tokenizer, 0, 0,
+                      "tokenizer.json that goes with it, or a GGUF file that has one"},
+                     {NULL, "size", CLI_TEXT, "NAME", &a->shape, 0, 0,
+                      "tiny or small: a llama with random weights; without --tokenizer one is trained on the data"},
+                     {NULL, "vocab-size", CLI_I32, "N", &a->n_vocab, 1, INT32_MAX,
+                      "tokens of that tokenizer (default: tiny 2048, small 4096)"},
+                     {NULL, "from", CLI_TEXT, "MODEL", &a->from, 0, 0, "begin with this model's weights"}}},
         {.title = "Run",
-         .options =
-             {{NULL, "config", CLI_TEXT, "FILE", &a->config, 0, 0, "config.json of Hugging Face: random weights"},
-              {NULL, "tokenizer", CLI_TEXT, "FILE", &a->tokenizer, 0, 0,
-               "tokenizer.json that goes with it, or a GGUF file that has one"},
-              {NULL, "size", CLI_TEXT, "NAME", &a->shape, 0, 0,
-               "tiny or small: a llama with random weights; without --tokenizer one is trained on the data"},
-              {NULL, "vocab-size", CLI_I32, "N", &a->n_vocab, 1, INT32_MAX,
-               "tokens of that tokenizer (default: tiny 2048, small 4096)"},
-              {NULL, "from", CLI_TEXT, "MODEL", &a->from, 0, 0, "begin with this model's weights"},
-              {NULL, "data", CLI_TEXT_LIST, "FILE", &a->data, 0, 0, "what to learn; several files, or the flag again"},
-              {NULL, "val", CLI_TEXT_LIST, "FILE", &a->val, 0, 0, "measure the loss on this as well"},
-              {"o", "out", CLI_TEXT, "DIR", &a->out, 0, 0, "the run's directory"},
-              {NULL, "resume", CLI_FLAG, NULL, &a->resume, 0, 0, "go on from DIR's checkpoint, where there is one"},
-              {NULL, "plan", CLI_FLAG, NULL, &a->plan, 0, 0,
-               "print what a step runs and the memory it takes, and stop"}}},
+         .options = {{NULL, "data", CLI_TEXT_LIST, "FILE", &a->data, 0, 0,
+                      "what to learn; several files, or the flag again"},
+                     {NULL, "val", CLI_TEXT_LIST, "FILE", &a->val, 0, 0, "measure the loss on this as well"},
+                     {NULL, "val-split", CLI_F32, "X", &a->val_split, 0, 0.5,
+                      "without --val: hold out this part of the records and measure the loss on it (default from a "
+                      "model 0.05 of "
+                      "100 or more; 0: none)"},
+                     {"o", "out", CLI_TEXT, "DIR", &a->out, 0, 0, "the run's directory"},
+                     {NULL, "resume", CLI_FLAG, NULL, &a->resume, 0, 0,
+                      "go on from DIR's checkpoint, where there is one"},
+                     {NULL, "plan", CLI_FLAG, NULL, &a->plan, 0, 0,
+                      "print what a step runs and the memory it takes, and stop"}}},
         {.title = "Training",
          .options =
-             {{"n", "steps", CLI_I32, "N", &a->n_steps, 1, INT32_MAX, "steps (default 1000)"},
-              {"b", "batch", CLI_I32, "N", &a->n_batch, 1, INT32_MAX, "sequences a step (default 8)"},
+             {{"n", "steps", CLI_I32, "N", &a->n_steps, 1, INT32_MAX,
+               "steps (default 1000; from a model what --epochs' default takes, where that is less)"},
+              {NULL, "epochs", CLI_I32, "N", &a->n_epochs, 1, INT32_MAX,
+               "in place of --steps: how often all is seen (default from a model 3, more of a few records)"},
+              {"b", "batch", CLI_I32, "N", &a->n_batch, 1, INT32_MAX,
+               "sequences a step (default 8; from a model fewer where there are less than 192)"},
               {"c", "seq", CLI_I32, "N", &a->n_seq, 2, INT32_MAX,
-               "tokens a sequence (default 512, or the model's context)"},
+               "tokens a sequence (default 512 or the model's context; of records what the longest one needs)"},
               {NULL, "micro-batch", CLI_I32, "N", &a->n_micro, 1, INT32_MAX,
                "sequences computed at once; gradients add up (default: all)"},
-              {NULL, "lr", CLI_F32, "X", &a->lr, 0, 100, "peak learning rate (default 1e-3; 1e-4 from a model)"},
+              {NULL, "lr", CLI_F32, "X", &a->lr, 0, 100,
+               "peak learning rate (default 1e-3; from a model 1e-4; of adapters 1e-3, less for wide models)"},
               {NULL, "lr-min", CLI_F32, "X", &a->lr_min, -1, 100, "lowest (default lr / 10)"},
               {NULL, "schedule", CLI_CHOICE, SCHEDULE_NAMES, &a->schedule, 0, 0, "after the warm-up (default cosine)"},
-              {NULL, "warmup", CLI_I32, "N", &a->n_warmup, -1, INT32_MAX, "steps up to the peak (default steps / 50)"},
+              {NULL, "warmup", CLI_I32, "N", &a->n_warmup, -1, INT32_MAX,
+               "steps up to the peak (default steps / 50; from a model at least steps / 10, up to 10)"},
               {NULL, "decay-steps", CLI_I32, "N", &a->n_decay, 1, INT32_MAX,
                "steps down at the end of wsd (default steps / 5)"},
               {NULL, "weight-decay", CLI_F32, "X", &a->weight_decay, -1, 100, "of matrices (default 0.1)"},
@@ -121,9 +139,11 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                      {NULL, "target", CLI_TEXT_LIST, "PATTERN", &a->targets, 0, 0,
                       "matrices with adapters: 'blk.*.attn_q.weight' (default: all in the blocks)"},
                      {NULL, "val-every", CLI_I32, "N", &a->n_val_every, 1, INT32_MAX,
-                      "steps between evaluations (default 100)"},
+                      "steps between evaluations (default 100; from a model an epoch where that is shorter)"},
                      {NULL, "val-batches", CLI_I32, "N", &a->n_val_batches, 1, INT32_MAX,
                       "micro-batches of one (default: all)"},
+                     {NULL, "sample", CLI_TEXT, "TEXT", &a->sample, 0, 0,
+                      "show then what the model makes of TEXT, a user's message where the data is conversations"},
                      {NULL, "patience", CLI_I32, "N", &a->n_patience, 1, INT32_MAX,
                       "stop after N evaluations without a better loss (default: never)"},
                      {NULL, "checkpoint-every", CLI_I32, "N", &a->n_checkpoint_every, 1, INT32_MAX,
@@ -134,11 +154,14 @@ static int command(const char *name, const char *synopsis, const char *about, tr
                       "write when each op of each step ran, as Chrome's trace JSON (chrome://tracing, Perfetto)"}}},
         cli_device_group(&a->device),
     };
+    size_t n_groups = sizeof groups / sizeof groups[0], first = model ? 1 : 0; // a MODEL leaves nothing of it to choose
     const cli_command of = {.name = name,
                             .synopsis = synopsis,
                             .about = about,
-                            .groups = groups,
-                            .n_groups = sizeof groups / sizeof groups[0],
+                            .groups = groups + first,
+                            .n_groups = n_groups - first,
+                            .elsewhere = model ? groups : NULL,
+                            .elsewhere_why = "is of treadle train: finetune begins with the weights of MODEL",
                             .model = model,
                             .more_texts = &a->data};
     int code = cli_parse(&of, argc, argv);
@@ -167,6 +190,11 @@ static int check_combinations(const char *name, const train_args *a) {
     if (a->from && a->tokenizer)
         return cli_usage(name, "--tokenizer goes with --config: '%s' has a tokenizer of its own", a->from);
     if (a->config && !a->tokenizer) return cli_usage(name, "--tokenizer FILE is missing");
+    if (a->val.n && a->val_split > 0)
+        return cli_usage(name, "--val-split %g: what is measured is --val's", (double)a->val_split);
+    if (a->n_steps && a->n_epochs)
+        return cli_usage(name, "--steps %d and --epochs %d: only one of them can say how long it takes", a->n_steps,
+                         a->n_epochs);
     if (!a->rank && a->targets.n) return cli_usage(name, "--target is of adapters: --rank N is missing");
     if (!a->rank && cli_is_given(&a->alpha)) return cli_usage(name, "--alpha is of adapters: --rank N is missing");
     if (a->n_decay && a->schedule != TDL_SCHEDULE_WSD)
@@ -197,7 +225,10 @@ static tdl_trainer_desc settings(const train_args *a, tdl_device *device, int *p
                               .n_data = a->data.n,
                               .val_data = a->val.items,
                               .n_val_data = a->val.n,
+                              .val_split = setting(a->val_split),
+                              .sample = a->sample,
                               .n_steps = a->n_steps,
+                              .n_epochs = a->n_epochs,
                               .n_batch = a->n_batch,
                               .n_seq = a->n_seq,
                               .n_micro_batch = a->n_micro,
@@ -255,16 +286,27 @@ static int run(train_args *args) {
     return code;
 }
 
+// How often the data is seen, and what of it a sequence holds.
+static void describe_epochs(const tdl_trainer_info *info) {
+    const tdl_train_data_info *data = &info->data;
+    cli_note("%.4g epochs of %llu sequences", (double)info->n_steps * info->n_batch / (double)data->n_windows,
+             (unsigned long long)data->n_windows);
+    if (data->n_longest) cli_note("; the longest record has %llu tokens", (unsigned long long)data->n_longest);
+    cli_note("\n");
+}
+
 static void describe(const tdl_trainer_info *info, const train_args *args) {
     const double mb = 1e6;
     cli_note("%s", info->notes);
     if (args->lr == 0) cli_note("--lr 0: the weights stay as they are\n");
     if (args->alpha == 0) cli_note("--alpha 0: the adapters change nothing, and learn nothing\n");
-    cli_note("%s, %.2f M parameters, %.2f M of them trained; %.2f M tokens; %s\n", info->arch,
-             (double)info->n_params / 1e6, (double)info->n_trained / 1e6, (double)info->n_data_tokens / 1e6,
-             info->device);
-    cli_note("a step: %d sequences of %d tokens, %d at once; steps %d to %d\n", info->n_batch, info->n_seq,
-             info->n_micro_batch, info->n_done + 1, info->n_steps);
+    double n_tokens = (double)info->n_data_tokens;
+    cli_note("%s, %.2f M parameters, %.2f M of them trained; %.*f%s tokens; %s\n", info->arch,
+             (double)info->n_params / 1e6, (double)info->n_trained / 1e6, n_tokens < 1e5 ? 0 : 2,
+             n_tokens < 1e5 ? n_tokens : n_tokens / 1e6, n_tokens < 1e5 ? "" : " M", info->device);
+    cli_note("a step: %d sequence%s of %d tokens, %d at once; steps %d to %d\n", info->n_batch,
+             info->n_batch == 1 ? "" : "s", info->n_seq, info->n_micro_batch, info->n_done + 1, info->n_steps);
+    describe_epochs(info);
     cli_note("memory: weights %.1f, gradients %.1f, moments %.1f, activations %.1f MB\n",
              (double)info->weights_size / mb, (double)info->gradients_size / mb, (double)info->moments_size / mb,
              (double)info->activations_size / mb);
@@ -279,14 +321,37 @@ static const char *loss_text(char text[32], float loss) {
 
 static void show(const tdl_train_step *s, int32_t n_steps, double left_s) {
     char loss[32], val[32];
-    if (s->n_val_counted >= 0) {
-        cli_note("step %d/%d  loss %s  val %s  lr %.2e\n", s->step, n_steps, loss_text(loss, s->loss),
-                 loss_text(val, s->val_loss), (double)s->lr);
+    bool measured = s->n_val_counted >= 0;
+    if (measured || s->sample) {
+        cli_note("step %d/%d  loss %s%s%s  lr %.2e\n", s->step, n_steps, loss_text(loss, s->loss),
+                 measured ? "  val " : "", measured ? loss_text(val, s->val_loss) : "", (double)s->lr);
+        if (s->sample) cli_note("  sample: %s\n", s->sample);
         return;
     }
     cli_progress("step %d/%d  loss %s  lr %.2e  %.0f tok/s  %d:%02d:%02d left", s->step, n_steps,
                  loss_text(loss, s->loss), (double)s->lr, (double)s->tokens_per_s, (int)(left_s / 3600),
                  (int)(left_s / 60) % 60, (int)left_s % 60);
+}
+
+// Says how long the steps that are left take, once it can be told: after one that was slow, else after some that are quick, of
+// which the first pays for what the others find ready. took_s: all of them.
+static void estimate(const tdl_trainer_info *info, const tdl_train_step *step, int32_t n_done, double took_s) {
+    static bool said; // of one run a process
+    int32_t n_left = info->n_steps - step->step;
+    double left_s = step->tokens_per_s > 0 ? (double)n_left * step->n_tokens / (double)step->tokens_per_s : 0;
+    if (said || (n_done < ESTIMATE_STEPS && took_s < ESTIMATE_S)) return;
+    said = true;
+    char text[48];
+    if (left_s >= 5400)
+        snprintf(text, sizeof text, "%.0f h %02d min", floor(left_s / 3600), (int)fmod(left_s / 60, 60));
+    else if (left_s >= 90) snprintf(text, sizeof text, "%.0f min %02d s", floor(left_s / 60), (int)fmod(left_s, 60));
+    else snprintf(text, sizeof text, "%.0f s", ceil(left_s));
+    if (left_s <= LONG_S) cli_note("about %s for the %d steps that are left\n", text, n_left);
+    else
+        cli_warn("about %s for the %d steps that are left, of %d tokens each: fewer --epochs or --steps, a shorter "
+                 "--seq and "
+                 "a smaller --batch take less; Ctrl-C keeps what is done, --resume goes on",
+                 text, n_left, step->n_tokens);
 }
 
 static int write_checkpoint(tdl_trainer *trainer, tdl_error *err) {
@@ -314,6 +379,7 @@ static int steps(tdl_trainer *trainer, const train_args *args) {
         if (status == TDL_DONE) break;
         if (status < 0) return stop_failed(trainer, args, &err);
         n_done++;
+        estimate(&info, &step, n_done, cli_seconds() - start);
         show(&step, info.n_steps, (cli_seconds() - start) / n_done * (info.n_steps - step.step));
         if (!cli_interrupted()) continue;
         cli_interrupt_clear();

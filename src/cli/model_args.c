@@ -14,7 +14,10 @@ static bool show_loading(void *user, double fraction);
 cli_option_group cli_model_group(cli_model_args *args) {
     cli_option_group group = cli_device_group(args);
     group.title = "Model";
-    memmove(&group.options[1], &group.options[0], sizeof group.options - sizeof group.options[0]);
+    memmove(&group.options[2], &group.options[0], sizeof group.options - 2 * sizeof group.options[0]);
+    group.options[1] = (cli_option){
+        NULL,        "lora", CLI_TEXT, "DIR",
+        &args->lora, 0,      0,        "add the LoRA adapter in DIR: PEFT's, or a run's of treadle finetune"};
     group.options[0] =
         (cli_option){"m", "model", CLI_TEXT, "MODEL", &args->path, 0, 0, "the model; the first argument is the same"};
     int32_t n = 0;
@@ -100,6 +103,7 @@ int cli_model_open(const cli_model_args *args, cli_opened *out) {
     int percent = -1;
     const tdl_model_desc model = {.size = sizeof model,
                                   .path = args->path,
+                                  .lora = args->lora,
                                   .device = out->device,
                                   .precision = (tdl_precision)args->precision,
                                   .invariant = args->invariant,
@@ -112,6 +116,10 @@ int cli_model_open(const cli_model_args *args, cli_opened *out) {
     out->load_s = cli_seconds() - start;
     out->tokenizer = tdl_model_tokenizer(out->model);
     tdl_model_get_info(out->model, &out->info);
+    if (out->info.n_lora && !cli_is_quiet())
+        cli_note("adapter: added to %d matri%s now %s and take%s %.1f MB\n", out->info.n_lora,
+                 out->info.n_lora == 1 ? "x, which is" : "ces, which are", out->info.lora_dtype,
+                 out->info.n_lora == 1 ? "s" : "", (double)out->info.lora_size / 1e6);
     return CLI_GO;
 }
 

@@ -8,7 +8,7 @@
 #include "treadle.h"
 
 typedef struct cli_model_args {
-    const char *path;
+    const char *path, *lora;  // lora: a directory; NULL: none
     int32_t n_threads;        // 0: one per core
     const char *device, *isa; // NULL: the library's default
     const char *webgpu_library;

@@ -20,7 +20,9 @@ static size_t n_given;
 
 static void print_help(const cli_command *command);
 static void print_option(const cli_option *option);
-static const cli_option *find_option(const cli_command *command, const char *arg, const char **value);
+static const cli_option *find_option(const cli_option_group *groups, size_t n_groups, const char *arg,
+                                     const char **value);
+static int refuse(const cli_command *command, const char *arg);
 static bool is_named(const cli_option *option, const char *name, size_t name_size, bool two_dashes);
 static int take_argument(const cli_command *command, const char *arg);
 static void note_given(const void *target);
@@ -47,8 +49,8 @@ int cli_parse(const cli_command *command, int argc, char **argv) {
             return CLI_OK;
         } else {
             const char *value = NULL;
-            const cli_option *option = find_option(command, arg, &value);
-            if (!option) return cli_usage(command->name, "unknown option '%s'", arg);
+            const cli_option *option = find_option(command->groups, command->n_groups, arg, &value);
+            if (!option) return refuse(command, arg);
             if (option->kind == CLI_FLAG && value)
                 return cli_usage(command->name, "%s: takes no value, got '%s'", arg, value);
             if (option->kind != CLI_FLAG && !value) {
@@ -147,18 +149,26 @@ static void print_option(const cli_option *option) {
 }
 
 // Sets *value to what follows "=", if anything does.
-static const cli_option *find_option(const cli_command *command, const char *arg, const char **value) {
+static const cli_option *find_option(const cli_option_group *groups, size_t n_groups, const char *arg,
+                                     const char **value) {
     bool two_dashes = arg[1] == '-';
     const char *name = arg + (two_dashes ? 2 : 1);
     const char *equals = two_dashes ? strchr(name, '=') : NULL;
     size_t name_size = equals ? (size_t)(equals - name) : strlen(name);
-    for (size_t g = 0; g < command->n_groups; g++)
-        for (const cli_option *option = command->groups[g].options; option->kind != CLI_NONE; option++)
+    for (size_t g = 0; g < n_groups; g++)
+        for (const cli_option *option = groups[g].options; option->kind != CLI_NONE; option++)
             if (is_named(option, name, name_size, two_dashes)) {
                 *value = equals ? equals + 1 : NULL;
                 return option;
             }
     return NULL;
+}
+
+static int refuse(const cli_command *command, const char *arg) {
+    const char *value = NULL;
+    const cli_option *option = command->elsewhere ? find_option(command->elsewhere, 1, arg, &value) : NULL;
+    if (!option) return cli_usage(command->name, "unknown option '%s'", arg);
+    return cli_usage(command->name, "--%s %s", option->long_name, command->elsewhere_why);
 }
 
 static bool is_named(const cli_option *option, const char *name, size_t name_size, bool two_dashes) {

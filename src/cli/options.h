@@ -69,7 +69,7 @@ typedef struct cli_option {
     const char *help;
 } cli_option;
 
-enum { CLI_GROUP_OPTIONS_MAX = 16 };
+enum { CLI_GROUP_OPTIONS_MAX = 20 };
 
 typedef struct cli_option_group {
     const char *title;
@@ -85,6 +85,8 @@ typedef struct cli_command {
     const char **text;         // set to the second, unless a flag did; NULL: none is taken
     cli_i32_list *more_ids;    // further arguments are ids; NULL: none are taken
     cli_text_list *more_texts; // or texts, as more of a flag's values: --data a b c; NULL: none are taken
+    const cli_option_group *elsewhere; // a group whose options are refused by name; NULL: none
+    const char *elsewhere_why;         // what follows the name
 } cli_command;
 
 // CLI_GO, or what to exit with: CLI_OK after --help.

@@ -53,5 +53,8 @@ double tdl_rope_yarn_scale(double factor);
 // The RoPE frequencies: inv_freq [n_rot / 2] (out), and the factor on cos and sin.
 // divisors [n_rot / 2]: the file's own, one a frequency (rope_freqs.weight of GGUF files); NULL: none.
 void tdl_rope_frequencies(const tdl_rope_config *rope, const float *divisors, float *inv_freq, float *scale);
+// Copies the rows (of a matrix, or the elements of a vector) of q or k to `data`, so that the halves of each head's first
+// n_rot rows become neighbours, pair by pair, or with `back` the other way round. t is packed, and `data` has its size.
+void tdl_rope_rows(const tdl_tensor *t, int32_t head_dim, int32_t n_rot, bool back, void *data);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/config_keys.h"
+#include "model/lora.h"
 #include "model/tokenizer_load.h"
 
 #include <stdio.h>
@@ -71,6 +72,8 @@ tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *de
     m->parts = tdl_vec_make(mem, sizeof(tdl_weight_part));
     tdl_warnings_init(&m->warnings, mem);
     status = read_weights(m, err);
+    if (status == TDL_OK && desc->lora) status = tdl_lora_apply(m, desc->lora, err);
+    if (status == TDL_OK) describe(m);
     if (status == TDL_OK) status = open_device(m, desc, err);
     if (status == TDL_OK) *out = m;
     else tdl_model_close(m);
@@ -143,7 +146,6 @@ static tdl_status read_weights(tdl_model *m, tdl_error *err) {
     }
     if (status == TDL_OK) status = tdl_tokenizer_load(m->weights, m->mem, &m->tokenizer, err);
     if (status == TDL_OK) status = check_vocab(m, err);
-    if (status == TDL_OK) describe(m);
     return status;
 }
 
@@ -424,6 +426,9 @@ void tdl_model_get_info(const tdl_model *m, tdl_model_info *info) {
         .head_dim = m->config.head_dim,
         .n_ff = m->config.n_ff,
         .has_chat_template = m->has_template,
+        .n_lora = m->n_lora,
+        .lora_size = m->lora_size,
+        .lora_dtype = m->n_lora ? tdl_dtype_get(m->lora_dtype)->name : NULL,
     };
     tdl_result_copy("model", info, &all, sizeof all, NULL);
 }

@@ -34,6 +34,9 @@ struct tdl_model {
     tdl_dtype dtype;          // the commonest among the matrices
     tdl_dtype kv_dtype;
     uint64_t n_params;
+    int32_t n_lora;       // matrices that an adapter was merged into
+    uint64_t lora_size;   // bytes of them
+    tdl_dtype lora_dtype; // of the first
     char name[128];
     bool has_template;
     pthread_mutex_t binding;                  // guards buffers, parts: a plan may be the first to want a layout

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// rope_frequencies.c - RoPE's frequencies theta^(-2i/n) (Su et al. 2021) and the ways they are stretched.
+// rope_frequencies.c - RoPE's frequencies theta^(-2i/n) (Su et al. 2021), the ways they are stretched, and the orders of the
+// rows that it turns.
 #include "model/config.h"
 
 #include <math.h>
+#include <string.h>
 
 #ifndef M_PI
 #define M_PI 3.14159265358979323846
@@ -43,5 +45,16 @@ void tdl_rope_frequencies(const tdl_rope_config *r, const float *divisors, float
         if (r->scaling == TDL_ROPE_YARN) freq = yarn(r, freq, i);
         if (divisors) freq /= divisors[i];
         inv_freq[i] = (float)freq;
+    }
+}
+
+void tdl_rope_rows(const tdl_tensor *t, int32_t head_dim, int32_t n_rot, bool back, void *data) {
+    size_t row_size = tdl_tensor_size(t) / (size_t)t->shape[0];
+    for (int64_t row = 0; row < t->shape[0]; row++) {
+        int64_t i = row % head_dim; // halves: i and i + n_rot / 2; pairs: 2 i and 2 i + 1
+        int64_t paired = i >= n_rot ? i : i < n_rot / 2 ? 2 * i : 2 * i - n_rot + 1;
+        int64_t halves_row = row, pairs_row = row - i + paired;
+        memcpy((uint8_t *)data + (size_t)(back ? halves_row : pairs_row) * row_size,
+               t->data + (size_t)(back ? pairs_row : halves_row) * row_size, row_size);
     }
 }

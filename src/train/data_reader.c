@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "train/shuffle.h"
 
 #include <string.h>
 
@@ -35,6 +34,8 @@ typedef struct window {
 } window;
 
 static tdl_status check_desc(const tdl_data_reader_desc *desc, tdl_error *err);
+static tdl_status make_rows(tdl_data_reader *reader, tdl_error *err);
+static tdl_status no_memory(const tdl_data_reader_desc *desc, tdl_error *err);
 static void enter_epoch(tdl_data_reader *reader);
 static bool next_window(tdl_data_reader *reader, window *out);
 static void fill_piece(tdl_data_reader *reader, tdl_packed_piece piece, size_t row);
@@ -45,23 +46,21 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
     tdl_status status = check_desc(desc, err);
     if (status != TDL_OK) return status;
     const tdl_token_file *tokens = desc->tokens;
-    size_t n_rows = (size_t)desc->batch * (size_t)desc->seq;
     tdl_data_reader *reader = tdl_alloc(mem, 1, sizeof *reader);
-    if (!reader) goto no_memory;
+    if (!reader) return no_memory(desc, err);
     *reader = (tdl_data_reader){.mem = mem, .desc = *desc};
-    reader->ids = tdl_alloc(mem, n_rows, 6 * sizeof *reader->ids);
-    if (!reader->ids) goto no_memory;
-    reader->targets = reader->ids + n_rows;
-    reader->positions = reader->ids + 2 * n_rows;
-    reader->ids_order = reader->ids + 3 * n_rows;
-    reader->positions_order = reader->ids + 4 * n_rows;
-    reader->spare = reader->ids + 5 * n_rows;
+    status = make_rows(reader, err);
+    if (status != TDL_OK) {
+        tdl_data_reader_destroy(reader);
+        return status;
+    }
     if (reader->desc.n_documents == 0) reader->desc.n_documents = tokens->n_documents - desc->document_first;
     reader->begin = tokens->documents[reader->desc.document_first];
     reader->end = tokens->documents[reader->desc.document_first + reader->desc.n_documents];
     if (desc->packing == TDL_PACKING_WHOLE) {
-        status = tdl_packed_init(mem, tokens, desc->document_first, reader->desc.n_documents, (uint32_t)desc->seq,
-                                 &reader->packed, err);
+        const tdl_held_out side = tdl_held_out_make(tokens->n_documents, desc->n_held_out, desc->seed, desc->held_out);
+        status = tdl_packed_init(mem, tokens, desc->document_first, reader->desc.n_documents, &side,
+                                 (uint32_t)desc->seq, &reader->packed, err);
         if (status == TDL_OK && !tdl_packed_n_windows(&reader->packed))
             status =
                 tdl_fail(err, TDL_ERROR_ARGUMENT,
@@ -76,11 +75,41 @@ tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reade
     }
     const uint64_t how[] = {reader->begin, reader->end, (uint64_t)desc->seq, (uint64_t)desc->packing, desc->in_order};
     reader->state = (tdl_data_state){.data = tdl_hash_bytes(how, sizeof how, tokens->checksum), .seed = desc->seed};
+    if (desc->n_held_out) {
+        const uint64_t split[] = {desc->n_held_out, desc->seed, desc->held_out};
+        reader->state.data = tdl_hash_bytes(split, sizeof split, reader->state.data);
+    }
     enter_epoch(reader);
     *out = reader;
     return TDL_OK;
-no_memory:
-    tdl_data_reader_destroy(reader);
+}
+
+tdl_status tdl_data_reader_set_batch(tdl_data_reader *reader, int32_t batch, tdl_error *err) {
+    const tdl_data_reader_desc before = reader->desc;
+    int32_t *rows = reader->ids;
+    reader->desc.batch = batch;
+    tdl_status status = check_desc(&reader->desc, err);
+    if (status == TDL_OK) status = make_rows(reader, err);
+    if (status == TDL_OK) tdl_free(reader->mem, rows);
+    else reader->desc = before;
+    return status;
+}
+
+// What a batch is written to, in place of what was there.
+static tdl_status make_rows(tdl_data_reader *reader, tdl_error *err) {
+    size_t n_rows = (size_t)reader->desc.batch * (size_t)reader->desc.seq;
+    int32_t *rows = tdl_alloc(reader->mem, n_rows, 6 * sizeof *rows);
+    if (!rows) return no_memory(&reader->desc, err);
+    reader->ids = rows;
+    reader->targets = rows + n_rows;
+    reader->positions = rows + 2 * n_rows;
+    reader->ids_order = rows + 3 * n_rows;
+    reader->positions_order = rows + 4 * n_rows;
+    reader->spare = rows + 5 * n_rows;
+    return TDL_OK;
+}
+
+static tdl_status no_memory(const tdl_data_reader_desc *desc, tdl_error *err) {
     return tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory for batches of %d x %d tokens", desc->batch, desc->seq);
 }
 
@@ -162,6 +191,10 @@ static tdl_status check_desc(const tdl_data_reader_desc *desc, tdl_error *err) {
     if ((int64_t)desc->batch * desc->seq > TDL_BATCH_TOKENS_MAX) {
         return tdl_fail(err, TDL_ERROR_LIMIT, "data: batches of %d x %d tokens, at most %d in all", desc->batch,
                         desc->seq, TDL_BATCH_TOKENS_MAX);
+    }
+    if (desc->n_held_out && (desc->packing != TDL_PACKING_WHOLE || desc->n_held_out >= n_documents)) {
+        return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: %llu of %llu documents held out, expected fewer, and records",
+                        (unsigned long long)desc->n_held_out, (unsigned long long)n_documents);
     }
     if (desc->document_first >= n_documents || desc->n_documents > n_documents - desc->document_first) {
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "data: %llu documents from document %llu, there are %llu",

@@ -29,6 +29,8 @@ typedef struct tdl_data_reader_desc {
     bool in_order; // each window once from the first to the last, then DONE: for evaluation. Default: shuffled, no end
     uint64_t seed; // of the shuffle
     uint64_t document_first, n_documents; // a part of the data; default: all
+    uint64_t n_held_out; // with WHOLE: so many documents of the file, which follow from the seed, are left out,
+    bool held_out;       // or they alone are read
 } tdl_data_reader_desc;
 
 // T = batch * seq. Borrowed from the reader until its next call. Tokens that fill up a window or a batch are id 0, each
@@ -57,6 +59,8 @@ typedef struct tdl_data_reader tdl_data_reader;
 tdl_status tdl_data_reader_create(const tdl_allocator *mem, const tdl_data_reader_desc *desc, tdl_data_reader **out,
                                   tdl_error *err);
 void tdl_data_reader_destroy(tdl_data_reader *reader); // accepts NULL
+// Batches of so many windows from now on. Errors: ARGUMENT, LIMIT, MEMORY; nothing is changed then.
+tdl_status tdl_data_reader_set_batch(tdl_data_reader *reader, int32_t batch, tdl_error *err);
 // OK or, in order only, DONE.
 tdl_status tdl_data_reader_next(tdl_data_reader *reader, tdl_data_batch *out);
 // Counted targets of the next n batches together, which stay to be read: what an accumulated gradient is divided by.

@@ -194,6 +194,15 @@ cleanup:
     return status;
 }
 
+tdl_status tdl_token_run_answer(tdl_token_run *run, const tdl_data_style *style, tdl_error *err) {
+    tdl_str head = tdl_str_make(run->ids.mem);
+    tdl_status status = encode_role(tdl_text_cstr("assistant"), style, run, &head, err);
+    if (status == TDL_OK && head.failed) status = no_memory(err);
+    if (status == TDL_OK) status = tdl_token_run_text(run, style, tdl_text_of(head.ptr, head.size), false, err);
+    tdl_str_deinit(&head);
+    return status;
+}
+
 // What stands before a message's content: its ids to the run, the text that is encoded together with the content to head.
 static tdl_status encode_role(tdl_text role, const tdl_data_style *style, tdl_token_run *run, tdl_str *head,
                               tdl_error *err) {

@@ -75,6 +75,8 @@ tdl_status tdl_token_run_end(tdl_token_run *run, const tdl_data_style *style, td
 // A message of a conversation in the style's template. counted: an answer that is learned.
 tdl_status tdl_token_run_message(tdl_token_run *run, const tdl_data_style *style, tdl_text role, tdl_text content,
                                  bool counted, tdl_error *err);
+// What stands before an answer in the style's template: what a model goes on from.
+tdl_status tdl_token_run_answer(tdl_token_run *run, const tdl_data_style *style, tdl_error *err);
 
 // Appends the document of one record; none where nothing of it can be learned. `what` names the record in messages:
 // "train.jsonl:37". Untrusted input. Errors: FORMAT, UNSUPPORTED (a key that is refused), LIMIT, MEMORY.

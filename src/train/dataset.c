@@ -19,7 +19,7 @@ struct tdl_dataset {
     char *path; // of the token file
     tdl_file_map map;
     tdl_token_file tokens;
-    bool cached;
+    bool cached, has_texts;
     size_t n_like_json; // text files that begin as records do
     char first_like_json[128];
 };
@@ -64,6 +64,7 @@ tdl_status tdl_dataset_open(const tdl_allocator *mem, const tdl_dataset_desc *de
         }
     }
     for (size_t i = 0; i < desc->n_paths && status == TDL_OK; i++) {
+        dataset->has_texts |= o.sources[i].format == TDL_DATA_TEXT;
         if (!o.sources[i].looks_json || dataset->n_like_json++) continue;
         snprintf(dataset->first_like_json, sizeof dataset->first_like_json, "%s", desc->paths[i]);
     }
@@ -95,6 +96,8 @@ tdl_status tdl_dataset_check(const tdl_dataset *dataset, tdl_error *err) {
 const tdl_token_file *tdl_dataset_tokens(const tdl_dataset *dataset) { return &dataset->tokens; }
 const char *tdl_dataset_cache_path(const tdl_dataset *dataset) { return dataset->path; }
 bool tdl_dataset_was_cached(const tdl_dataset *dataset) { return dataset->cached; }
+
+bool tdl_dataset_has_texts(const tdl_dataset *dataset) { return dataset->has_texts; }
 
 size_t tdl_dataset_n_like_json(const tdl_dataset *dataset, const char **first) {
     *first = dataset->first_like_json;

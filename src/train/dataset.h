@@ -45,6 +45,8 @@ tdl_status tdl_dataset_check(const tdl_dataset *dataset, tdl_error *err);
 const tdl_token_file *tdl_dataset_tokens(const tdl_dataset *dataset);
 const char *tdl_dataset_cache_path(const tdl_dataset *dataset);
 bool tdl_dataset_was_cached(const tdl_dataset *dataset); // the file was there already
+// Whether there are text files among them; of a token file nobody knows, and it has none.
+bool tdl_dataset_has_texts(const tdl_dataset *dataset);
 // How many of the files are text by their names and begin as records do; the first one's path, perhaps cut.
 size_t tdl_dataset_n_like_json(const tdl_dataset *dataset, const char **first);
 

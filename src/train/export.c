@@ -282,20 +282,9 @@ static tdl_status pair_rows(const tdl_export *e, tdl_role role, tdl_tensor *t, v
     if (!query_or_key || m->config.rope.pairs == pairs) return TDL_OK;
     *block = tdl_alloc(e->mem, tdl_tensor_size(t), 1);
     if (!*block) return tdl_fail(err, TDL_ERROR_MEMORY, "export: no memory to permute %zu bytes", tdl_tensor_size(t));
-    export_rope_rows(t, m->config.head_dim, m->config.rope.n_rot, !pairs, *block);
+    tdl_rope_rows(t, m->config.head_dim, m->config.rope.n_rot, !pairs, *block);
     t->data = *block;
     return TDL_OK;
-}
-
-void export_rope_rows(const tdl_tensor *t, int32_t head_dim, int32_t n_rot, bool back, void *data) {
-    size_t row_size = tdl_tensor_size(t) / (size_t)t->shape[0];
-    for (int64_t row = 0; row < t->shape[0]; row++) {
-        int64_t i = row % head_dim; // halves: i and i + n_rot / 2; pairs: 2 i and 2 i + 1
-        int64_t paired = i >= n_rot ? i : i < n_rot / 2 ? 2 * i : 2 * i - n_rot + 1;
-        int64_t halves_row = row, pairs_row = row - i + paired;
-        memcpy((uint8_t *)data + (size_t)(back ? halves_row : pairs_row) * row_size,
-               t->data + (size_t)(back ? pairs_row : halves_row) * row_size, row_size);
-    }
 }
 
 static tdl_status make_divisors(const tdl_export *e, void **block, tdl_tensor *out, tdl_error *err) {

@@ -16,8 +16,4 @@ tdl_status export_tokenizer(const tdl_weights *weights, const tdl_allocator *mem
 // The config.json of a model that came from a GGUF file, but for the type of its matrices. Freed by json_decref.
 tdl_status export_config(const tdl_export_desc *desc, json_t **out, tdl_error *err);
 
-// Copies the rows (of a matrix, or the elements of a vector) of q or k to `data`, so that the halves of each head's first
-// n_rot rows become neighbours, pair by pair, or with `back` the other way round. t is packed, and `data` has its size.
-void export_rope_rows(const tdl_tensor *t, int32_t head_dim, int32_t n_rot, bool back, void *data);
-
 #endif

@@ -14,6 +14,7 @@ typedef struct tdl_run_line {
     double grad_norm, val_loss; // where has_ says so; a loss is NaN where no token was counted
     int64_t n_counted;          // targets of the step
     bool has_grad_norm, has_val_loss, has_n_counted;
+    const char *sample; // UTF-8; NULL: none. For the log's line alone, borrowed for the call
 } tdl_run_line;
 
 // Writes the page to `path`, temporary name first. At most some thousand points are drawn: of a longer run each point is the

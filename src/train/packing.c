@@ -21,7 +21,7 @@ typedef struct rooms {
 } rooms;
 
 static tdl_status list_pieces(tdl_packed *packed, const tdl_token_file *tokens, uint64_t first, uint64_t n,
-                              uint32_t seq, tdl_error *err);
+                              const tdl_held_out *side, uint32_t seq, tdl_error *err);
 static bool add_document(tdl_packed *packed, const tdl_token_file *tokens, uint64_t begin, uint64_t end, uint32_t seq);
 static bool add_piece(tdl_packed *packed, uint64_t begin, uint64_t n);
 static void sort_by_length(const tdl_packed *packed, uint32_t seq, uint32_t *starts, uint32_t *order);
@@ -31,13 +31,13 @@ static uint32_t take_window(rooms *open, uint32_t n, uint32_t *room);
 static void put_window(rooms *open, uint32_t window, uint32_t room);
 
 tdl_status tdl_packed_init(const tdl_allocator *mem, const tdl_token_file *tokens, uint64_t first, uint64_t n,
-                           uint32_t seq, tdl_packed *out, tdl_error *err) {
+                           const tdl_held_out *side, uint32_t seq, tdl_packed *out, tdl_error *err) {
     tdl_packed packed = {.pieces = tdl_vec_make(mem, sizeof(tdl_packed_piece)),
                          .firsts = tdl_vec_make(mem, sizeof(uint64_t))};
     rooms open = {.seq = seq};
     uint32_t *order = NULL, *windows = NULL;
     bool done = false;
-    tdl_status status = list_pieces(&packed, tokens, first, n, seq, err);
+    tdl_status status = list_pieces(&packed, tokens, first, n, side, seq, err);
     if (status != TDL_OK || packed.pieces.n == 0) goto cleanup;
     size_t n_pieces = packed.pieces.n;
     open.bits = tdl_alloc(mem, seq / WORD_BITS + 1, sizeof *open.bits);
@@ -70,18 +70,34 @@ void tdl_packed_deinit(tdl_packed *packed) {
 // ---- pieces
 
 static tdl_status list_pieces(tdl_packed *packed, const tdl_token_file *tokens, uint64_t first, uint64_t n,
-                              uint32_t seq, tdl_error *err) {
+                              const tdl_held_out *side, uint32_t seq, tdl_error *err) {
     for (uint64_t i = first; i < first + n; i++)
-        if (!add_document(packed, tokens, tokens->documents[i], tokens->documents[i + 1], seq))
+        if (tdl_held_out_has(side, i) &&
+            !add_document(packed, tokens, tokens->documents[i], tokens->documents[i + 1], seq))
             return tdl_fail(err, TDL_ERROR_MEMORY, "data: no memory to list %llu documents", (unsigned long long)n);
     if (packed->pieces.n < NONE) return TDL_OK;
     return tdl_fail(err, TDL_ERROR_LIMIT, "data: %zu pieces of %u tokens, at most %u", packed->pieces.n, seq, NONE - 1);
 }
 
+// The last counted token of [begin, end), or begin.
+static uint64_t last_counted(const tdl_token_file *tokens, uint64_t begin, uint64_t end) {
+    uint64_t last = end - 1;
+    while (last > begin && !tdl_token_file_counted(tokens, last)) last--;
+    return last;
+}
+
+uint64_t tdl_packed_window(const tdl_token_file *tokens) {
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < tokens->n_documents; i++) {
+        uint64_t begin = tokens->documents[i], last = last_counted(tokens, begin, tokens->documents[i + 1]);
+        if (last - begin > n) n = last - begin;
+    }
+    return n;
+}
+
 static bool add_document(tdl_packed *packed, const tdl_token_file *tokens, uint64_t begin, uint64_t end, uint32_t seq) {
     tdl_packed_counts *counts = &packed->counts;
-    uint64_t last = end - 1; // counted, or begin
-    while (last > begin && !tdl_token_file_counted(tokens, last)) last--;
+    uint64_t last = last_counted(tokens, begin, end);
     if (end - begin > counts->n_longest) counts->n_longest = end - begin;
     if (last == begin) {
         counts->n_dropped++;

@@ -15,6 +15,7 @@
 #ifndef TDL_TRAIN_PACKING_H
 #define TDL_TRAIN_PACKING_H
 
+#include "train/shuffle.h"
 #include "train/token_file.h"
 
 // Tokens [begin, begin + n) of the file, all of one document; their targets are the tokens after each.
@@ -37,11 +38,14 @@ typedef struct tdl_packed {
     tdl_packed_counts counts;
 } tdl_packed;
 
-// Documents [first, first + n) of the file into windows of seq tokens. No window: nothing is counted.
+// Documents [first, first + n) of the file, as far as they are on this side, into windows of seq tokens. No window: nothing is
+// counted.
 // Errors: MEMORY, LIMIT (more than 2^32 - 2 pieces).
 tdl_status tdl_packed_init(const tdl_allocator *mem, const tdl_token_file *tokens, uint64_t first, uint64_t n,
-                           uint32_t seq, tdl_packed *out, tdl_error *err);
+                           const tdl_held_out *side, uint32_t seq, tdl_packed *out, tdl_error *err);
 void tdl_packed_deinit(tdl_packed *packed);
+// Tokens of the smallest window that holds each document of the file whole; 0: none has a token that is counted.
+uint64_t tdl_packed_window(const tdl_token_file *tokens);
 static inline uint64_t tdl_packed_n_windows(const tdl_packed *packed) {
     return packed->firsts.n ? packed->firsts.n - 1 : 0;
 }

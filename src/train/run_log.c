@@ -99,7 +99,9 @@ tdl_status tdl_run_log_add(tdl_run_log *log, const tdl_run_line *line, tdl_error
                         (long long)last);
     tdl_status status = write_line(log, line, err);
     if (status != TDL_OK) return status;
-    if (!tdl_vec_push(&log->lines, line, 1)) return tdl_fail(err, TDL_ERROR_MEMORY, "log: no memory for its lines");
+    tdl_run_line kept = *line;
+    kept.sample = NULL;
+    if (!tdl_vec_push(&log->lines, &kept, 1)) return tdl_fail(err, TDL_ERROR_MEMORY, "log: no memory for its lines");
     status = write_events(log, line, err);
     if (status != TDL_OK || ++log->n_since_page < log->page_every) return status;
     log->n_since_page = 0;
@@ -218,7 +220,8 @@ static tdl_status write_line(tdl_run_log *log, const tdl_run_line *line, tdl_err
               put_number(object, "tokens_per_s", line->tokens_per_s) &&
               (!line->has_grad_norm || put_number(object, "grad_norm", line->grad_norm)) &&
               (!line->has_n_counted || json_object_set_new(object, "n_counted", json_integer(line->n_counted)) == 0) &&
-              (!line->has_val_loss || put_number(object, "val_loss", line->val_loss));
+              (!line->has_val_loss || put_number(object, "val_loss", line->val_loss)) &&
+              (!line->sample || json_object_set_new(object, "sample", json_string(line->sample)) == 0);
     tdl_str_clear(&log->text);
     ok = ok && json_dump_callback(object, append_text, &log->text, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
          tdl_str_append(&log->text, "\n", 1);

@@ -7,8 +7,8 @@
 //     tdl_run_log_add(log, &(tdl_run_line){.step = 1201, .loss = 3.5, .lr = 1e-3, .tokens_per_s = 9000}, err);
 //     tdl_run_log_close(log, err);
 //
-// log.jsonl has one line a step: {"step":1201,"loss":3.5,"lr":0.001,"tokens_per_s":9000.0}, with "grad_norm", "n_counted" and
-// "val_loss" where there are such. A value that is no number is null. Each line is written at once, so that `tail -f` follows the run.
+// log.jsonl has one line a step: {"step":1201,"loss":3.5,"lr":0.001,"tokens_per_s":9000.0}, with "grad_norm", "n_counted",
+// "val_loss" and "sample" where there are such. A value that is no number is null. Each line is written at once, so that `tail -f` follows the run.
 #ifndef TDL_TRAIN_RUN_LOG_H
 #define TDL_TRAIN_RUN_LOG_H
 

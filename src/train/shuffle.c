@@ -48,3 +48,9 @@ uint64_t tdl_shuffle_offset(uint64_t n, uint64_t seed, uint64_t epoch) {
     assert(n >= 1);
     return mix(key_of(seed, epoch) + 0x632BE59BD9B4E019u) % n;
 }
+
+tdl_held_out tdl_held_out_make(uint64_t n_things, uint64_t n, uint64_t seed, bool is_held) {
+    assert(n <= n_things);
+    if (!n) return (tdl_held_out){.is_held = is_held};
+    return (tdl_held_out){.order = tdl_shuffle_make(n_things, seed, UINT64_MAX), .n = n, .is_held = is_held};
+}

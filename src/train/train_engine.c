@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum work { WORK_GRADIENTS, WORK_LOSS, WORK_UPDATE, WORK_COUNT } work;
+typedef enum work { WORK_GRADIENTS, WORK_LOSS, WORK_UPDATE, WORK_LOGITS, WORK_COUNT } work;
 
 typedef struct runner {
     tdl_plan *plan; // NULL: not made yet
@@ -24,9 +24,9 @@ struct tdl_train_engine {
     tdl_arena arena; // names of adapters
     bool *trained;   // [model's params.n]
     int32_t *adapter;
-    int32_t *param_of; // [params.n + 2 adapters]: the parameter that weight is; -1: not trained
-    tdl_model_train train;
-    tdl_trained *params; // [n_params]
+    int32_t *param_of;              // [params.n + 2 adapters]: the parameter that weight is; -1: not trained
+    tdl_model_train train, sampled; // sampled: of a plan for samples
+    tdl_trained *params;            // [n_params]
     int32_t n_params;
     tdl_train_plan_desc plan_desc;
     tdl_parts **states; // [tdl_train_n_states]
@@ -311,10 +311,12 @@ static tdl_status bind(tdl_train_engine *e, const tdl_plan *plan, tdl_buffer **b
 static tdl_status make_runner(tdl_train_engine *e, work kind, bool keep_values, runner *out, tdl_error *err) {
     tdl_train_plan_desc desc = e->plan_desc;
     desc.keep_values = keep_values;
+    if (kind == WORK_LOGITS) desc.train = &e->sampled;
     runner made = {0};
     tdl_buffer **bound = NULL;
     tdl_status status = kind == WORK_GRADIENTS ? tdl_train_plan_gradients(&desc, &made.plan, err)
                         : kind == WORK_LOSS    ? tdl_train_plan_loss(&desc, &made.plan, err)
+                        : kind == WORK_LOGITS  ? tdl_train_plan_logits(&desc, &made.plan, err)
                                                : tdl_train_plan_update(&desc, &made.plan, err);
     if (status != TDL_OK) return status;
     bound = tdl_alloc(e->mem, (size_t)made.plan->n_buffers, sizeof *bound);
@@ -385,6 +387,23 @@ tdl_status tdl_train_engine_gradients(tdl_train_engine *e, const tdl_micro_batch
 tdl_status tdl_train_engine_loss(tdl_train_engine *e, const tdl_micro_batch *batch, tdl_error *err) {
     tdl_step step = step_of(batch, NULL);
     return begin(e, WORK_LOSS, &step, err);
+}
+
+tdl_status tdl_train_engine_logits(tdl_train_engine *e, const int32_t *ids, const int32_t *positions, int32_t n_tokens,
+                                   int32_t row, float *logits, tdl_error *err) {
+    runner *r = &e->runners[WORK_LOGITS];
+    e->sampled = e->train;
+    e->sampled.n_tokens = n_tokens;
+    e->sampled.dropout = e->sampled.attention_dropout = 0;
+    tdl_status status = r->plan ? TDL_OK : make_runner(e, WORK_LOGITS, false, r, err);
+    tdl_step step = {0};
+    step.inputs[TDL_STEP_IDS] = ids;
+    step.inputs[TDL_STEP_POSITIONS] = positions;
+    step.inputs[TDL_STEP_OUTPUTS] = &row;
+    if (status == TDL_OK) status = tdl_exec_step(r->exec, &step, err);
+    if (status != TDL_OK) return status;
+    e->working = r->exec;
+    return tdl_exec_read(r->exec, r->plan->output, 0, (size_t)e->model->config.n_vocab * sizeof *logits, logits, err);
 }
 
 tdl_status tdl_train_engine_update(tdl_train_engine *e, const tdl_hypers *hypers, tdl_error *err) {
@@ -472,7 +491,7 @@ tdl_train_sizes tdl_train_engine_sizes(const tdl_train_engine *e) {
 }
 
 tdl_status tdl_train_engine_print(const tdl_train_engine *e, tdl_str *text, tdl_error *err) {
-    static const char *const titles[WORK_COUNT] = {"gradients of a micro-batch", "loss", "update"};
+    static const char *const titles[WORK_COUNT] = {"gradients of a micro-batch", "loss", "update", "a sample's logits"};
     tdl_train_sizes s = tdl_train_engine_sizes(e);
     tdl_str_format(text, "# training: weights %llu, gradients %llu, moments %llu, activations %llu bytes\n",
                    (unsigned long long)s.weights, (unsigned long long)s.gradients, (unsigned long long)s.moments,

@@ -51,6 +51,10 @@ tdl_status tdl_train_engine_gradients(tdl_train_engine *engine, const tdl_micro_
                                       tdl_error *err);
 tdl_status tdl_train_engine_loss(tdl_train_engine *engine, const tdl_micro_batch *batch, tdl_error *err);
 tdl_status tdl_train_engine_update(tdl_train_engine *engine, const tdl_hypers *hypers, tdl_error *err);
+// With the weights as they are: what comes after ids[row], of n_tokens at positions, as of a packed document. logits [n_vocab] are
+// there when poll returns OK. n_tokens is the same in every call.
+tdl_status tdl_train_engine_logits(tdl_train_engine *engine, const int32_t *ids, const int32_t *positions,
+                                   int32_t n_tokens, int32_t row, float *logits, tdl_error *err);
 tdl_status tdl_train_engine_poll(tdl_train_engine *engine, tdl_error *err);
 
 // What the last piece of work left: each token's loss [n_tokens]; the norm of the gradients, and whether all were finite (if

@@ -74,6 +74,18 @@ tdl_status tdl_train_plan_loss(const tdl_train_plan_desc *desc, tdl_plan **out, 
     return status;
 }
 
+tdl_status tdl_train_plan_logits(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err) {
+    tdl_graph g;
+    tdl_graph_init(&g, desc->model->mem);
+    int32_t output, hidden = tdl_model_build_train(desc->model, desc->train, &g, &output, NULL);
+    int32_t which = tdl_graph_step(&g, TDL_STEP_OUTPUTS, TDL_ROWS_FIXED, 1, 0, 0);
+    int32_t row = tdl_graph_op(&g, "last", TDL_OP_TAKE_ROWS, NULL, 2, (int32_t[]){hidden, which});
+    tdl_graph_output(&g, tdl_graph_op(&g, "logits", TDL_OP_MATMUL, NULL, 2, (int32_t[]){row, output}));
+    tdl_status status = finish(desc, &g, out, err);
+    tdl_graph_deinit(&g);
+    return status;
+}
+
 // Pieces of a gradient whose sums of squares are added up in the end; of one that is in parts, at least four for each.
 static int64_t n_pieces(const tdl_train_plan_desc *desc, const tdl_trained *param) {
     int64_t n = tdl_div_up(tdl_tensor_n_elements(&param->tensor), NORM_PIECE), n_rows = param->tensor.shape[0];

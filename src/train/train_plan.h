@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// train_plan.h - the plans of training: gradients of a micro-batch, its loss alone, and the optimizer's update.
+// train_plan.h - the plans of training: gradients of a micro-batch, its loss alone, and the optimizer's update; and one token's
+// logits, for a sample.
 //
-// All three work on the same states (buffers that the trainer owns, see tdl_train_state): the first adds to the gradients and
+// All work on the same states (buffers that the trainer owns, see tdl_train_state): the first adds to the gradients and
 // leaves every token's loss, the second only the losses, the third reads the gradients, updates weights and moments, and
 // clears the gradients for the next step.
 #ifndef TDL_TRAIN_PLAN_H
@@ -50,6 +51,8 @@ static inline int32_t tdl_train_n_states(int32_t n_params) { return TDL_TRAIN_ST
 // Errors: MEMORY, LIMIT, UNSUPPORTED (an op without a gradient or, on this device, without a kernel).
 tdl_status tdl_train_plan_gradients(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err);
 tdl_status tdl_train_plan_loss(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err);
+// The logits of one token, TDL_STEP_OUTPUTS, are its output.
+tdl_status tdl_train_plan_logits(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err);
 tdl_status tdl_train_plan_update(const tdl_train_plan_desc *desc, tdl_plan **out, tdl_error *err);
 
 #endif

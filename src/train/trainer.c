@@ -16,13 +16,14 @@
 static tdl_status make_files(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
-static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err);
 static tdl_status create_engine(tdl_trainer *t, tdl_error *err);
 static tdl_status open_log(tdl_trainer *t, tdl_error *err);
 static tdl_status begin_step(tdl_trainer *t, tdl_error *err);
 static tdl_status after_gradients(tdl_trainer *t, tdl_error *err);
 static tdl_status after_update(tdl_trainer *t, tdl_error *err);
 static tdl_status after_validation(tdl_trainer *t, tdl_error *err);
+static tdl_status measured(tdl_trainer *t, tdl_error *err);
+static tdl_status after_sample(tdl_trainer *t, tdl_error *err);
 static tdl_status after_checkpoint(tdl_trainer *t, tdl_error *err);
 static tdl_status after_diagnosis(tdl_trainer *t, tdl_error *err);
 static tdl_status after_clearing(tdl_trainer *t, tdl_error *err);
@@ -35,7 +36,7 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     const tdl_trainer_desc *desc = &given;
     tdl_status status = tdl_desc_copy("trainer", from, &given, sizeof given, err);
     if (status == TDL_OK) status = tdl_allocator_check("trainer", given.allocator, err);
-    if (status == TDL_OK && !desc->resume) status = tdl_trainer_settings(desc, 0, &first, err);
+    if (status == TDL_OK && !desc->resume) status = tdl_trainer_settings(desc, &(tdl_run_facts){0}, &first, err);
     if (status != TDL_OK) return status;
     if (!desc->dir) return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: dir is missing");
     const tdl_allocator *mem = tdl_allocator_or_default(desc->allocator);
@@ -50,8 +51,8 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     if (status == TDL_OK && desc->resume) status = tdl_trainer_resume_begin(t, &first, err);
     if (status == TDL_OK && desc->shape) status = make_files(t, desc, err);
     if (status == TDL_OK) status = open_model(t, &first, err);
-    if (status == TDL_OK) status = tdl_trainer_settings(&first, t->model->config.n_ctx, &t->desc, err);
-    if (status == TDL_OK) status = open_data(t, &first, err);
+    if (status == TDL_OK) status = tdl_trainer_open_data(t, &first, err);
+    if (status == TDL_OK) status = tdl_trainer_sample_open(t, err);
     if (status == TDL_OK) status = create_engine(t, err);
     if (status == TDL_OK && t->resumed) status = tdl_trainer_restore(t, err);
     if (status == TDL_OK) status = tdl_trainer_note_data(t, err);
@@ -74,6 +75,7 @@ void tdl_trainer_destroy(tdl_trainer *t) {
     tdl_checkpoint_writer_destroy(t->writer);
     tdl_free(t->mem, t->staging);
     tdl_trainer_end_save(t);
+    tdl_trainer_sample_close(t);
     tdl_data_reader_destroy(t->val_reader);
     tdl_data_reader_destroy(t->reader);
     tdl_dataset_close(t->val_data);
@@ -100,7 +102,7 @@ static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_err
 // config.json and tokenizer.json for a run that has nothing but data.
 static tdl_status make_files(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
     tdl_trainer_desc checked; // who resumes has not been asked yet
-    tdl_status status = tdl_trainer_settings(desc, 0, &checked, err);
+    tdl_status status = tdl_trainer_settings(desc, &(tdl_run_facts){0}, &checked, err);
     if (status != TDL_OK) return status;
     return tdl_fresh_files(&(tdl_fresh_files_desc){.mem = t->mem,
                                                    .shape = tdl_fresh_shape_find(desc->shape),
@@ -147,36 +149,6 @@ static tdl_status open_model(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_e
         return tdl_fail(err, TDL_ERROR_FORMAT, "trainer: the model carries no tokenizer");
     // Whether what is trained can be written is known now, not after the last step.
     return status == TDL_OK ? tdl_export_check(&(tdl_export_desc){.model = t->model}, err) : status;
-}
-
-static tdl_status open_dataset(tdl_trainer *t, const char *const *paths, size_t n_paths, bool in_order,
-                               tdl_dataset **data, tdl_data_reader **reader, tdl_error *err) {
-    tdl_dataset_desc of = {.paths = paths,
-                           .n_paths = n_paths,
-                           .tokenizer = t->model->tokenizer,
-                           .n_vocab = t->model->config.n_vocab,
-                           .cache_dir = t->dir,
-                           .progress = t->desc.progress,
-                           .progress_user = t->desc.progress_user};
-    tdl_status status = tdl_dataset_open(t->mem, &of, data, err);
-    if (status != TDL_OK) return status;
-    tdl_data_reader_desc windows = {.tokens = tdl_dataset_tokens(*data),
-                                    .batch = t->desc.n_micro_batch,
-                                    .seq = t->desc.n_seq,
-                                    .packing =
-                                        tdl_dataset_tokens(*data)->has_records ? TDL_PACKING_WHOLE : TDL_PACKING_STREAM,
-                                    .in_order = in_order,
-                                    .seed = t->desc.seed};
-    status = tdl_data_reader_create(t->mem, &windows, reader, err);
-    return status < 0 && in_order ? tdl_fail_at(err, status, "validation data") : status;
-}
-
-static tdl_status open_data(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_error *err) {
-    tdl_status status = open_dataset(t, desc->data, desc->n_data, false, &t->data, &t->reader, err);
-    if (status == TDL_OK && desc->n_val_data)
-        status = open_dataset(t, desc->val_data, desc->n_val_data, true, &t->val_data, &t->val_reader, err);
-    if (status == TDL_OK && t->val_reader) t->val_start = tdl_data_reader_state(t->val_reader);
-    return status;
 }
 
 static tdl_status open_log(tdl_trainer *t, tdl_error *err) {
@@ -234,6 +206,7 @@ tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err)
         case TDL_PHASE_GRADIENTS: status = after_gradients(t, err); break;
         case TDL_PHASE_UPDATE: status = after_update(t, err); break;
         case TDL_PHASE_VALIDATE: status = after_validation(t, err); break;
+        case TDL_PHASE_SAMPLE: status = after_sample(t, err); break;
         case TDL_PHASE_CHECKPOINT: status = after_checkpoint(t, err); break;
         case TDL_PHASE_DIAGNOSE: status = after_diagnosis(t, err); break;
         case TDL_PHASE_CLEAR: status = after_clearing(t, err); break;
@@ -374,13 +347,14 @@ static tdl_status after_update(tdl_trainer *t, tdl_error *err) {
     bool last = t->counts.step == t->desc.n_steps;
     t->writes_last = last || t->counts.step % t->desc.n_checkpoint_every == 0;
     t->writes_best = false;
-    if (!t->val_reader || !(last || t->counts.step % t->desc.n_val_every == 0)) return end_step(t, err);
+    if (!last && t->counts.step % t->desc.n_val_every != 0) return end_step(t, err);
+    if (!t->val_reader) return measured(t, err);
     t->n_micro = 0;
     t->loss_sum = 0;
     t->n_counted = 0;
     t->phase = TDL_PHASE_VALIDATE;
     tdl_status status = tdl_data_reader_restore(t->val_reader, &t->val_start, err);
-    if (status == TDL_OK) status = tdl_dataset_check(t->val_data, err);
+    if (status == TDL_OK) status = tdl_dataset_check(tdl_trainer_val_data(t), err);
     if (status == TDL_OK) status = tdl_data_reader_next(t->val_reader, &t->batch);
     if (status == TDL_OK) status = begin_validation(t, err);
     return status == TDL_OK ? TDL_PENDING : status;
@@ -391,15 +365,16 @@ static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
     t->n_counted += t->batch.n_targets;
     t->n_micro++;
     bool more = finite && (!t->desc.n_val_batches || t->n_micro < t->desc.n_val_batches);
-    tdl_status status = more ? tdl_dataset_check(t->val_data, err) : TDL_OK;
+    tdl_status status = more ? tdl_dataset_check(tdl_trainer_val_data(t), err) : TDL_OK;
     if (status != TDL_OK) return status;
     if (more && tdl_data_reader_next(t->val_reader, &t->batch) == TDL_OK) {
         status = begin_validation(t, err);
         return status == TDL_OK ? TDL_PENDING : status;
     }
     t->result.n_val_counted = t->n_counted;
-    if (!t->n_counted) return end_step(t, err); // nothing was measured: neither better nor worse
+    if (!t->n_counted) return measured(t, err); // nothing was measured: neither better nor worse
     t->result.val_loss = (float)(t->loss_sum / (double)t->n_counted);
+    if (!t->keeps_best) return measured(t, err); // too few to choose by
     t->writes_best = !t->counts.best_step || t->result.val_loss < t->counts.best_loss;
     if (t->writes_best) {
         t->counts.best_step = t->counts.step;
@@ -408,6 +383,21 @@ static tdl_status after_validation(tdl_trainer *t, tdl_error *err) {
     } else {
         t->counts.n_bad_vals++;
     }
+    return measured(t, err);
+}
+
+// Where steps are measured there may be a sample too.
+static tdl_status measured(tdl_trainer *t, tdl_error *err) {
+    if (!t->sample.prompt) return end_step(t, err);
+    t->phase = TDL_PHASE_SAMPLE;
+    tdl_status status = tdl_trainer_sample_begin(t, err);
+    return status == TDL_OK ? TDL_PENDING : status;
+}
+
+static tdl_status after_sample(tdl_trainer *t, tdl_error *err) {
+    tdl_status status = tdl_trainer_sample_advance(t, err);
+    if (status != TDL_OK) return status;
+    t->result.sample = t->sample.text.ptr;
     return end_step(t, err);
 }
 
@@ -445,6 +435,7 @@ static tdl_status log_step(tdl_trainer *t, tdl_error *err) {
                                            .n_counted = r->n_counted,
                                            .has_n_counted = true,
                                            .val_loss = (double)r->val_loss,
+                                           .sample = r->sample,
                                            .has_val_loss = r->n_val_counted >= 0},
                            err);
 }

@@ -22,6 +22,7 @@ typedef enum tdl_train_phase {
     TDL_PHASE_GRADIENTS,  // a micro-batch is under way
     TDL_PHASE_UPDATE,     // the optimizer is under way
     TDL_PHASE_VALIDATE,   // a micro-batch of validation data is under way
+    TDL_PHASE_SAMPLE,     // a token of a sample is under way
     TDL_PHASE_CHECKPOINT, // a state is on its way into a checkpoint
     TDL_PHASE_DIAGNOSE,   // after a value that is not finite: where it came from
     TDL_PHASE_CLEAR,      // then an update that changes nothing and clears the gradients
@@ -41,6 +42,16 @@ typedef struct tdl_train_counts {
     float scale;        // of the loss, a power of two: keeps small gradients from vanishing in F16; 0: not chosen yet
 } tdl_train_counts;
 
+// A text that the model goes on from now and then (trainer_sample.c). prompt NULL: none.
+typedef struct tdl_train_sample {
+    int32_t *prompt;          // [n_prompt]
+    int32_t *ids, *positions; // [n_window]
+    int32_t n_prompt, n_window;
+    int32_t n;     // of ids so far
+    float *logits; // [n_vocab] of the last one
+    tdl_str text;  // what came of it
+} tdl_train_sample;
+
 struct tdl_trainer {
     const tdl_allocator *mem;
     tdl_trainer_desc desc; // with defaults; its texts are not used after create
@@ -52,7 +63,9 @@ struct tdl_trainer {
     bool owns_device;
     tdl_model *model;
     tdl_train_engine *engine;
-    tdl_dataset *data, *val_data;         // val_data NULL: none
+    tdl_dataset *data, *val_data;         // val_data NULL: none of its own
+    uint64_t n_held_out;                  // records of data that are validation data
+    bool keeps_best;                      // the weights with the lowest validation loss are those of the end
     tdl_data_reader *reader, *val_reader; // micro-batches
     tdl_data_state val_start, step_start; // step_start: before the step at hand
     tdl_fingerprint base;                 // what the weights were at first
@@ -70,6 +83,7 @@ struct tdl_trainer {
     tdl_train_step result;
     uint64_t begun_ns; // of the step at hand
 
+    tdl_train_sample sample;
     bool logged; // the step at hand; what came of it is told when its checkpoints are written
     tdl_status log_status;
     tdl_error log_err;
@@ -86,8 +100,29 @@ struct tdl_trainer {
     char where[200];      // it came from
 };
 
-// The desc with every default set and checked. n_ctx: of the model, 0: not known. Errors: ARGUMENT.
-tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl_trainer_desc *out, tdl_error *err);
+// At least so many, of which some are held out where nobody said. Of fewer each may be all that says a thing: of thirty lines to
+// SmolLM2-135M-Instruct the one that was held out was the one answer it then did not know; and the loss on one says nothing.
+enum { TDL_SPLIT_RECORDS = 100 };
+
+// What defaults follow from beside the desc. Zeros: not known yet.
+typedef struct tdl_run_facts {
+    bool opened;           // model and data are: what follows is known, but for n_windows
+    int32_t n_ctx, n_embd; // of the model
+    uint64_t n_fit;        // tokens of the window that holds each record whole; 0 also: the data is text
+    uint64_t n_records;    // that some can be held out of; 0 also: there is text among the data
+    uint64_t n_windows;    // of an epoch
+} tdl_run_facts;
+
+// The desc with every default set and checked. Errors: ARGUMENT.
+tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, const tdl_run_facts *facts, tdl_trainer_desc *out,
+                                tdl_error *err);
+
+// trainer_data.c: opens the data and cuts it into windows, and sets t->desc: desc, as a resumed run has it, with every default.
+tdl_status tdl_trainer_open_data(tdl_trainer *trainer, const tdl_trainer_desc *desc, tdl_error *err);
+// Where validation data is read from; NULL: there is none.
+static inline const tdl_dataset *tdl_trainer_val_data(const tdl_trainer *trainer) {
+    return trainer->val_data ? trainer->val_data : trainer->n_held_out ? trainer->data : NULL;
+}
 
 // trainer_resume.c. Opens the run's checkpoint, where there is one, and sets *desc's fields that are 0 to what they were.
 tdl_status tdl_trainer_resume_begin(tdl_trainer *trainer, tdl_trainer_desc *desc, tdl_error *err);
@@ -100,6 +135,13 @@ tdl_status tdl_trainer_write_settings(const tdl_trainer *trainer, tdl_checkpoint
 tdl_train_data_info tdl_trainer_data_info(const tdl_trainer *trainer, bool val);
 tdl_status tdl_trainer_note_data(tdl_trainer *trainer, tdl_error *err);
 tdl_status tdl_trainer_describe(const tdl_trainer *trainer, tdl_str *json, tdl_error *err);
+
+// trainer_sample.c: what a sample begins with; begins one; after a poll: PENDING, or OK and trainer->sample.text is what the model
+// makes of it. Errors of open: ARGUMENT (longer than the context), MEMORY.
+tdl_status tdl_trainer_sample_open(tdl_trainer *trainer, tdl_error *err);
+void tdl_trainer_sample_close(tdl_trainer *trainer);
+tdl_status tdl_trainer_sample_begin(tdl_trainer *trainer, tdl_error *err);
+tdl_status tdl_trainer_sample_advance(tdl_trainer *trainer, tdl_error *err);
 
 // trainer_checkpoint.c: begins a checkpoint; advances it: PENDING, or OK when it is on the disk.
 tdl_status tdl_trainer_checkpoint_begin(tdl_trainer *trainer, bool best, tdl_error *err);

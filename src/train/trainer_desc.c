@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // trainer_desc.c - a run's settings: defaults, and what they must be to one another. See trainer.h.
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "train/fresh_shape.h"
@@ -8,7 +9,19 @@
 #include <math.h>
 #include <string.h>
 
-enum { TRAIN_TOKENS_MAX = 1 << 22 }; // of a micro-batch
+enum {
+    TRAIN_TOKENS_MAX = 1 << 22, // of a micro-batch
+    STEPS = 1000,
+    BATCH = 8,
+    SEQ = 512,
+    // Of a model that is trained further. Measured on SmolLM2-135M-Instruct with thirty short conversations: 3 epochs one by one
+    // (84 steps) teach what they say; the same in batches of 2 or 4 do not, and fewer steps neither.
+    TUNE_EPOCHS = 3,
+    TUNE_EPOCHS_MAX = 20,
+    TUNE_STEPS = 72,       // at least, for which few windows are seen more often
+    TUNE_EPOCH_STEPS = 24, // at least, for which a batch has fewer windows
+    LORA_WIDTH = 576,      // n_embd up to which adapters learn at 1e-3; measured there
+};
 
 #define FAIL(...) tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: " __VA_ARGS__)
 
@@ -39,21 +52,43 @@ static tdl_status check_sources(const tdl_trainer_desc *d, tdl_error *err) {
     if (!d->lora_rank && (d->n_lora_targets || d->lora_alpha != 0))
         return FAIL("lora_alpha and lora_targets are for adapters, lora_rank is 0");
     if (d->n_decay_steps && d->schedule != TDL_SCHEDULE_WSD) return FAIL("n_decay_steps is for the schedule wsd alone");
-    if (d->n_patience && !d->n_val_data) return FAIL("n_patience needs val_data: nothing else gets better or worse");
+    if (d->val_split > 0 && d->n_val_data) return FAIL("val_split and val_data: only one of them can be measured");
     if (!d->n_data) return FAIL("no data");
     if (!d->dir) return FAIL("dir is missing");
     return TDL_OK;
 }
 
-static tdl_status check_counts(const tdl_trainer_desc *d, tdl_error *err) {
-    const struct {
-        const char *name;
-        int64_t value, min, max;
-    } counts[] = {
-        {"n_steps", d->n_steps, 1, INT32_MAX},
+typedef struct count_range {
+    const char *name;
+    int64_t value, min, max;
+} count_range;
+
+static tdl_status check_ranges(const count_range *counts, size_t n, tdl_error *err) {
+    for (size_t i = 0; i < n; i++)
+        if (counts[i].value < counts[i].min || counts[i].value > counts[i].max)
+            return FAIL("%s is %lld, expected %lld to %lld", counts[i].name, (long long)counts[i].value,
+                        (long long)counts[i].min, (long long)counts[i].max);
+    return TDL_OK;
+}
+
+// What steps are made of.
+static tdl_status check_lengths(const tdl_trainer_desc *d, tdl_error *err) {
+    const count_range counts[] = {
+        {"n_epochs", d->n_epochs, 0, INT32_MAX},
         {"n_batch", d->n_batch, 1, INT32_MAX},
         {"n_seq", d->n_seq, 2, TRAIN_TOKENS_MAX},
         {"n_micro_batch", d->n_micro_batch, 1, d->n_batch},
+        {"n_micro_batch times n_seq", (int64_t)d->n_micro_batch * d->n_seq, 2, TRAIN_TOKENS_MAX},
+    };
+    tdl_status status = check_ranges(counts, sizeof counts / sizeof *counts, err);
+    if (status == TDL_OK && d->n_batch % d->n_micro_batch)
+        return FAIL("n_batch %d is no multiple of n_micro_batch %d", d->n_batch, d->n_micro_batch);
+    return status;
+}
+
+static tdl_status check_counts(const tdl_trainer_desc *d, tdl_error *err) {
+    const count_range counts[] = {
+        {"n_steps", d->n_steps, 1, INT32_MAX},
         {"n_warmup_steps", d->n_warmup_steps, 0, INT32_MAX},
         {"n_decay_steps", d->n_decay_steps, 0, INT32_MAX},
         {"lora_rank", d->lora_rank, 0, 4096},
@@ -61,15 +96,8 @@ static tdl_status check_counts(const tdl_trainer_desc *d, tdl_error *err) {
         {"n_val_batches", d->n_val_batches, 0, INT32_MAX},
         {"n_checkpoint_every", d->n_checkpoint_every, 1, INT32_MAX},
         {"n_patience", d->n_patience, 0, INT32_MAX},
-        {"n_micro_batch times n_seq", (int64_t)d->n_micro_batch * d->n_seq, 2, TRAIN_TOKENS_MAX},
     };
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (counts[i].value < counts[i].min || counts[i].value > counts[i].max)
-            return FAIL("%s is %lld, expected %lld to %lld", counts[i].name, (long long)counts[i].value,
-                        (long long)counts[i].min, (long long)counts[i].max);
-    if (d->n_batch % d->n_micro_batch)
-        return FAIL("n_batch %d is no multiple of n_micro_batch %d", d->n_batch, d->n_micro_batch);
-    return TDL_OK;
+    return check_ranges(counts, sizeof counts / sizeof *counts, err);
 }
 
 static tdl_status check_numbers(const tdl_trainer_desc *d, tdl_error *err) {
@@ -83,6 +111,7 @@ static tdl_status check_numbers(const tdl_trainer_desc *d, tdl_error *err) {
         {"beta2", d->beta2, 0, 0.999999f},
         {"eps", d->eps, 0, 1},
         {"weight_decay", d->weight_decay, 0, 100},
+        {"val_split", d->val_split, 0, 0.5f},
         {"clip_norm", d->clip_norm, 0, INFINITY},
         {"dropout", d->dropout, 0, 0.99f},
         {"attention_dropout", d->attention_dropout, 0, 0.99f},
@@ -109,26 +138,83 @@ static void set_f32(float *field, float value) {
     else if (*field == TDL_ZERO) *field = 0;
 }
 
-tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, int32_t n_ctx, tdl_trainer_desc *out, tdl_error *err) {
+// How long a run is that says nothing, or how many epochs.
+static tdl_status set_steps(tdl_trainer_desc *d, const tdl_run_facts *facts, tdl_error *err) {
+    int64_t n_windows = facts->n_windows > INT32_MAX ? INT32_MAX : (int64_t)facts->n_windows;
+    bool given = d->n_epochs != 0, tunes = d->model_path != NULL;
+    if (given && d->n_steps)
+        return FAIL("n_steps is %d and n_epochs %d: only one of them can say how long it takes", d->n_steps,
+                    d->n_epochs);
+    if (n_windows && !d->n_steps && (given || tunes)) {
+        int64_t n_epochs = d->n_epochs;
+        if (!given) n_epochs = tdl_max_i64(TUNE_EPOCHS, tdl_div_up(TUNE_STEPS * d->n_batch, n_windows));
+        if (!given) n_epochs = tdl_min_i64(n_epochs, TUNE_EPOCHS_MAX);
+        int64_t n = tdl_div_up(n_epochs * n_windows, d->n_batch);
+        if (given && n > INT32_MAX)
+            return FAIL("n_epochs is %d: %lld steps, at most %d", d->n_epochs, (long long)n, INT32_MAX);
+        if (given || n < STEPS) d->n_steps = (int32_t)n;
+    }
+    set_i32(&d->n_steps, STEPS);
+    return TDL_OK;
+}
+
+// What is held out of the data.
+static tdl_status set_split(tdl_trainer_desc *d, const tdl_run_facts *facts, tdl_error *err) {
+    bool holds = d->model_path && !d->n_val_data && facts->n_records >= TDL_SPLIT_RECORDS;
+    set_f32(&d->val_split, holds ? 0.05f : 0);
+    if (facts->opened && d->val_split > 0 && !facts->n_records)
+        return FAIL(
+            "val_split is %g, but there is text among the data: give val_data, which records alone are held out of",
+            (double)d->val_split);
+    // Whether there are records is known when they are read.
+    if (d->n_patience && !d->n_val_data && d->val_split == 0 && (facts->opened || !d->model_path))
+        return FAIL("n_patience needs val_data or val_split: nothing else gets better or worse");
+    return TDL_OK;
+}
+
+// Few windows are seen a few at a time, so that an epoch has steps enough to learn from.
+static int32_t batch_of(const tdl_trainer_desc *d, uint64_t n_windows) {
+    int32_t n = BATCH;
+    if (!d->model_path || !n_windows) return n;
+    while (n > 1 && n > d->n_micro_batch && n_windows < (uint64_t)n * TUNE_EPOCH_STEPS) n /= 2;
+    return n;
+}
+
+// Wide models want lower rates: about n_embd^-0.75 in "LoRA Without Regret" (Schulman et al. 2025).
+static float adapters_lr(int32_t n_embd) {
+    float ratio = n_embd > LORA_WIDTH ? (float)LORA_WIDTH / (float)n_embd : 1;
+    return 1e-3f * sqrtf(ratio * sqrtf(ratio));
+}
+
+tdl_status tdl_trainer_settings(const tdl_trainer_desc *desc, const tdl_run_facts *facts, tdl_trainer_desc *out,
+                                tdl_error *err) {
     *out = *desc;
     tdl_status status = check_sources(out, err);
     if (status != TDL_OK) return status;
     const tdl_fresh_shape *shape = desc->shape ? tdl_fresh_shape_find(desc->shape) : NULL;
+    bool tunes = desc->model_path != NULL;
+    int32_t n_ctx = facts->n_ctx, n_seq = n_ctx && n_ctx < SEQ ? n_ctx : SEQ;
     if (shape) {
-        set_i32(&out->n_steps, shape->n_steps);
+        if (!out->n_epochs) set_i32(&out->n_steps, shape->n_steps);
         set_i32(&out->n_batch, shape->n_batch);
         set_i32(&out->n_seq, shape->n_seq);
     }
-    set_i32(&out->n_steps, 1000);
-    set_i32(&out->n_batch, 8);
-    set_i32(&out->n_seq, n_ctx && n_ctx < 512 ? n_ctx : 512);
+    set_i32(&out->n_batch, batch_of(out, facts->n_windows));
+    set_i32(&out->n_seq, facts->n_fit && facts->n_fit < (uint64_t)n_seq ? (int32_t)facts->n_fit : n_seq);
     set_i32(&out->n_micro_batch, out->n_batch);
-    set_i32(&out->n_warmup_steps, out->n_steps / 50);
+    status = check_lengths(out, err);
+    if (status == TDL_OK) status = set_steps(out, facts, err);
+    if (status == TDL_OK) status = set_split(out, facts, err);
+    if (status != TDL_OK) return status;
+    int32_t n_steps = out->n_steps, n_warm = n_steps / 50;
+    if (tunes) n_warm = (int32_t)tdl_max_i64(n_warm, tdl_min_i64(n_steps / 10, 10));
+    set_i32(&out->n_warmup_steps, n_warm);
     if (out->n_warmup_steps == -1) out->n_warmup_steps = 0;
-    set_i32(&out->n_decay_steps, out->n_steps / 5);
-    set_i32(&out->n_val_every, 100);
+    set_i32(&out->n_decay_steps, n_steps / 5);
+    int64_t n_epoch = tdl_div_up((int64_t)facts->n_windows, out->n_batch);
+    set_i32(&out->n_val_every, tunes && n_epoch && n_epoch < 100 ? (int32_t)n_epoch : 100);
     set_i32(&out->n_checkpoint_every, 500);
-    set_f32(&out->lr, desc->model_path ? 1e-4f : shape ? shape->lr : 1e-3f);
+    set_f32(&out->lr, out->lora_rank ? adapters_lr(facts->n_embd) : tunes ? 1e-4f : shape ? shape->lr : 1e-3f);
     set_f32(&out->lr_min, out->lr / 10);
     set_f32(&out->beta1, 0.9f);
     set_f32(&out->beta2, 0.95f);

@@ -5,12 +5,29 @@
 
 #include <math.h>
 
+// Of records that were held out: what was left out of the file is told of the data.
+static tdl_train_data_info held_out_info(const tdl_trainer *t, const tdl_packed_counts *packed) {
+    const tdl_token_file *file = tdl_dataset_tokens(t->data);
+    const tdl_held_out side = tdl_held_out_make(file->n_documents, t->n_held_out, t->desc.seed, true);
+    tdl_train_data_info info = {.n_records = t->n_held_out,
+                                .n_dropped = packed->n_dropped,
+                                .n_cut = packed->n_cut,
+                                .n_tokens_cut = packed->n_tokens_cut,
+                                .n_split = packed->n_split,
+                                .n_longest = packed->n_longest,
+                                .n_windows = tdl_data_reader_n_windows(t->val_reader)};
+    for (uint64_t i = 0; i < file->n_documents; i++)
+        if (tdl_held_out_has(&side, i)) info.n_tokens += file->documents[i + 1] - file->documents[i];
+    return info;
+}
+
 tdl_train_data_info tdl_trainer_data_info(const tdl_trainer *t, bool val) {
-    const tdl_dataset *data = val ? t->val_data : t->data;
+    const tdl_dataset *data = val ? tdl_trainer_val_data(t) : t->data;
     const tdl_data_reader *reader = val ? t->val_reader : t->reader;
     if (!reader) return (tdl_train_data_info){0};
     const tdl_token_file *file = tdl_dataset_tokens(data);
     tdl_packed_counts packed = tdl_data_reader_packed(reader);
+    if (val && !t->val_data) return held_out_info(t, &packed);
     return (tdl_train_data_info){.n_tokens = file->n_tokens,
                                  .n_records = file->counts.n_records,
                                  .n_empty = file->counts.n_empty,
@@ -35,8 +52,8 @@ static void note_part(tdl_trainer *t, bool val) {
     const tdl_train_data_info i = tdl_trainer_data_info(t, val);
     const char *data = val ? "validation data" : "data", *first;
     char text[200];
-    size_t n_like_json = tdl_dataset_n_like_json(val ? t->val_data : t->data, &first);
-    if (n_like_json)
+    size_t n_like_json = tdl_dataset_n_like_json(val ? tdl_trainer_val_data(t) : t->data, &first);
+    if (n_like_json && !(val && !t->val_data))
         tdl_str_format(&t->notes,
                        "%s: '%s'%s read as text, but it begins as records do: those are in .jsonl or .json files\n",
                        data, first, n_like_json > 1 ? " and others are" : " is");
@@ -57,9 +74,25 @@ static void note_part(tdl_trainer *t, bool val) {
     note(&t->notes, data, i.n_split, i.n_records, text);
 }
 
+static void note_validation(tdl_trainer *t) {
+    const tdl_token_file *file = tdl_dataset_tokens(t->data);
+    if (t->n_held_out)
+        tdl_str_format(
+            &t->notes,
+            "validation: %llu of %llu records, held out and not learned (val_split %.3g); the weights in the "
+            "end are %s\n",
+            (unsigned long long)t->n_held_out, (unsigned long long)file->n_documents, (double)t->desc.val_split,
+            t->keeps_best ? "those of the lowest loss on them" : "the last ones");
+    else if (!t->val_reader && t->desc.model_path && !file->has_records)
+        tdl_str_format(&t->notes, "validation: none: of text nothing is held out, it takes data of its own\n");
+    else if (!t->val_reader && t->desc.model_path && file->n_documents < TDL_SPLIT_RECORDS)
+        tdl_str_format(&t->notes, "validation: none: of fewer than %d records none is held out\n", TDL_SPLIT_RECORDS);
+}
+
 tdl_status tdl_trainer_note_data(tdl_trainer *t, tdl_error *err) {
     note_part(t, false);
     if (t->val_reader) note_part(t, true);
+    note_validation(t);
     return t->notes.failed ? tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory for notes") : TDL_OK;
 }
 
@@ -112,10 +145,14 @@ tdl_status tdl_trainer_describe(const tdl_trainer *t, tdl_str *json, tdl_error *
                              d->lora_rank ? number(d->lora_alpha) : json_null(), "freeze",
                              list_of(d->freeze, d->n_freeze), "targets", list_of(d->lora_targets, d->n_lora_targets));
     bool ok = root && more && json_object_update(root, more) == 0;
+    double n_seen = (double)d->n_steps * d->n_batch;
+    ok = ok &&
+         json_object_set_new(root, "epochs", json_real(n_seen / (double)tdl_data_reader_n_windows(t->reader))) == 0;
     ok = ok && json_object_set_new(root, "data_files", list_of(d->data, d->n_data)) == 0;
     ok = ok && json_object_set_new(root, "data", data_of(t, false)) == 0;
     if (ok && t->val_reader)
-        ok = json_object_set_new(root, "val_files", list_of(d->val_data, d->n_val_data)) == 0 &&
+        ok = json_object_set_new(root, "val_split", number(d->val_split)) == 0 &&
+             json_object_set_new(root, "val_files", list_of(d->val_data, d->n_val_data)) == 0 &&
              json_object_set_new(root, "val_data", data_of(t, true)) == 0;
     ok = ok && json_object_set_new(root, "notes", text_of(t->notes.ptr)) == 0;
     ok = ok && json_dump_callback(root, append, json, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;

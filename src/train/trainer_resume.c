@@ -31,6 +31,7 @@ static const setting list[] = {
     SETTING(UINT64, SAME, false, seed),
     SETTING(INT, SAME, false, lora_rank),
     SETTING(FLOAT, SAME, true, lora_alpha),
+    SETTING(FLOAT, SAME, true, val_split),
     SETTING(INT, SAME, false, schedule),
     SETTING(INT, SAME, false, precision),
     SETTING(INT, KEPT, true, n_steps),
@@ -77,14 +78,22 @@ static void set(tdl_trainer_desc *desc, const setting *s, double value) {
 }
 
 // What a setting depends on, where that is given: then it is not the checkpoint's that counts, but the default.
-static bool follows(const setting *s, const tdl_trainer_desc *given) {
+static bool follows(const setting *s, const tdl_trainer_desc *given, const tdl_trainer_desc *desc) {
     bool wsd = given->schedule == TDL_SCHEDULE_WSD;
     if (s->offset == offsetof(tdl_trainer_desc, lr_min)) return given->lr != 0;
     if (s->offset == offsetof(tdl_trainer_desc, n_micro_batch)) return given->n_batch != 0;
+    if (s->offset == offsetof(tdl_trainer_desc, n_steps)) return given->n_epochs != 0;
     if (s->offset == offsetof(tdl_trainer_desc, n_decay_steps)) return !wsd;
     if (s->offset == offsetof(tdl_trainer_desc, lora_alpha)) return !given->lora_rank;
-    if (s->offset == offsetof(tdl_trainer_desc, n_patience)) return !given->n_val_data;
+    if (s->offset == offsetof(tdl_trainer_desc, n_patience)) return !given->n_val_data && !(desc->val_split > 0);
     return false;
+}
+
+// Runs that began before there was such a thing held nothing out.
+static tdl_status read_setting(const tdl_checkpoint *c, const setting *s, double *value, tdl_error *err) {
+    *value = 0;
+    if (s->offset == offsetof(tdl_trainer_desc, val_split) && !tdl_checkpoint_has(c, s->name)) return TDL_OK;
+    return tdl_checkpoint_get_float(c, s->name, value, err);
 }
 
 tdl_status tdl_trainer_resume_begin(tdl_trainer *t, tdl_trainer_desc *desc, tdl_error *err) {
@@ -94,8 +103,8 @@ tdl_status tdl_trainer_resume_begin(tdl_trainer *t, tdl_trainer_desc *desc, tdl_
     for (size_t i = 0; i < N_SETTINGS && status == TDL_OK; i++) {
         const setting *s = &list[i];
         double value;
-        if (!s->has_default || get(&given, s) != 0 || follows(s, &given)) continue;
-        status = tdl_checkpoint_get_float(t->resumed, s->name, &value, err);
+        if (!s->has_default || get(&given, s) != 0 || follows(s, &given, desc)) continue;
+        status = read_setting(t->resumed, s, &value, err);
         if (status == TDL_OK) set(desc, s, value);
     }
     return status;
@@ -130,7 +139,7 @@ static tdl_status check_setting(tdl_trainer *t, const setting *s, tdl_error *err
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: the checkpoint's %s is %llu, this run's is %llu", s->name,
                         (unsigned long long)seed, (unsigned long long)t->desc.seed);
     }
-    status = tdl_checkpoint_get_float(t->resumed, s->name, &was, err);
+    status = read_setting(t->resumed, s, &was, err);
     if (status != TDL_OK || was == is) return status;
     if (s->rule == SAME)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: the checkpoint's %s is %.9g, this run's is %.9g", s->name,
