@@ -193,7 +193,7 @@ typedef struct tdl_model_info {
     bool has_chat_template; /* the file says how a conversation is written as text; treadle does not read it yet */
     int32_t n_lora;         /* matrices that tdl_model_desc.lora changed */
     uint64_t lora_size;     /* bytes that they take */
-    const char *lora_dtype; /* the first one\'s type; NULL where there is none */
+    const char *lora_dtype; /* the first one's type; NULL where there is none */
 } tdl_model_info;
 
 /* What is to be said of a model that opened all the same: a key of its configuration that nothing reads, or a tensor that
@@ -509,15 +509,14 @@ typedef struct tdl_trainer_desc {
         *val_data; /* [n_val_data] of the same kinds: the loss on them is measured every n_val_every steps */
     size_t n_val_data;
 
-    int32_t n_steps; /* default 1000; with model_path as many as n_epochs' default takes, where those are fewer */
-    int32_t n_batch; /* sequences in a step; default 8, with model_path fewer where an epoch has few windows */
-    int32_t n_seq;   /* tokens of a sequence; default 512, or the model's context where that is shorter; of records
-                              no more than the longest one needs */
+    /* Steps: default 1000; with model_path as many as n_epochs' default takes, where those are fewer. Sequences in a step: default 8,
+     * with model_path fewer where an epoch has few windows. Tokens of a sequence: default 512, or the model's context where that is
+     * shorter; of records no more than the longest one needs. */
+    int32_t n_steps, n_batch, n_seq;
     int32_t n_micro_batch; /* sequences computed at once, n_batch must be a multiple of it; default n_batch */
     /* Of floats 0 is the default and TDL_ZERO is zero. */
-    float lr,
-        lr_min; /* peak, default 1e-3, with model_path 1e-4; of adapters 1e-3, less for a model wider than 576; lowest,
-                         default lr / 10 */
+    float lr;     /* peak; default 1e-3, with model_path 1e-4, of adapters 1e-3 and less for a model wider than 576 */
+    float lr_min; /* lowest; default lr / 10 */
     tdl_schedule schedule;
     int32_t n_warmup_steps;  /* of a straight line up from 0; default n_steps / 50, with model_path at least
                                 n_steps / 10 up to 10; -1: none */
