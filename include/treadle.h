@@ -550,7 +550,7 @@ typedef struct tdl_trainer_desc {
     const char *shape;
     int32_t n_vocab; /* of that tokenizer; default: the shape's */
 
-    /* In place of n_steps: how often each window is seen. Default with model_path: 3, or as many as it takes for 72 steps, at
+    /* In place of n_steps: how often each window is seen. Default with model_path: 3, or as many as it takes for 200 windows and 72 steps, at
      * most 20; where these are more than 1000 steps, n_steps counts. */
     int32_t n_epochs;
     /* Of records, without val_data: this part of them, at least one, is not trained on, and the loss on it is measured. Which ones

@@ -386,7 +386,7 @@ END
             "$(printf 'best.tdl\ncheckpoint.tdl\nloss.html\nmodel.gguf')"
         run run "$work/run/model.gguf" -p 'The cat' -n 3 --temp 0
         same 'train: the model runs' "$code" 0
-        refused 1 'holds another run' train --config "$work/config.json" --tokenizer "$tokenizer" --data "$work/train.txt" \
+        refused 1 'holds a run already' train --config "$work/config.json" --tokenizer "$tokenizer" --data "$work/train.txt" \
             --out "$work/run" --steps 12
         run train --config "$work/config.json" --tokenizer "$tokenizer" --data "$work/train.txt" --out "$work/run" \
             --steps 14 --batch 4 --seq 32 --lr 0.01 --seed 1 --resume

@@ -136,6 +136,11 @@ test_lora() {
         cmp -s "$work/lora.npy" "$work/merged.npy" || fail "--lora $dir is not the merged model"
     done
     cmp -s "$work/lora.npy" "$work/base.npy" && fail "the adapter changes nothing"
+    run logits "$work/sample" -p 'The captain' -o "$work/run.npy"
+    same 'the directory of a run as MODEL' "$code" 0
+    cmp -s "$work/run.npy" "$work/merged.npy" || fail 'the directory of a run is not its model'
+    run run "$work/sample" --lora "$work/sample" -p x -n 1
+    matches '--lora on top of what has it' "$err" "warning: adapter: it was made for '.*novelist-7m-q8_0.gguf', and is added to '.*/sample'"
     run run "$model" --lora "$work" -p x -n 1
     same '--lora without one' "$code" 1
     matches '--lora without one' "$err" "nor its directory 'adapter' has an adapter_config.json"

@@ -153,6 +153,17 @@ def test_interrupt_and_full():
     t.end(0, "a full context is no failure of a chat that was ended")
 
 
+# SIGTERM, which nobody types, ends it at the prompt and in an answer.
+def test_terminated():
+    for typed, pattern, what in ((b"/help\r", rb"slash is typed with two.*> $", "SIGTERM at the prompt"),
+                                 (b"Go on and on\r", rb"\r\n.*[a-zA-Z]{3}.*[a-zA-Z]{3}", "SIGTERM in an answer")):
+        t = Terminal("chat", model, "-t", "1", "-c", "100000", "--ignore-eos", "--temp", "0")
+        t.until(PROMPT, "chat begins")
+        t.say(typed, pattern, what)
+        os.kill(t.pid, signal.SIGTERM)
+        t.end(130, what)
+
+
 # Without a terminal that can be moved about on, or with stderr elsewhere, lines are read as they are.
 def test_plain_lines():
     t = Terminal("chat", model, "-t", "1", "-n", "2", "--temp", "0", term="dumb")

@@ -216,12 +216,12 @@ static void test_range(void **state) {
     (void)state;
     char path[TEST_PATH_SIZE];
     tdl_error err = {0};
-    float a[32] = {3e38f}, b[16] = {3e38f};
+    float a[2 * 32] = {3e38f}, b[16 * 2] = {3e38f};
     tdl_weights_tensor tensors[2] = {{.name = "base_model.model.model.layers.0.self_attn.v_proj.lora_A.weight"},
                                      {.name = "base_model.model.model.layers.0.self_attn.v_proj.lora_B.weight"}};
     test_file_copy(TDL_TEST_DATA "/train/peft-llama/adapter_config.json", test_path(path, dir, "adapter_config.json"));
-    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){1, 32}, a, &tensors[0].tensor, NULL), TDL_OK);
-    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){16, 1}, b, &tensors[1].tensor, NULL), TDL_OK);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){2, 32}, a, &tensors[0].tensor, NULL), TDL_OK);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){16, 2}, b, &tensors[1].tensor, NULL), TDL_OK);
     test_path(path, dir, "adapter_model.safetensors");
     assert_int_equal(tdl_safetensors_save(tdl_allocator_or_default(NULL), path, tensors, 2, &err), TDL_OK);
     open_with(TDL_TEST_DATA "/hf-tiny/llama", dir, TDL_ERROR_FORMAT,
@@ -285,24 +285,36 @@ static void test_bad(void **state) {
     tdl_model *model = open_model(TDL_TEST_DATA "/hf-tiny/llama"), *other = open_model(TDL_TEST_DATA "/hf-tiny/gpt2");
     try_config(model, "{\"peft_type\": \"IA3\"}", TDL_ERROR_UNSUPPORTED, "peft_type is 'IA3'");
     try_config(model, "{\"peft_type\": \"LORA\"}", TDL_ERROR_FORMAT, "lora_alpha is missing");
-    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"bias\": \"all\"}", TDL_ERROR_UNSUPPORTED,
-               "bias is 'all'");
-    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"use_dora\": true}", TDL_ERROR_UNSUPPORTED,
-               "use_dora");
-    static const char *const refused[] = {"\"layer_replication\": [[0, 2]]", "\"alora_invocation_tokens\": [1]",
-                                          "\"target_parameters\": [\"x\"]", "\"init_lora_weights\": \"pissa_niter_4\"",
-                                          "\"init_lora_weights\": \"olora\""};
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"r\": 2, \"bias\": \"all\"}",
+               TDL_ERROR_UNSUPPORTED, "bias is 'all'");
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"r\": 2, \"use_dora\": true}",
+               TDL_ERROR_UNSUPPORTED, "use_dora");
+    static const char *const refused[] = {
+        "\"layer_replication\": [[0, 2]]",  "\"alora_invocation_tokens\": [1]",
+        "\"target_parameters\": [\"x\"]",   "\"init_lora_weights\": \"pissa_niter_4\"",
+        "\"init_lora_weights\": \"olora\"", "\"use_bdlora\": {\"x\": 1}",
+        "\"use_frobnicate\": true",         "\"task_type\": \"SEQ_CLS\"",
+        "\"loftq_config\": {\"bits\": 4}"};
+    static const char *const no_form[] = {"\"use_rslora\": 1", "\"r\": \"2\"", "\"r\": 0"};
+    for (size_t i = 0; i < sizeof no_form / sizeof *no_form; i++) {
+        char text[200], name[32];
+        snprintf(text, sizeof text, "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4, %s}", no_form[i]);
+        snprintf(name, sizeof name, "%.*s is no", (int)strcspn(no_form[i] + 1, "\""), no_form[i] + 1);
+        try_config(model, text, TDL_ERROR_FORMAT, i ? "r is missing or no positive integer" : name);
+    }
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         char text[200], name[32];
-        snprintf(text, sizeof text, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, %s}", refused[i]);
+        snprintf(text, sizeof text, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"r\": 2, %s}", refused[i]);
         snprintf(name, sizeof name, "%.*s", (int)strcspn(refused[i] + 1, "\""), refused[i] + 1);
         try_config(model, text, TDL_ERROR_UNSUPPORTED, name);
     }
-    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"init_lora_weights\": \"gaussian\"}", TDL_ERROR_IO,
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"r\": 2, \"init_lora_weights\": \"gaussian\"}",
+               TDL_ERROR_IO, "adapter_model.safetensors");
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"r\": 2}", TDL_ERROR_IO,
                "adapter_model.safetensors");
-    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4}", TDL_ERROR_IO, "adapter_model.safetensors");
     test_file_write(test_path(path, dir, "adapter_model.safetensors"), "nothing", 7);
-    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4}", TDL_ERROR_FORMAT, "adapter_model.safetensors");
+    try_config(model, "{\"peft_type\": \"LORA\", \"lora_alpha\": 4, \"r\": 2}", TDL_ERROR_FORMAT,
+               "adapter_model.safetensors");
     assert_error(tdl_lora_open(other, TDL_TEST_DATA "/train/peft-llama", &lora, &err), TDL_ERROR_FORMAT, &err,
                  "belongs to no matrix of this model");
     lora = open_lora(model, TDL_TEST_DATA "/train/peft-llama");
@@ -327,13 +339,16 @@ static void test_halves(void **state) {
                                      {.name = "base_model.model.model.layers.0.self_attn.v_proj.lora_B.weight"}};
     tdl_model *model = open_model(TDL_TEST_DATA "/hf-tiny/llama");
     test_file_copy(TDL_TEST_DATA "/train/peft-llama/adapter_config.json", test_path(path, dir, "adapter_config.json"));
-    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){1, 32}, data, &tensors[0].tensor, NULL), TDL_OK);
-    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){32, 1}, data, &tensors[1].tensor, NULL), TDL_OK);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){2, 32}, data, &tensors[0].tensor, NULL), TDL_OK);
+    assert_int_equal(tdl_tensor_make(TDL_DTYPE_F32, 2, (int64_t[]){32, 2}, data, &tensors[1].tensor, NULL), TDL_OK);
     test_path(path, dir, "adapter_model.safetensors");
     assert_int_equal(tdl_safetensors_save(model->mem, path, tensors, 1, &err), TDL_OK);
     assert_error(tdl_lora_open(model, dir, &lora, &err), TDL_ERROR_FORMAT, &err, "v_proj.lora_B.weight' is missing");
     assert_int_equal(tdl_safetensors_save(model->mem, path, tensors, 2, &err), TDL_OK);
-    assert_error(tdl_lora_open(model, dir, &lora, &err), TDL_ERROR_FORMAT, &err, "is [32, 1] F32, expected [16, 1]");
+    assert_error(tdl_lora_open(model, dir, &lora, &err), TDL_ERROR_FORMAT, &err, "is [32, 2] F32, expected [16, 2]");
+    tensors[0].tensor.shape[0] = 1; // the configuration says 2
+    assert_int_equal(tdl_safetensors_save(model->mem, path, tensors, 2, &err), TDL_OK);
+    assert_error(tdl_lora_open(model, dir, &lora, &err), TDL_ERROR_FORMAT, &err, "rank 1, expected 2 as 'r' says");
     tdl_model_close(model);
 }
 

@@ -177,6 +177,50 @@ static void test_recomputes(void **state) {
     assert_same_losses(&x, &y);
 }
 
+// The largest difference between weights of two models of the same tensors.
+static double largest_change(const char *a, const char *b) {
+    const tdl_allocator *mem = tdl_allocator_or_default(NULL);
+    const char *paths[] = {a, b};
+    tdl_model *models[2];
+    tdl_error err = {0};
+    double largest = 0;
+    for (int i = 0; i < 2; i++) {
+        const tdl_model_desc desc = {.size = sizeof desc, .path = paths[i], .precision = TDL_PRECISION_F32};
+        if (tdl_model_open(&desc, &models[i], &err)) fail_msg("%s", err.message);
+    }
+    for (int32_t p = 0; p < models[0]->params.n; p++) {
+        tdl_tensor whole[2];
+        void *blocks[2] = {NULL};
+        if (!models[0]->params.list[p].name || models[0]->params.list[p].tensor.dtype != TDL_DTYPE_F32) continue;
+        for (int i = 0; i < 2; i++)
+            if (tdl_param_whole(&models[i]->params, models[i]->weights, &models[i]->params.list[p], &whole[i],
+                                &blocks[i], &err))
+                fail_msg("%s", err.message);
+        for (int64_t j = 0; j < tdl_tensor_n_elements(&whole[0]); j++)
+            largest = fmax(largest, fabs((double)((float *)whole[0].data)[j] - ((float *)whole[1].data)[j]));
+        tdl_free(mem, blocks[0]), tdl_free(mem, blocks[1]);
+    }
+    tdl_model_close(models[0]), tdl_model_close(models[1]);
+    return largest;
+}
+
+// AdamW's first step, its moments corrected for having begun at zero: the rate, whatever the gradient (Kingma, Ba 2015, section 2.1).
+static void test_first_step(void **state) {
+    run_fixture *f = *state;
+    char moved[TEST_PATH_SIZE], still[TEST_PATH_SIZE];
+    const float rates[] = {1e-3f, TDL_ZERO};
+    for (int i = 0; i < 2; i++) {
+        char run[TEST_PATH_SIZE];
+        snprintf(run, sizeof run, "first%d", i);
+        tdl_trainer_desc desc = run_desc(f, run);
+        desc.n_steps = 1, desc.n_warmup_steps = -1, desc.schedule = TDL_SCHEDULE_CONSTANT;
+        desc.lr = rates[i], desc.lr_min = i ? TDL_ZERO : 0, desc.weight_decay = TDL_ZERO, desc.clip_norm = TDL_ZERO;
+        run_whole(&desc, i ? test_path(still, f->dir, "still.gguf") : test_path(moved, f->dir, "moved.gguf"));
+    }
+    double change = largest_change(moved, still);
+    if (fabs(change - 1e-3) > 2e-6) fail_msg("the largest change is %g, the rate 0.001", change);
+}
+
 // With adapters over a quantized model only they change; merged, the model says what it said with them beside it.
 static void test_adapters(void **state) {
     run_fixture *f = *state;
@@ -603,7 +647,7 @@ static void test_bad_settings(void **state) {
     assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "another run");
     assert_int_equal(run_checkpoint(other, &err), TDL_OK);
     tdl_trainer_destroy(other);
-    assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "holds another run");
+    assert_error(tdl_trainer_create(&good, &trainer, &err), TDL_ERROR_ARGUMENT, &err, "holds a run already");
     tdl_trainer_desc changed = good;
     changed.resume = true, changed.n_seq = 16;
     assert_error(tdl_trainer_create(&changed, &trainer, &err), TDL_ERROR_ARGUMENT, &err,
@@ -618,6 +662,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_resumes, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(test_accumulates, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(test_recomputes, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(test_first_step, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(test_adapters, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(test_stops_early, run_setup, run_teardown),
         cmocka_unit_test_setup_teardown(test_drops_weights, run_setup, run_teardown),

@@ -70,7 +70,7 @@ FAULTS = [
     Fault("resume-place", "src/train/data_reader.c", "    reader->state = *state;\n    enter_epoch(reader);",
           "    reader->state = *state;\n    reader->state.next = 0;\n    enter_epoch(reader);", "test_(data_reader|trainer)$"),
     Fault("lora-scale", "src/train/train_engine.c", "desc->lora_alpha / (float)desc->lora_rank", "desc->lora_alpha",
-          "test_(lora_file|trainer|train_golden|fresh|cli_train)$"),
+          "test_(lora_file|trainer|train_golden|fresh|cli_train|cli_finetune)$"),
     Fault("adamw-bias", "src/train/trainer.c", "pow((double)t->desc.beta2, step)", "pow((double)t->desc.beta2, step + 1)", "test_trainer$"),
     # the program
     Fault("exit-code", "src/cli/main.c", "no such command (see treadle help)\", name);\n    return CLI_USAGE;",

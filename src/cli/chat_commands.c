@@ -119,8 +119,10 @@ static int save(chat *c, const char *path) {
     bool ok = file && json_dumpf(root, file, 0) == 0 && fputc('\n', file) != EOF;
     if (file && fclose(file) != 0) ok = false;
     if (!ok) {
-        cli_error("%s: %s", path, strerror(errno));
+        cli_error("%s: %s%s", path, strerror(errno), errno == EEXIST ? "; /save takes a new name" : "");
         if (file) unlink(path);
+    } else {
+        cli_note("saved %zu messages\n", c->n_messages);
     }
     json_decref(root);
     return ok ? CLI_OK : CLI_FAILURE;

@@ -59,7 +59,7 @@ static int talk(chat *c) {
         }
         if (kind == CLI_LINE_INTERRUPTED) {
             bool dropped = cli_line_input_dropped(input);
-            if (!interactive || (asked_to_end && !dropped)) {
+            if (!interactive || cli_terminated() || (asked_to_end && !dropped)) {
                 code = CLI_INTERRUPTED;
                 break;
             }

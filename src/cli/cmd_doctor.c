@@ -145,10 +145,11 @@ static void print_devices(const doctor *d) {
                    strstr(info->summary, ", CPU") ? ": software, slower than the device cpu" : "");
     }
     if (n_gpus == 0) {
-        cli_printf("GPU       none: %s\n", d->devices_err.code ? d->devices_err.message
-                                           : d->n_devices < 2 && !d->chatter.size
-                                               ? "no WebGPU adapter, or a build without WebGPU"
-                                               : "the WebGPU library found no adapter");
+        cli_printf("GPU       none: %s\n",
+                   d->devices_err.code ? d->devices_err.message
+                   : d->n_devices < 2 && !d->chatter.size
+                       ? "no WebGPU adapter, or a build without WebGPU (tools/setup.sh webgpu, then make)"
+                       : "the WebGPU library found no adapter");
         cli_flush();
         cli_explain_webgpu(d->model.webgpu_library, &d->chatter);
     }

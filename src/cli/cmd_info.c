@@ -21,7 +21,7 @@ static int print_text(const cli_opened *opened, const tdl_model_memory *memory, 
 static int print_json(const cli_opened *opened, const tdl_model_memory *memory, int32_t n_ctx);
 
 int cmd_info(int argc, char **argv) {
-    info_args args = {.model.lazy = true};
+    info_args args = {.model = {.lazy = true, .tells_warnings = true}};
     cli_opened opened = {0};
     const cli_option_group groups[] = {
         {.title = "Output",

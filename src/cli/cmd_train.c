@@ -339,7 +339,7 @@ static void estimate(const tdl_trainer_info *info, const tdl_train_step *step, i
     static bool said; // of one run a process
     int32_t n_left = info->n_steps - step->step;
     double left_s = step->tokens_per_s > 0 ? (double)n_left * step->n_tokens / (double)step->tokens_per_s : 0;
-    if (said || (n_done < ESTIMATE_STEPS && took_s < ESTIMATE_S)) return;
+    if (said || n_left == 0 || (n_done < ESTIMATE_STEPS && took_s < ESTIMATE_S)) return;
     said = true;
     char text[48];
     if (left_s >= 5400)
@@ -393,8 +393,8 @@ static int steps(tdl_trainer *trainer, const train_args *args) {
         cli_note("%d steps in %.1f s, %.0f tok/s; last loss %s\n", n_done, cli_seconds() - start,
                  (double)n_done * info.n_batch * info.n_seq / (cli_seconds() - start), loss_text(loss, step.loss));
     else if (info.n_done >= info.n_steps)
-        cli_note("nothing is left to train: %d of %d steps are done; --steps above %d goes on\n", info.n_done,
-                 info.n_steps, info.n_done);
+        cli_note("nothing is left to train: %d of %d steps are done; --steps above %d goes on, or more --epochs\n",
+                 info.n_done, info.n_steps, info.n_done);
     else
         cli_note(
             "nothing is left to train: it stopped after step %d, when the validation loss no longer fell; a larger "
@@ -424,7 +424,9 @@ static int save(tdl_trainer *trainer, const train_args *args) {
     snprintf(path, size, "%s/model.gguf", args->out);
     tdl_status status;
     for (int32_t n = 0; (status = tdl_trainer_save(trainer, path, &err)) == TDL_PENDING; n++) cli_wait(n);
-    if (status == TDL_OK) cli_note("%s\n", path);
+    if (status == TDL_OK)
+        cli_note("the model is %s: treadle %s %s; the curve is %s/loss.html\n", path, args->rank ? "chat" : "run", path,
+                 args->out);
     if (status == TDL_OK && args->rank) {
         snprintf(path, size, "%s/adapter", args->out);
         for (int32_t n = 0; (status = tdl_trainer_save_adapters(trainer, path, &err)) == TDL_PENDING; n++) cli_wait(n);

@@ -21,7 +21,7 @@
 enum { READ_SIZE = 1 << 16 };
 static const size_t file_size_max = (size_t)1 << 30; // of a prompt or a text to measure
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, terminated;
 static int interrupt_fd = -1; // an eventfd that is readable while `interrupted`
 static int stdout_errno;      // of the first write that failed
 static bool progress_shown, quiet;
@@ -150,8 +150,11 @@ bool cli_stdin_is_terminal(void) { return isatty(STDIN_FILENO); }
 
 bool cli_interrupted(void) { return interrupted; }
 
+bool cli_terminated(void) { return terminated; }
+
 void cli_interrupt_clear(void) {
     uint64_t n;
+    if (terminated) return;
     if (interrupt_fd >= 0 && read(interrupt_fd, &n, sizeof n) < 0) errno = 0; // nothing was there
     interrupted = 0;
     arm_interrupt();
@@ -251,8 +254,8 @@ static void arm_interrupt(void) {
 }
 
 static void on_interrupt(int number) {
-    (void)number;
     int before = errno;
+    if (number == SIGTERM) terminated = 1;
     interrupted = 1;
     if (interrupt_fd >= 0 && write(interrupt_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0) errno = before;
     errno = before;

@@ -47,7 +47,8 @@ void cli_capture_end(cli_buffer *text);
 
 bool cli_stdin_is_terminal(void);
 bool cli_interrupted(void);
-void cli_interrupt_clear(void);
+bool cli_terminated(void);      // by SIGTERM, which nobody types: it is never cleared
+void cli_interrupt_clear(void); // the next Ctrl-C counts as the first again
 // As read(2) of stdin, but Ctrl-C ends it with EINTR, whenever it came. Not to be mixed with stdio.
 ssize_t cli_read_stdin(void *bytes, size_t size);
 double cli_seconds(void); // monotonic

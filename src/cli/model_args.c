@@ -94,6 +94,12 @@ void cli_explain_webgpu(const char *library, const cli_buffer *chatter) {
              "  a Vulkan driver        Debian: libvulkan1 and the card's driver; vulkaninfo lists what there is\n");
 }
 
+static void tell_warnings(const tdl_model *model, const char *path) {
+    size_t n = tdl_model_n_warnings(model);
+    if (n) cli_warn("%s", tdl_model_warning(model, 0));
+    if (n > 1) cli_warn("and %zu more: treadle info %s", n - 1, path);
+}
+
 int cli_model_open(const cli_model_args *args, cli_opened *out) {
     *out = (cli_opened){.info = {.size = sizeof out->info}};
     tdl_error err = {0};
@@ -116,6 +122,7 @@ int cli_model_open(const cli_model_args *args, cli_opened *out) {
     out->load_s = cli_seconds() - start;
     out->tokenizer = tdl_model_tokenizer(out->model);
     tdl_model_get_info(out->model, &out->info);
+    if (!args->tells_warnings && !cli_is_quiet()) tell_warnings(out->model, args->path);
     if (out->info.n_lora && !cli_is_quiet())
         cli_note("adapter: added to %d matri%s now %s and take%s %.1f MB\n", out->info.n_lora,
                  out->info.n_lora == 1 ? "x, which is" : "ces, which are", out->info.lora_dtype,

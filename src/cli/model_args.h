@@ -14,7 +14,7 @@ typedef struct cli_model_args {
     const char *webgpu_library;
     int32_t precision; // tdl_precision
     bool invariant;
-    bool lazy; // no flag: the command does not compute
+    bool lazy, tells_warnings; // no flags: the command does not compute, tells the model's warnings itself
 } cli_model_args;
 
 // The group's options point into *args. The device's are those that training has too.

@@ -10,15 +10,42 @@
 #include <string.h>
 
 static bool has_suffix(const char *text, const char *suffix);
+static tdl_status find_run(const tdl_weights_desc *desc, char **out, tdl_error *err);
 
 tdl_status tdl_weights_open(const tdl_weights_desc *desc, tdl_weights **out, tdl_error *err) {
     int n_sources = (desc->path != NULL) + (desc->bytes != NULL) + (desc->reader != NULL);
     if (n_sources != 1)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "model: %d of path, bytes and reader are set, expected one",
                         n_sources);
+    char *run = NULL;
+    tdl_status status = desc->path && tdl_path_is_dir(desc->path) ? find_run(desc, &run, err) : TDL_OK;
+    if (status != TDL_OK) return status;
+    if (run) {
+        tdl_weights_desc inside = *desc;
+        inside.path = run;
+        status = tdl_gguf_open(&inside, out, err);
+        tdl_free(desc->mem, run);
+        return status;
+    }
     if (desc->path && (tdl_path_is_dir(desc->path) || has_suffix(desc->path, ".safetensors")))
         return tdl_hf_dir_open(desc, out, err);
     return tdl_gguf_open(desc, out, err);
+}
+
+// The directory of a training run has its model as model.gguf, and no safetensors. *out: that file; NULL: another directory.
+static tdl_status find_run(const tdl_weights_desc *desc, char **out, tdl_error *err) {
+    static const char *const names[] = {"model.gguf", "model.safetensors", "model.safetensors.index.json"};
+    for (int i = 0; i < 3; i++) {
+        char *path = tdl_path_join(desc->mem, desc->path, names[i]);
+        bool there = path && tdl_path_exists(path);
+        if (i == 0 && there) *out = path;
+        else tdl_free(desc->mem, path);
+        if (path && there == (i == 0)) continue;
+        tdl_free(desc->mem, *out);
+        *out = NULL;
+        return path ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "model: no memory for a path");
+    }
+    return TDL_OK;
 }
 
 tdl_weights_kind tdl_weights_get_kind(const tdl_weights *weights) { return weights->kind; }

@@ -2,6 +2,7 @@
 // lora.c - see lora.h. Adapter files are untrusted input: shapes and names are those of the model, or an error.
 #include "model/lora.h"
 
+#include "base/checked.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "format/safetensors.h"
@@ -19,6 +20,7 @@ typedef struct reader {
 } reader;
 
 static tdl_status read_config(tdl_lora *lora, const char *dir, tdl_error *err);
+static tdl_status check_keys(const json_t *root, tdl_error *err);
 static tdl_status read_tensors(tdl_lora *lora, const tdl_model *model, const tdl_safetensors *file, tdl_error *err);
 static tdl_status read_pair(const reader *r, tdl_lora *lora, int32_t param, tdl_error *err);
 static tdl_status read_tensor(const tdl_lora *lora, const tdl_safetensors *file, int32_t i, int64_t rows, int64_t cols,
@@ -86,10 +88,6 @@ static tdl_status check_first_values(const json_t *how, tdl_error *err) {
 }
 
 static tdl_status read_config(tdl_lora *lora, const char *dir, tdl_error *err) {
-    static const char *const refused[] = {
-        "use_dora",          "modules_to_save",         "alpha_pattern",    "use_qalora",
-        "megatron_config",   "trainable_token_indices", "corda_config",     "lora_bias",
-        "layer_replication", "alora_invocation_tokens", "target_parameters"};
     json_t *root = NULL;
     char *path = tdl_path_join(lora->mem, dir, "adapter_config.json");
     if (!path) return tdl_fail(err, TDL_ERROR_MEMORY, "adapter: no memory for a path");
@@ -98,9 +96,14 @@ static tdl_status read_config(tdl_lora *lora, const char *dir, tdl_error *err) {
     if (status != TDL_OK) return status;
     const char *type = json_string_value(json_object_get(root, "peft_type"));
     const char *bias = json_string_value(json_object_get(root, "bias"));
-    const json_t *alpha = json_object_get(root, "lora_alpha");
+    const char *base = json_string_value(json_object_get(root, "base_model_name_or_path"));
+    snprintf(lora->base, sizeof lora->base, "%s", base ? base : "");
+    const json_t *alpha = json_object_get(root, "lora_alpha"), *r = json_object_get(root, "r");
+    const json_t *stabilized = json_object_get(root, "use_rslora");
+    bool own_ranks = is_set(json_object_get(root, "rank_pattern"));
     lora->alpha = (float)tdl_json_number(alpha);
-    lora->rank_stabilized = json_is_true(json_object_get(root, "use_rslora"));
+    lora->rank = own_ranks || !json_is_integer(r) ? 0 : (int32_t)tdl_min_i64(json_integer_value(r), INT32_MAX);
+    lora->rank_stabilized = json_is_true(stabilized);
     if (!type || strcmp(type, "LORA") != 0)
         status = tdl_fail(err, TDL_ERROR_UNSUPPORTED, "adapter_config.json: peft_type is '%.40s', expected 'LORA'",
                           type ? type : "");
@@ -108,12 +111,53 @@ static tdl_status read_config(tdl_lora *lora, const char *dir, tdl_error *err) {
         status = tdl_fail(err, TDL_ERROR_UNSUPPORTED, "adapter_config.json: bias is '%.40s', expected 'none'", bias);
     else if (!json_is_number(alpha) || !isfinite(lora->alpha))
         status = tdl_fail(err, TDL_ERROR_FORMAT, "adapter_config.json: lora_alpha is missing or no number");
+    else if (!own_ranks && lora->rank < 1)
+        status = tdl_fail(err, TDL_ERROR_FORMAT, "adapter_config.json: r is missing or no positive integer");
+    else if (stabilized && !json_is_boolean(stabilized) && !json_is_null(stabilized))
+        status = tdl_fail(err, TDL_ERROR_FORMAT, "adapter_config.json: use_rslora is no boolean");
     if (status == TDL_OK) status = check_first_values(json_object_get(root, "init_lora_weights"), err);
-    for (size_t i = 0; i < sizeof refused / sizeof *refused && status == TDL_OK; i++)
-        if (is_set(json_object_get(root, refused[i])))
-            status = tdl_fail(err, TDL_ERROR_UNSUPPORTED, "adapter_config.json: '%s' is not supported", refused[i]);
+    if (status == TDL_OK) status = check_keys(root, err);
     json_decref(root);
     return status;
+}
+
+// Keys that say nothing of what the adapter computes, or that were read before. All others must be as if they were not there.
+static tdl_status check_keys(const json_t *root, tdl_error *err) {
+    static const char *const fine[] = {"auto_mapping",
+                                       "base_model_name_or_path",
+                                       "bias",
+                                       "ensure_weight_tying",
+                                       "eva_config",
+                                       "exclude_modules",
+                                       "fan_in_fan_out",
+                                       "inference_mode",
+                                       "init_lora_weights",
+                                       "layers_pattern",
+                                       "layers_to_transform",
+                                       "lora_alpha",
+                                       "lora_dropout",
+                                       "megatron_core",
+                                       "peft_type",
+                                       "peft_version",
+                                       "qalora_group_size",
+                                       "r",
+                                       "rank_pattern",
+                                       "revision",
+                                       "target_modules",
+                                       "task_type",
+                                       "use_rslora"};
+    const char *key, *task = json_string_value(json_object_get(root, "task_type"));
+    const json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)root, key, value) {
+        bool known = false;
+        for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) known |= strcmp(key, fine[i]) == 0;
+        if (!known && is_set(value))
+            return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "adapter_config.json: '%.60s' is not supported", key);
+    }
+    if (task && strcmp(task, "CAUSAL_LM") != 0)
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED, "adapter_config.json: task_type is '%.40s', expected 'CAUSAL_LM'",
+                        task);
+    return TDL_OK;
 }
 
 static tdl_status read_tensors(tdl_lora *lora, const tdl_model *model, const tdl_safetensors *file, tdl_error *err) {
@@ -148,9 +192,9 @@ static tdl_status read_pair(const reader *r, tdl_lora *lora, int32_t param, tdl_
     const tdl_tensor *w = &model->params.list[param].tensor;
     const tdl_tensor *a = &tdl_vec_at(&r->file->tensors, tdl_safetensors_tensor, (size_t)places[0])->tensor;
     int64_t rank = a->n_dims == 2 ? a->shape[0] : 0;
-    if (rank < 1 || rank > RANK_MAX)
-        return tdl_fail(err, TDL_ERROR_FORMAT, "adapter: tensor '%s': rank %lld, expected 1 to %d", keys[0],
-                        (long long)rank, RANK_MAX);
+    if (a->n_dims == 2 && (rank < 1 || rank > RANK_MAX || (lora->rank && lora->rank != rank)))
+        return tdl_fail(err, TDL_ERROR_FORMAT, "adapter: tensor '%s': rank %lld, expected %d%s", keys[0],
+                        (long long)rank, lora->rank ? lora->rank : 1, lora->rank ? " as 'r' says" : " and more");
     tdl_lora_pair *pair = &lora->pairs[lora->n];
     *pair = (tdl_lora_pair){.param = param,
                             .scale = lora->alpha / (lora->rank_stabilized ? sqrtf((float)rank) : (float)rank)};
@@ -231,13 +275,34 @@ void tdl_lora_merge(const tdl_lora_pair *pair, const tdl_tensor *weight, float *
 
 // ---- into a model
 
-tdl_status tdl_lora_apply(tdl_model *m, const char *dir, tdl_error *err) {
+// The last part of a path, or of a name on a hub.
+static tdl_text last_part(const char *path) {
+    size_t end = strlen(path);
+    while (end && path[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin && path[begin - 1] != '/') begin--;
+    return tdl_text_of(path + begin, end - begin);
+}
+
+// Merged already, or of another model with matrices of the same sizes: nothing but the names can tell. A file may have the name of a
+// hub's model with an ending.
+static tdl_status check_base(tdl_model *m, const char *path, const tdl_lora *lora, tdl_error *err) {
+    char text[400];
+    if (!path || !*lora->base) return TDL_OK;
+    tdl_text a = last_part(path), b = last_part(lora->base);
+    if (strncasecmp(a.ptr, b.ptr, a.size < b.size ? a.size : b.size) == 0) return TDL_OK;
+    snprintf(text, sizeof text, "adapter: it was made for '%s', and is added to '%.200s'", lora->base, path);
+    return tdl_warn(&m->warnings, text) ? TDL_OK : tdl_fail(err, TDL_ERROR_MEMORY, "adapter: no memory for a warning");
+}
+
+tdl_status tdl_lora_apply(tdl_model *m, const char *path, const char *dir, tdl_error *err) {
     tdl_lora *lora = NULL;
     char *found = NULL;
     tdl_status status = find_dir(m, dir, &found, err);
     if (status == TDL_OK) status = tdl_lora_open(m, found, &lora, err);
     if (status == TDL_OK && !lora->n)
         status = tdl_fail(err, TDL_ERROR_FORMAT, "adapter: '%.200s' has no tensor", found);
+    if (status == TDL_OK) status = check_base(m, path, lora, err);
     for (size_t i = 0; status == TDL_OK && i < lora->n; i++) status = merge_pair(m, &lora->pairs[i], err);
     if (status == TDL_OK) m->n_lora = (int32_t)lora->n;
     tdl_lora_close(lora);
@@ -280,12 +345,13 @@ static tdl_status check_range(const char *name, tdl_dtype dtype, const float *me
 static tdl_status merge_pair(tdl_model *m, const tdl_lora_pair *pair, tdl_error *err) {
     tdl_param *param = &m->params.list[pair->param];
     tdl_dtype was = param->tensor.dtype;
-    bool plain = was == TDL_DTYPE_F32 || was == TDL_DTYPE_F16 || was == TDL_DTYPE_BF16;
+    bool exact = was == TDL_DTYPE_F32 || m->precision == TDL_PRECISION_F32;
     tdl_tensor base, made;
     void *block = NULL, *data = NULL;
     int64_t n = tdl_tensor_n_elements(&param->tensor);
     float *merged = tdl_alloc(m->mem, (size_t)n, sizeof *merged);
-    tdl_status status = tdl_tensor_make(plain ? was : TDL_DTYPE_F16, 2, param->tensor.shape, NULL, &made, err);
+    tdl_status status =
+        tdl_tensor_make(exact ? TDL_DTYPE_F32 : TDL_DTYPE_F16, 2, param->tensor.shape, NULL, &made, err);
     if (status == TDL_OK) {
         data = tdl_alloc(m->params.mem, tdl_tensor_size(&made), 1);
         if (!merged || !data)

@@ -25,7 +25,9 @@ typedef struct tdl_lora_pair {
 typedef struct tdl_lora {
     const tdl_allocator *mem;
     float alpha;
+    int32_t rank; // of every pair; 0: of each its own
     bool rank_stabilized;
+    char base[128];       // what it was made for, as its file says; "" where it does not
     tdl_lora_pair *pairs; // [n]; data is the adapter's own
     size_t n;
 } tdl_lora;
@@ -39,8 +41,8 @@ void tdl_lora_close(tdl_lora *lora); // accepts NULL
 void tdl_lora_merge(const tdl_lora_pair *pair, const tdl_tensor *weight, float *merged);
 // Merges the adapter in `dir`, or in the directory "adapter" there, into a model that no plan uses yet. The matrices that it changes
 // become the model's own, of their type where that is F32, F16 or BF16, else F16. Sets n_lora and lora_size. Errors: as of
-// tdl_lora_open.
-tdl_status tdl_lora_apply(tdl_model *model, const char *dir, tdl_error *err);
+// tdl_lora_open. path: the model's, NULL where it has none; an adapter that was made for another is a warning.
+tdl_status tdl_lora_apply(tdl_model *model, const char *path, const char *dir, tdl_error *err);
 
 // Whether the model has the rows of this matrix permuted.
 bool tdl_lora_is_turned(const tdl_model *model, int32_t param);

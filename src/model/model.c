@@ -72,7 +72,7 @@ tdl_status tdl_model_open_weights(tdl_weights *weights, const tdl_model_desc *de
     m->parts = tdl_vec_make(mem, sizeof(tdl_weight_part));
     tdl_warnings_init(&m->warnings, mem);
     status = read_weights(m, err);
-    if (status == TDL_OK && desc->lora) status = tdl_lora_apply(m, desc->lora, err);
+    if (status == TDL_OK && desc->lora) status = tdl_lora_apply(m, desc->path, desc->lora, err);
     if (status == TDL_OK) describe(m);
     if (status == TDL_OK) status = open_device(m, desc, err);
     if (status == TDL_OK) *out = m;

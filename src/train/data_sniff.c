@@ -77,10 +77,10 @@ static tdl_status format_of(const char *path, tdl_data_format *out, tdl_error *e
     if (!dot || strchr(dot, '/')) return TDL_OK;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         if (strcasecmp(dot, refused[i].suffix) != 0) continue;
-        return tdl_fail(
-            err, TDL_ERROR_UNSUPPORTED,
-            "data: '%.200s': is %s, expected text or JSONL; its rows become records with: python3 -c \"%s%s%s", path,
-            refused[i].what, refused[i].how, refused[i].arg, refused[i].how_end);
+        return tdl_fail(err, TDL_ERROR_UNSUPPORTED,
+                        "data: '%.200s': is %s, expected text or JSONL; its rows, with columns prompt and completion, "
+                        "become records with: python3 -c \"%s%s%s",
+                        path, refused[i].what, refused[i].how, refused[i].arg, refused[i].how_end);
     }
     if (strcasecmp(dot, ".jsonl") == 0 || strcasecmp(dot, ".ndjson") == 0) *out = TDL_DATA_JSONL;
     else if (strcasecmp(dot, ".json") == 0) *out = TDL_DATA_JSON;

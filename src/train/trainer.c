@@ -95,7 +95,8 @@ static tdl_status open_dir(tdl_trainer *t, const tdl_trainer_desc *desc, tdl_err
     tdl_status status = tdl_run_lock_take(t->mem, t->dir, &t->lock, err);
     if (status == TDL_OK && !desc->resume && tdl_trainer_checkpoint_exists(t))
         return tdl_fail(err, TDL_ERROR_ARGUMENT,
-                        "trainer: '%.200s' holds another run: resume it, or take another directory", t->dir);
+                        "trainer: '%.200s' holds a run already: go on with it (--resume), or take another directory",
+                        t->dir);
     return status;
 }
 
