@@ -106,17 +106,18 @@ static void test_chats(void **state) {
     const char *data[] = {test_path(data_path, f->dir, "chat.jsonl")};
     const tdl_segment segments[] = {{"<|im_start|>", 12, true}, {"user\nHi", 7, false},     {"<|im_end|>", 10, true},
                                     {"\n", 1, false},           {"<|im_start|>", 12, true}, {"assistant\n", 10, false}};
-    for (int i = 0; i < 2; i++) {
+    const tdl_segment without[] = {{"user: Hi\nassistant:", 19, false}}; // a tokenizer that has no marks
+    for (int i = 0; i < 3; i++) {
         char run[TEST_PATH_SIZE], model[TEST_PATH_SIZE], text[1024] = "", expected[1024];
         bool samples[64] = {0};
-        test_file_write(data_path, i ? prompt : chat, i ? sizeof prompt - 1 : sizeof chat - 1);
+        test_file_write(data_path, i == 1 ? prompt : chat, i == 1 ? sizeof prompt - 1 : sizeof chat - 1);
         snprintf(run, sizeof run, "chats-%d", i);
         tdl_trainer_desc desc = run_desc(f, run);
-        desc.config_path = config_path, desc.tokenizer_path = TDL_TEST_DATA "/token/qwen2.tokenizer.json";
+        if (i < 2) desc.config_path = config_path, desc.tokenizer_path = TDL_TEST_DATA "/token/qwen2.tokenizer.json";
         desc.data = data, desc.n_batch = 1, desc.n_steps = 30, desc.sample = "Hi";
         run_with_samples(&desc, test_path(model, run, "m.gguf"), samples, text);
         assert_true(samples[30] && !samples[29]);
-        generate(model, i ? &(tdl_segment){"Hi", 2, false} : segments, i ? 1 : 6, expected);
+        generate(model, i == 2 ? without : i == 1 ? &(tdl_segment){"Hi", 2, false} : segments, i ? 1 : 6, expected);
         assert_string_equal(text, expected);
         if (!i) assert_string_equal(text, "abab"); // as taught, and there it ends
     }

@@ -55,7 +55,8 @@ enum {
     NOT_GIVEN = INT32_MIN, // of --warmup, where 0 is none
     ESTIMATE_STEPS = 3,    // steps, or seconds, after which a run's time is estimated
     ESTIMATE_S = 20,
-    LONG_S = 600, // seconds that one should be warned of
+    LONG_S = 600,      // seconds that one should be warned of
+    EPOCHS_MANY = 100, // of a model that begins with nothing
 };
 
 #define ARGS_NOT_GIVEN                                                                            \
@@ -287,10 +288,13 @@ static int run(train_args *args) {
 }
 
 // How often the data is seen, and what of it a sequence holds.
-static void describe_epochs(const tdl_trainer_info *info) {
+static void describe_epochs(const tdl_trainer_info *info, const train_args *args) {
     const tdl_train_data_info *data = &info->data;
-    cli_note("%.4g epochs of %llu sequences", (double)info->n_steps * info->n_batch / (double)data->n_windows,
+    double n_epochs = (double)info->n_steps * info->n_batch / (double)data->n_windows;
+    cli_note(n_epochs < 10 ? "%.2g epochs of %llu sequences" : "%.0f epochs of %llu sequences", n_epochs,
              (unsigned long long)data->n_windows);
+    if (!args->from && n_epochs > EPOCHS_MANY)
+        cli_note("; so little is learned by heart: to write well takes half a megabyte of text, or more");
     if (data->n_longest) cli_note("; the longest record has %llu tokens", (unsigned long long)data->n_longest);
     cli_note("\n");
 }
@@ -306,7 +310,7 @@ static void describe(const tdl_trainer_info *info, const train_args *args) {
              n_tokens < 1e5 ? n_tokens : n_tokens / 1e6, n_tokens < 1e5 ? "" : " M", info->device);
     cli_note("a step: %d sequence%s of %d tokens, %d at once; steps %d to %d\n", info->n_batch,
              info->n_batch == 1 ? "" : "s", info->n_seq, info->n_micro_batch, info->n_done + 1, info->n_steps);
-    describe_epochs(info);
+    describe_epochs(info, args);
     cli_note("memory: weights %.1f, gradients %.1f, moments %.1f, activations %.1f MB\n",
              (double)info->weights_size / mb, (double)info->gradients_size / mb, (double)info->moments_size / mb,
              (double)info->activations_size / mb);

@@ -197,7 +197,9 @@ static int take_argument(const cli_command *command, const char *arg) {
         return CLI_GO;
     }
     if (!command->more_ids && command->model)
-        return cli_usage(command->name, "'%s': unexpected argument: the model is '%s'", arg, *command->model);
+        return cli_usage(command->name,
+                         "'%s': unexpected argument: the model is '%s'; %s --help names the options that take a text",
+                         arg, *command->model, command->name);
     if (!command->more_ids) return cli_usage(command->name, "'%s': unexpected argument", arg);
     const char *bad;
     if (!cli_parse_ids(arg, 0, INT32_MAX, command->more_ids, &bad))

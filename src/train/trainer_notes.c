@@ -87,6 +87,10 @@ static void note_validation(tdl_trainer *t) {
         tdl_str_format(&t->notes, "validation: none: of text nothing is held out, it takes data of its own\n");
     else if (!t->val_reader && t->desc.model_path && file->n_documents < TDL_SPLIT_RECORDS)
         tdl_str_format(&t->notes, "validation: none: of fewer than %d records none is held out\n", TDL_SPLIT_RECORDS);
+    else if (!t->val_reader && t->desc.model_path && !t->desc.n_val_data)
+        tdl_str_format(&t->notes,
+                       "validation: none: nothing is held out of records beside text, nor of records that do not fit a "
+                       "window\n");
 }
 
 tdl_status tdl_trainer_note_data(tdl_trainer *t, tdl_error *err) {

@@ -13,13 +13,15 @@
 #include <string.h>
 
 enum {
-    SAMPLE_TOKENS = 48,        // new ones at most
-    WINDOW_STEP = 16,          // windows have a multiple of it
-    CONVERSATION_IDS = 1 << 20 // of the data that are looked at for the mark of a conversation
+    SAMPLE_TOKENS = 48, // new ones at most
+    WINDOW_STEP = 16,   // windows have a multiple of it
+    ROLE_TOKENS = 8,    // within which a conversation says "user:" or "system:"
 };
 
 static tdl_status encode(tdl_trainer *t, tdl_token_run *run, tdl_data_style *style, tdl_error *err);
-static bool has_conversations(const tdl_token_file *tokens, const tdl_data_style *style);
+static bool has_conversations(const tdl_token_file *tokens, const tdl_data_style *style,
+                              const tdl_tokenizer *tokenizer);
+static bool begins_with_role(const tdl_tokenizer *tokenizer, const int32_t *ids, size_t n);
 static tdl_status decode(tdl_trainer *t, tdl_error *err);
 
 tdl_status tdl_trainer_sample_open(tdl_trainer *t, tdl_error *err) {
@@ -66,16 +68,33 @@ static tdl_status encode(tdl_trainer *t, tdl_token_run *run, tdl_data_style *sty
     tdl_status status = tdl_data_style_find(t->model->tokenizer, style, err);
     if (status == TDL_OK) status = tdl_token_run_begin(run, style, err);
     if (status != TDL_OK) return status;
-    if (!has_conversations(tdl_dataset_tokens(t->data), style)) return tdl_token_run_text(run, style, text, false, err);
+    if (!has_conversations(tdl_dataset_tokens(t->data), style, t->model->tokenizer))
+        return tdl_token_run_text(run, style, text, false, err);
     status = tdl_token_run_message(run, style, tdl_text_cstr("user"), text, false, err);
     return status == TDL_OK ? tdl_token_run_answer(run, style, err) : status;
 }
 
-static bool has_conversations(const tdl_token_file *tokens, const tdl_data_style *style) {
-    if (style->chat == TDL_CHAT_PLAIN) return false;
-    for (uint64_t i = 0; i < tokens->n_tokens && i < CONVERSATION_IDS; i++)
-        if (tdl_token_file_id(tokens, i) == style->chat_begin) return true;
+// Whether a document begins as a conversation does (data_record.c): with a mark, or with a role where the tokenizer has no marks.
+static bool has_conversations(const tdl_token_file *tokens, const tdl_data_style *style,
+                              const tdl_tokenizer *tokenizer) {
+    for (uint64_t d = 0; d < tokens->n_documents; d++) {
+        int32_t ids[ROLE_TOKENS];
+        size_t n = 0;
+        for (uint64_t i = tokens->documents[d]; i < tokens->documents[d + 1] && n < ROLE_TOKENS; i++) {
+            int32_t id = tdl_token_file_id(tokens, i);
+            if (n || id != tdl_tokenizer_bos(tokenizer)) ids[n++] = id;
+        }
+        if (style->chat == TDL_CHAT_PLAIN ? begins_with_role(tokenizer, ids, n) : n && ids[0] == style->chat_begin)
+            return true;
+    }
     return false;
+}
+
+static bool begins_with_role(const tdl_tokenizer *tokenizer, const int32_t *ids, size_t n) {
+    char text[ROLE_TOKENS * 16];
+    size_t size = 0;
+    if (tdl_tokenizer_decode(tokenizer, ids, n, NULL, text, sizeof text, &size, NULL) != TDL_OK) return false;
+    return (size >= 5 && memcmp(text, "user:", 5) == 0) || (size >= 7 && memcmp(text, "system:", 7) == 0);
 }
 
 // Rows behind the last token are documents of their own, as the reader has them.
