@@ -401,6 +401,7 @@ END
         "$(printf 'adapter_config.json\nadapter_model.safetensors')"
     run train --from "$model" --data "$work/train.txt" --out "$work/plan" --batch 2 --seq 32 --plan
     matches 'train --plan' "$out" '^# training: weights [0-9]+, gradients [0-9]+, moments [0-9]+, activations [0-9]+ bytes'
+    [ ! -e "$work/plan" ] || fail 'train --plan leaves a directory'
     refused 1 'is 1000, the model' finetune "$model" --data "$work/train.txt" --out "$work/far" --seq 1000
     refused 1 'fits no tensor' train --from "$model" --data "$work/train.txt" --out "$work/frozen" --freeze 'blk.99.*'
     : >"$work/empty.txt"

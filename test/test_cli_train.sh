@@ -76,7 +76,7 @@ test_files() {
     printf 'prompt,completion\na,b\n' >"$work/data.csv"
     finetune "$work/data.csv" "$work/files" -n 1
     same 'CSV' "$code" 1
-    matches 'CSV' "$err" "data.csv': is CSV, expected text or JSONL; its rows become records with: python3"
+    matches 'CSV' "$err" "data.csv': is CSV, expected text or JSONL; its rows, with columns prompt and completion, become records with: python3"
     # What the message says to do gives what it promises.
     if command -v python3 >/dev/null; then
         (cd "$work" && bash -c "$(sed 's/.*records with: //' err)")

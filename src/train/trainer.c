@@ -8,7 +8,6 @@
 #include "base/thread.h"
 #include "train/fresh.h"
 #include "train/fresh_shape.h"
-#include "train/run_start.h"
 
 #include <math.h>
 #include <string.h>
@@ -45,8 +44,7 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     t->mem = mem;
     t->notes = tdl_str_make(mem);
     first = *desc; // without defaults
-    tdl_run_start *start = NULL;
-    status = tdl_run_start_note(mem, desc->dir, &start, err);
+    status = tdl_run_start_note(mem, desc->dir, &t->start, err);
     if (status == TDL_OK) status = open_dir(t, desc, err);
     if (status == TDL_OK && desc->resume) status = tdl_trainer_resume_begin(t, &first, err);
     if (status == TDL_OK && desc->shape) status = make_files(t, desc, err);
@@ -59,7 +57,6 @@ tdl_status tdl_trainer_create(const tdl_trainer_desc *from, tdl_trainer **out, t
     if (status == TDL_OK) status = open_log(t, err);
     tdl_checkpoint_close(t->resumed);
     t->resumed = NULL;
-    tdl_run_start_end(start, status == TDL_OK, t->lock != NULL);
     if (status != TDL_OK) {
         tdl_trainer_destroy(t);
         return status;
@@ -82,6 +79,7 @@ void tdl_trainer_destroy(tdl_trainer *t) {
     tdl_dataset_close(t->data);
     tdl_model_close(t->model);
     if (t->owns_device) tdl_device_close(t->device);
+    tdl_run_start_end(t->start, t->used, t->lock != NULL);
     tdl_run_lock_give(t->lock);
     tdl_str_deinit(&t->notes);
     tdl_free(t->mem, t->model_path);
@@ -199,6 +197,7 @@ tdl_status tdl_trainer_step(tdl_trainer *t, tdl_train_step *out, tdl_error *err)
     if (t->phase > TDL_PHASE_END)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: a checkpoint or a save that was asked for is under way");
     if (t->phase == TDL_PHASE_NEXT) {
+        t->used = true;
         tdl_status begun = begin_step(t, err);
         return begun == TDL_OK ? TDL_PENDING : begun;
     }
@@ -447,6 +446,7 @@ tdl_status tdl_trainer_enter(tdl_trainer *t, tdl_train_phase phase, bool *begins
     if (t->phase != TDL_PHASE_NEXT && t->phase != TDL_PHASE_END)
         return tdl_fail(err, TDL_ERROR_ARGUMENT, "trainer: %s is under way",
                         t->phase > TDL_PHASE_END ? "a checkpoint or a save" : "a step");
+    t->used = true;
     t->before = t->phase;
     t->phase = phase;
     return TDL_OK;

@@ -13,6 +13,7 @@
 #include "train/export.h"
 #include "train/fingerprint.h"
 #include "train/run_lock.h"
+#include "train/run_start.h"
 #include "train/run_log.h"
 #include "train/schedule.h"
 #include "train/train_engine.h"
@@ -58,6 +59,8 @@ struct tdl_trainer {
     char *dir;
     char *model_path; // that the weights came from; NULL: they were drawn
     tdl_run_lock *lock;
+    tdl_run_start *start; // of a run that is never used its directory keeps nothing
+    bool used;            // for a step, a checkpoint or a model
     tdl_run_log *log;
     tdl_device *device; // owned where the caller gave none
     bool owns_device;
