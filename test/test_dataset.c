@@ -563,7 +563,8 @@ static void test_bad_input(void **state) {
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "a.docx': is compressed (zip), as .docx");
     PUT(1, "a.CSV", "text\nhello\n");
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED,
-              "a.CSV': is CSV, expected text or JSONL; its rows, with columns prompt and completion, become records with: python3");
+              "a.CSV': is CSV, expected text or JSONL; its rows, with columns prompt and completion, become records "
+              "with: python3");
     PUT(1, "a.tsv", "text\nhello\n");
     check_bad(&desc, 2, TDL_ERROR_UNSUPPORTED, "delimiter='\\t'");
     PUT(1, "a.parquet", "anything");

@@ -13,8 +13,8 @@
 #include "train/export.h"
 #include "train/fingerprint.h"
 #include "train/run_lock.h"
-#include "train/run_start.h"
 #include "train/run_log.h"
+#include "train/run_start.h"
 #include "train/schedule.h"
 #include "train/train_engine.h"
 
