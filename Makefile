@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # treadle's commands. CMake does the building (CMakePresets.json); these are the ways in.
 #
-#   make            build/treadle, the library and the tests
+#   make            build/treadle and the library; make build: tests and benchmarks too
 #   make demo       set up, build, and let the bundled model write a passage; DEVICE=webgpu: on a GPU
 #   make check      the quick loop: build, quick tests, source checks
 #   make test       what continuous integration runs, every test but those that repeat others
@@ -22,7 +22,8 @@ DEVICE ?= cpu
 DEMO_MODEL := models/novelist-7m-q8_0.gguf
 
 .PHONY: all build demo check test test-long lint fuzz bench abi abi-update docs format install clean
-all: build
+all:
+	tools/build.sh release --target treadle treadle_shared treadle_static
 
 build:
 	tools/build.sh release

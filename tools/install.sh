@@ -16,6 +16,6 @@ PATH=$PATH:/sbin:/usr/sbin
 if [ "$(id -u)" = 0 ]; then ldconfig; fi
 if ! ldconfig -p | grep -q "=> $prefix/.*libtreadle\.so\.0"; then
     lib=$(find "$prefix" -name libtreadle.so.0 -printf '%h\n' -quit)
-    echo "install: the loader does not look in $lib: run programs with LD_LIBRARY_PATH=$lib," \
-        "or, as root, add it to /etc/ld.so.conf.d and run ldconfig" >&2
+    echo "install: the loader does not look in $lib: compile with PKG_CONFIG_PATH=$lib/pkgconfig and -Wl,-rpath,$lib," \
+        "or run programs with LD_LIBRARY_PATH=$lib, or, as root, add it to /etc/ld.so.conf.d and run ldconfig" >&2
 fi
