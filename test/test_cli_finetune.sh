@@ -79,6 +79,8 @@ test_split() {
     tune --out "$work/split" --resume --val-split 0.2
     same 'another split' "$code" 1
     matches 'another split' "$err" "the checkpoint's val_split is 0.05"
+    tune --out "$work/split" --resume --val "$work/hundred.jsonl"
+    matches 'a split and --val' "$err" "measures the loss on records that it holds out \\(val_split 0.05\\): it goes on without"
     tune --out "$work/none" --epochs 1 --val-split 0
     same '--val-split 0' "$code" 0
     same '--val-split 0' "$(grep -c val_loss "$work/none/log.jsonl")" 0

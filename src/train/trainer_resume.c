@@ -107,6 +107,12 @@ tdl_status tdl_trainer_resume_begin(tdl_trainer *t, tdl_trainer_desc *desc, tdl_
         status = read_setting(t->resumed, s, &value, err);
         if (status == TDL_OK) set(desc, s, value);
     }
+    if (status == TDL_OK && desc->val_split > 0 && desc->n_val_data)
+        return tdl_fail(
+            err, TDL_ERROR_ARGUMENT,
+            "trainer: the run measures the loss on records that it holds out (val_split %.3g): it goes on without "
+            "val_data; a run in another directory can have them",
+            (double)desc->val_split);
     return status;
 }
 
