@@ -47,7 +47,7 @@ extern "C" {
 #endif
 
 #define TDL_VERSION_MAJOR 0
-#define TDL_VERSION_MINOR 1
+#define TDL_VERSION_MINOR 2
 #define TDL_VERSION_PATCH 0
 
 #if defined(__GNUC__)
@@ -85,7 +85,7 @@ typedef struct tdl_error {
 /* The status's name in lower case: "ok", "context_full". Static text. */
 TDL_API const char *tdl_status_name(tdl_status status);
 
-/* "0.1.0". Static text. */
+/* "0.2.0". Static text. */
 TDL_API const char *tdl_version(void);
 
 /* In a float field of a description struct, whose 0 means the default: the value zero. Other negative values are ARGUMENT, but
