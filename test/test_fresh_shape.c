@@ -150,8 +150,7 @@ static void test_shapes(void **state) {
         json_decref(config);
         tdl_trainer_destroy(trainer);
         char path[TEST_PATH_SIZE];
-        test_path(path, dir, "runs");
-        test_dir_remove(path);
+        assert_false(test_file_exists(test_path(path, dir, "runs"))); // a run that took no step leaves nothing
     }
 }
 
@@ -343,7 +342,7 @@ static void test_nothing_left(void **state) {
         if (status == TDL_OK) {
             assert_true(n > 2); // a small corpus asks that often
             tdl_trainer_destroy(trainer);
-            test_dir_remove(test_path(runs, dir, "runs"));
+            assert_false(test_file_exists(test_path(runs, dir, "runs")));
             break;
         }
         assert_int_equal(status, TDL_ERROR_CANCELLED);
