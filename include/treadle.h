@@ -167,7 +167,7 @@ typedef struct tdl_model_desc {
     const tdl_allocator *allocator; /* borrowed until close */
     bool lazy; /* open checks what the model is; its weights get to the device with the first batch or session */
     /* A LoRA adapter as PEFT writes it, or the directory of a tdl_trainer that has one: added to the model's matrices when it is
-     * opened. Those become the model's own in memory, of their type where that is F32, F16 or BF16, else F16. */
+     * opened. Those become the model's own in memory, F16 where they were not F32, and F32 with that precision. */
     const char *lora;
 } tdl_model_desc;
 

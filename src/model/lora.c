@@ -345,13 +345,12 @@ static tdl_status check_range(const char *name, tdl_dtype dtype, const float *me
 static tdl_status merge_pair(tdl_model *m, const tdl_lora_pair *pair, tdl_error *err) {
     tdl_param *param = &m->params.list[pair->param];
     tdl_dtype was = param->tensor.dtype;
-    bool exact = was == TDL_DTYPE_F32 || m->precision == TDL_PRECISION_F32;
+    tdl_dtype kept = m->precision == TDL_PRECISION_F32 ? TDL_DTYPE_F32 : tdl_lora_merged_dtype(was);
     tdl_tensor base, made;
     void *block = NULL, *data = NULL;
     int64_t n = tdl_tensor_n_elements(&param->tensor);
     float *merged = tdl_alloc(m->mem, (size_t)n, sizeof *merged);
-    tdl_status status =
-        tdl_tensor_make(exact ? TDL_DTYPE_F32 : TDL_DTYPE_F16, 2, param->tensor.shape, NULL, &made, err);
+    tdl_status status = tdl_tensor_make(kept, 2, param->tensor.shape, NULL, &made, err);
     if (status == TDL_OK) {
         data = tdl_alloc(m->params.mem, tdl_tensor_size(&made), 1);
         if (!merged || !data)

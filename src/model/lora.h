@@ -39,9 +39,14 @@ void tdl_lora_close(tdl_lora *lora); // accepts NULL
 
 // merged [out, in] = weight + scale B A. weight: packed, any type that has a decoder.
 void tdl_lora_merge(const tdl_lora_pair *pair, const tdl_tensor *weight, float *merged);
+// What a merged matrix is kept as, in memory and in a trained model's file alike: what adapters add is small, and BF16 would round
+// much of it away.
+static inline tdl_dtype tdl_lora_merged_dtype(tdl_dtype was) {
+    return was == TDL_DTYPE_F32 ? TDL_DTYPE_F32 : TDL_DTYPE_F16;
+}
 // Merges the adapter in `dir`, or in the directory "adapter" there, into a model that no plan uses yet. The matrices that it changes
-// become the model's own, of their type where that is F32, F16 or BF16, else F16. Sets n_lora and lora_size. Errors: as of
-// tdl_lora_open. path: the model's, NULL where it has none; an adapter that was made for another is a warning.
+// become the model's own, of tdl_lora_merged_dtype, or F32 where the model is opened with that precision. Sets n_lora and
+// lora_size. Errors: as of tdl_lora_open. path: the model's, NULL where it has none; an adapter that was made for another is a warning.
 tdl_status tdl_lora_apply(tdl_model *model, const char *path, const char *dir, tdl_error *err);
 
 // Whether the model has the rows of this matrix permuted.

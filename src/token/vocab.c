@@ -16,6 +16,7 @@ enum { SPACE_SIZE = 3 };
 static tdl_status check_sizes(const tdl_tokenizer_desc *desc, size_t *texts_size, size_t *pieces_size, tdl_error *err);
 static bool is_control(tdl_text text, int32_t kind, bool doubtful);
 static tdl_status index_texts(tdl_vocab *vocab, tdl_error *err);
+static int32_t kind_of(const tdl_tokenizer_desc *desc, size_t id);
 static void doubt_tokens(tdl_vocab *vocab, const tdl_tokenizer_desc *desc);
 static void doubt(tdl_vocab_doubt *doubt, size_t id);
 static size_t write_piece(const tdl_vocab *vocab, const tdl_tokenizer_desc *desc, int32_t id, char *out);
@@ -40,10 +41,10 @@ tdl_status tdl_vocab_init(tdl_vocab *vocab, const tdl_tokenizer_desc *desc, tdl_
     }
     for (size_t i = 0; i < n; i++) {
         tdl_text text = desc->tokens[i];
-        int32_t kind = desc->kinds ? desc->kinds[i] : TDL_TOKEN_NORMAL;
+        int32_t kind = kind_of(desc, i);
         if (text.size) memcpy(vocab->texts + vocab->text_ends[i], text.ptr, text.size);
         vocab->text_ends[i + 1] = vocab->text_ends[i] + (uint32_t)text.size;
-        vocab->kinds[i] = kind >= TDL_TOKEN_NORMAL && kind <= TDL_TOKEN_BYTE ? (uint8_t)kind : TDL_TOKEN_UNUSED;
+        vocab->kinds[i] = kind ? (uint8_t)kind : TDL_TOKEN_UNUSED;
         if (is_control(text, kind, desc->kinds_doubtful)) vocab->kinds[i] = TDL_TOKEN_CONTROL;
         vocab->flags[i] = desc->flags ? desc->flags[i] : 0;
         size_t piece_size = write_piece(vocab, desc, (int32_t)i, vocab->pieces + vocab->piece_ends[i]);
@@ -157,13 +158,19 @@ no_memory:
     return tdl_fail(err, TDL_ERROR_MEMORY, "tokenizer: no memory for an index of %zu tokens", vocab->n);
 }
 
+// A tdl_token_kind; 0: what the description has is none.
+static int32_t kind_of(const tdl_tokenizer_desc *desc, size_t id) {
+    int32_t kind = desc->kinds ? desc->kinds[id] : TDL_TOKEN_NORMAL;
+    return kind >= TDL_TOKEN_NORMAL && kind <= TDL_TOKEN_BYTE ? kind : 0;
+}
+
 static void doubt_tokens(tdl_vocab *vocab, const tdl_tokenizer_desc *desc) {
     size_t n_empty = 0;
     for (size_t i = 0; i < vocab->n; i++) {
-        int32_t kind = desc->kinds ? desc->kinds[i] : TDL_TOKEN_NORMAL;
+        int32_t kind = kind_of(desc, i);
         bool empty = tdl_vocab_text(vocab, (int32_t)i).size == 0;
         n_empty += empty;
-        if (kind < TDL_TOKEN_NORMAL || kind > TDL_TOKEN_BYTE) doubt(&vocab->untyped, i);
+        if (!kind) doubt(&vocab->untyped, i);
         else if (empty && kind != TDL_TOKEN_UNUSED) doubt(&vocab->empty, i);
     }
     if (vocab->ids.n + n_empty == vocab->n) return; // no text is there twice

@@ -60,9 +60,9 @@ static tdl_status begin_save(tdl_trainer *t, const char *path, tdl_error *err) {
     if (!t->values || !t->tensors) return tdl_fail(err, TDL_ERROR_MEMORY, "trainer: no memory to save");
     tdl_status status = describe_tensors(t, err);
     tdl_dtype dtype = t->model->dtype;
-    // What adapters add is small, and BF16 would round much of it away.
-    bool plain = dtype == TDL_DTYPE_F32 || dtype == TDL_DTYPE_F16 || (dtype == TDL_DTYPE_BF16 && !t->desc.lora_rank);
-    tdl_export_desc desc = {.model = t->model, .tensors = t->tensors, .matrices = plain ? dtype : TDL_DTYPE_F16};
+    bool kept = dtype == TDL_DTYPE_BF16 && !t->desc.lora_rank; // whole matrices that were trained stay as they were
+    tdl_dtype matrices = kept ? TDL_DTYPE_BF16 : tdl_lora_merged_dtype(dtype);
+    tdl_export_desc desc = {.model = t->model, .tensors = t->tensors, .matrices = matrices};
     return status == TDL_OK ? tdl_export_open(&desc, path, &t->export, err) : status;
 }
 
